@@ -1,0 +1,1 @@
+"""Evenhand: blind, side-by-side human evaluation of language-model safety."""
