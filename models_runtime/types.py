@@ -1,0 +1,134 @@
+"""The values that cross the border of the runtime: all frozen, all plain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypedDict
+
+from models_runtime.errors import InvalidSampling
+
+Role = Literal["system", "user", "assistant"]
+FinishReason = Literal["stop", "length"]
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn. temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    max_new_tokens: int = 256
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        _require_number("temperature", self.temperature, 0.0 <= _number(self.temperature) <= 10.0, "0 to 10")
+        _require_number("top_p", self.top_p, 0.0 < _number(self.top_p) <= 1.0, "above 0 and at most 1")
+        _require_whole("top_k", self.top_k, 0)
+        _require_whole("max_new_tokens", self.max_new_tokens, 1)
+        penalty = self.repetition_penalty
+        _require_number(
+            "repetition_penalty", penalty, 0.0 < _number(penalty) <= 10.0, "above 0 and at most 10"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-able names and numbers."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Sampling":
+        """Build from names and numbers; raise InvalidSampling on an unknown name or a bad value."""
+        if not isinstance(settings, Mapping):
+            raise InvalidSampling(
+                f"Sampling settings must be an object of names and numbers, not {settings!r}."
+            )
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(str(name) for name in settings if name not in known)
+        if unknown:
+            raise InvalidSampling(
+                f"Unknown sampling setting {', '.join(unknown)}; known are {', '.join(known)}."
+            )
+        return cls(**settings)
+
+
+def _number(value: Any) -> float:
+    """Return value as a float, or NaN (which fails every comparison) where it is not a number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else float("nan")
+
+
+def _require_number(name: str, value: Any, is_in_range: bool, wanted: str) -> None:
+    if not is_in_range:
+        raise InvalidSampling(f"{name} must be a number {wanted}, not {value!r}.")
+
+
+def _require_whole(name: str, value: Any, minimum: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+        raise InvalidSampling(f"{name} must be a whole number of at least {minimum}, not {value!r}.")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model to load and how. Hashable: two equal specs are one loaded model."""
+
+    backend: str
+    model: str
+    revision: str = ""
+    dtype: str = "auto"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One conversation to continue. `key` is the caller's name for it and comes back unchanged."""
+
+    key: str
+    messages: tuple[Message, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What the model answered. Token counts are exact, without padding, and include the end token.
+
+    `seconds` is this request's share of the wall time of the batch it ran in (batch time / batch rows).
+    """
+
+    key: str
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    output_tokens: int
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class FailedRequest:
+    """A request that cannot be generated, however often it is tried; `reason` is a sentence."""
+
+    key: str
+    reason: str
+
+
+Outcome = Completion | FailedRequest
+
+
+def with_system_prompt(messages: Sequence[Message], system_prompt: str) -> tuple[Message, ...]:
+    """Return messages opened by system_prompt; an existing opening system message is kept behind it.
+
+    Both go into one message because many chat templates allow only one. Empty: messages as they are.
+    """
+    if not system_prompt:
+        return tuple(messages)
+    rest = tuple(messages)
+    if rest and rest[0]["role"] == "system":
+        system_prompt = f"{system_prompt}\n\n{rest[0]['content']}"
+        rest = rest[1:]
+    return (Message(role="system", content=system_prompt), *rest)
