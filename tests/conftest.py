@@ -1,0 +1,61 @@
+"""What every test shares: the database."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+
+from annotation.models import triggers
+
+DATABASE_FIXTURES = {"db", "transactional_db", "committed_db", "django_db_reset_sequences", "live_server"}
+
+
+def needs_database(item: pytest.Item) -> bool:
+    """Whether this test touches the database, by mark, by fixture or by class."""
+    if item.get_closest_marker("django_db"):
+        return True
+    if DATABASE_FIXTURES & set(getattr(item, "fixturenames", ())):
+        return True
+    case = getattr(item, "cls", None)
+    return case is not None and issubclass(case, TransactionTestCase)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With PostgreSQL only the tests of the database run: the others ran with SQLite already."""
+    if connection.vendor == "sqlite":
+        return
+    kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"database: {connection.vendor}"
+
+
+@pytest.fixture
+def _flushable(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
+    """Take the append-only triggers away while SQLite's tables are emptied, and put them back.
+
+    Set up before and torn down after `transactional_db`, whose end is the flush. PostgreSQL empties tables by
+    TRUNCATE, which fires no row trigger, so there the triggers simply stay.
+    """
+    yield
+    with django_db_blocker.unblock():
+        triggers.install(connection)
+
+
+@pytest.fixture
+def _without_triggers_at_the_end(_flushable: None, transactional_db: None) -> Iterator[None]:
+    yield
+    if connection.vendor == "sqlite":
+        triggers.remove(connection)
+
+
+@pytest.fixture
+def committed_db(_without_triggers_at_the_end: None) -> None:
+    """A database in which transactions really commit, for threads and child processes.
+
+    Use it instead of `transactional_db` or `django_db(transaction=True)`.
+    """

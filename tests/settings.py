@@ -1,0 +1,26 @@
+"""Settings of the test suite: the product's own, with a folder of its own for everything mutable."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# The product reads EVENHAND_VAR when it is imported, so the folder is made first. A process that a test
+# starts inherits the variable and shares the folder; only the process that made it removes it.
+if "EVENHAND_TEST_VAR" not in os.environ:
+    folder = tempfile.mkdtemp(prefix="evenhand-tests-")
+    os.environ["EVENHAND_TEST_VAR"] = os.environ["EVENHAND_VAR"] = folder
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+from annotation.settings import *  # noqa: E402, F403
+from annotation.settings import DATABASES, STORAGES, VAR  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not :memory:, because threads and child processes open it too.
+    DATABASES["default"]["TEST"] = {"NAME": VAR / "test.sqlite3"}
+
+# Pages can be drawn without collecting the static files first.
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, and nothing here is secret
+CELERY_BROKER_URL = "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
