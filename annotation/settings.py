@@ -262,3 +262,8 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
 }
+
+# How long a batch waits for a silent worker before the beat queues it again; a living one renews it.
+BATCH_LEASE_SECONDS = int(os.environ.get("BATCH_LEASE_SECONDS") or 60)
+HINT_EXPIRES_SECONDS = 9
+WORKER_SILENT_SECONDS = 45  # after this the desk says that no worker is alive

@@ -1,0 +1,136 @@
+"""The only way to fetch something for a person.
+
+What is not there and what is not theirs are answered alike (`NotFound`), so that nobody learns which
+it was. What a rater may see of a pair is a type of its own, `BlindPair`: it has no arm, model, number,
+order or timing to leak.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from annotation import text
+from annotation.errors import NotFound
+from annotation.models import Assignment, Enrolment, Run, Snapshot, Study, User
+from annotation.vocabulary import GuidelineCondition, Side
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class BlindMessage:
+    """A turn of the prompt: `role` is "system", "user" or "assistant"; `html` is safe to show."""
+
+    role: str
+    html: str
+
+
+@dataclass(frozen=True)
+class BlindResponse:
+    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show."""
+
+    side: str
+    letter: str
+    html: str
+
+
+@dataclass(frozen=True)
+class BlindPair:
+    """All that a rater's page is given about a pair."""
+
+    token: UUID
+    study_slug: str
+    study_title: str
+    messages: tuple[BlindMessage, ...]
+    left: BlindResponse
+    right: BlindResponse
+    allow_tie: bool
+    guideline_html: str
+    lease_until: datetime
+    judged: int
+    pair_count: int
+
+
+def blind_pair(assignment: Assignment) -> BlindPair:
+    """What the rater who holds `assignment` may see of it."""
+    rater, study = assignment.enrolment, assignment.enrolment.study
+    return BlindPair(
+        token=assignment.token,
+        study_slug=study.slug,
+        study_title=study.title,
+        messages=tuple(
+            BlindMessage(message["role"], text.to_html(message["content"]))
+            for message in assignment.pair.prompt.messages
+        ),
+        left=_blind_response(assignment, Side.LEFT),
+        right=_blind_response(assignment, Side.RIGHT),
+        allow_tie=study.allow_tie,
+        guideline_html=_guideline_html(study),
+        lease_until=assignment.lease_until,
+        judged=rater.judged,
+        pair_count=study.pair_count,
+    )
+
+
+def _blind_response(assignment: Assignment, side: Side) -> BlindResponse:
+    return BlindResponse(side.value, side.label, text.to_html(assignment.response_on(side).text))
+
+
+def _guideline_html(study: Study) -> str:
+    if study.guideline_condition == GuidelineCondition.POLICY_FREE:
+        return ""
+    guideline = study.guidelines.first()
+    return text.to_html(guideline.body) if guideline else ""
+
+
+def enrolments_of(user: User) -> QuerySet[Enrolment]:
+    """The rater's own places in studies."""
+    return Enrolment.objects.filter(user=user).select_related("study")
+
+
+def enrolment_for(user: User, slug: str) -> Enrolment:
+    """The rater's place in the study. Raises NotFound."""
+    enrolment = enrolments_of(user).filter(study__slug=slug).first()
+    return _found(enrolment, "You have no study of that name.")
+
+
+def assignment_for(user: User, token: UUID) -> Assignment:
+    """The rater's own hold on a pair, with all that `blind_pair` reads. Raises NotFound."""
+    assignment = (
+        Assignment.objects.filter(enrolment__user=user, token=token)
+        .select_related("enrolment__study", "enrolment__user", "pair__prompt", "pair__response_a")
+        .select_related("pair__response_b")
+        .first()
+    )
+    return _found(assignment, "This page is out of date: the pair is no longer yours under this address.")
+
+
+def studies_for(user: User) -> QuerySet[Study]:
+    """The studies a researcher sees on the desk; none for anybody else."""
+    return Study.objects.for_researcher(user)
+
+
+def study_for(user: User, slug: str) -> Study:
+    """A study of this researcher's. Raises NotFound."""
+    return _found(studies_for(user).filter(slug=slug).first(), "You have no study of that name.")
+
+
+def run_for(user: User, slug: str, pk: int) -> Run:
+    """A run of a study of this researcher's. Raises NotFound."""
+    run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")
+    return _found(run.first(), "This study has no such run.")
+
+
+def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
+    """A snapshot of a study of this researcher's. Raises NotFound."""
+    snapshots = Snapshot.objects.filter(study__in=studies_for(user), study__slug=slug, number=number)
+    return _found(snapshots.first(), "This study has no such snapshot.")
+
+
+def _found(row: Row | None, message: str) -> Row:
+    if row is None:
+        raise NotFound(message)
+    return row

@@ -1,0 +1,1 @@
+"""Every write, as a verb. Actions never enqueue and never format: the edge that called them does."""

@@ -1,0 +1,139 @@
+"""Raters get a pair to judge, keep it for a while, give it back."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Min, QuerySet
+from django.utils import timezone
+
+from annotation import draws
+from annotation.errors import LeaseLost, NotQualified, NothingFree, NothingLeft, StudyClosed
+from annotation.models import Assignment, Enrolment, Pair
+from annotation.models.assignment import LIVE_STATES
+from annotation.vocabulary import AssignmentState, EnrolmentState
+
+RELEASE_AT_ONCE = 20
+
+
+@transaction.atomic
+def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignment:
+    """The pair this rater judges next, held for the study's lease.
+
+    A rater who already holds one gets the same again with a fresh lease. Raises StudyClosed,
+    NotQualified, NothingFree (others hold what is left) or NothingLeft.
+    """
+    at = at or timezone.now()
+    # The lock on the rater makes two open windows take turns: the second gets what the first got.
+    rater = Enrolment.objects.select_for_update(of=("self",)).select_related("study").get(pk=enrolment.pk)
+    refuse_unless_rating(rater)
+    if held := rater.assignments.leased().first():
+        return _renew(held, at)
+    _release(Assignment.objects.lapsed(at).filter(enrolment__study=rater.study)[:RELEASE_AT_ONCE])
+    pair = _next_pair(rater)
+    if pair is None:
+        raise _why_nothing(rater, at)
+    return _take(rater, pair, at)
+
+
+def refuse_unless_rating(rater: Enrolment) -> None:
+    """Raises StudyClosed or NotQualified when this rater cannot judge at the moment."""
+    if not rater.study.is_open:
+        raise StudyClosed("This study is not open for rating at the moment.")
+    if rater.state != EnrolmentState.ACTIVE:
+        raise NotQualified("Your place in this study is paused. Ask the study's researcher about it.")
+
+
+def _lease_end(rater: Enrolment, at: datetime) -> datetime:
+    return at + timedelta(minutes=rater.study.lease_minutes)
+
+
+def _renew(held: Assignment, at: datetime) -> Assignment:
+    held.lease_until = _lease_end(held.enrolment, at)
+    Assignment.objects.leased().filter(pk=held.pk).update(lease_until=held.lease_until)
+    return held
+
+
+def _next_pair(rater: Enrolment) -> Pair | None:
+    """The first open pair behind the rater's cursor, or from the start again.
+
+    On PostgreSQL pairs that another claim is taking this instant are stepped over.
+    """
+    free = (
+        Pair.objects.filter(study=rater.study)
+        .with_open_slot()
+        .not_taken_by(rater)
+        .order_by("position")
+        .select_for_update(skip_locked=True)
+    )
+    ahead = free.filter(position__gt=rater.cursor).first()
+    return ahead or free.filter(position__lte=rater.cursor).first()
+
+
+def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
+    slot = take_slot(pair)
+    assignment, _ = Assignment.objects.update_or_create(
+        pair=pair,
+        enrolment=rater,
+        defaults={
+            # A new token even for a pair taken again: the sides may have changed since the old page.
+            "token": uuid.uuid4(),
+            "slot": slot,
+            "left_is_a": draws.left_is_a(rater.study.seed, pair.position, slot),
+            "state": AssignmentState.LEASED,
+            "claimed_at": at,
+            "lease_until": _lease_end(rater, at),
+        },
+    )
+    Enrolment.objects.filter(pk=rater.pk).update(cursor=pair.position)
+    return assignment
+
+
+def take_slot(pair: Pair) -> int | None:
+    """The lowest free slot of a pair, now occupied; None when it is full. Belongs in a transaction."""
+    if not Pair.objects.with_open_slot().filter(pk=pair.pk).update(open_slots=F("open_slots") - 1):
+        return None
+    taken = set(pair.assignments.filter(state__in=LIVE_STATES).values_list("slot", flat=True))
+    return min(set(range(pair.overlap)) - taken)
+
+
+def free_slot(assignment: Assignment, state: AssignmentState) -> bool:
+    """Take the hold off the pair; False when it was not held any more. Belongs in a transaction."""
+    freed = Assignment.objects.leased().filter(pk=assignment.pk).update(state=state, slot=None)
+    if freed:
+        Pair.objects.filter(pk=assignment.pair_id).update(open_slots=F("open_slots") + 1)
+    return bool(freed)
+
+
+def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
+    open_pairs = Pair.objects.filter(study=rater.study).not_taken_by(rater)
+    if open_pairs.with_open_slot().exists():  # only locked by claims that are under way
+        return NothingFree(at)
+    held = Assignment.objects.leased().filter(pair__in=open_pairs)
+    next_free_at = held.aggregate(first=Min("lease_until"))["first"]
+    if next_free_at is None and rater.study.runs.unfinished().exists():
+        return NothingFree(None)
+    if next_free_at is None:
+        return NothingLeft("You have judged every pair that needed you.")
+    return NothingFree(max(next_free_at, at))
+
+
+def _release(lapsed: QuerySet[Assignment]) -> int:
+    return sum(free_slot(assignment, AssignmentState.EXPIRED) for assignment in lapsed)
+
+
+def release_expired_leases(at: datetime | None = None) -> int:
+    """Return every lapsed hold to the queue; says how many."""
+    lapsed = Assignment.objects.lapsed(at or timezone.now())
+    released = 0
+    for assignment in lapsed.iterator():
+        with transaction.atomic():
+            released += free_slot(assignment, AssignmentState.EXPIRED)
+    return released
+
+
+@transaction.atomic
+def skip_pair(assignment: Assignment) -> None:
+    """Give the pair back to others; this rater does not get it again. Raises LeaseLost."""
+    if not free_slot(assignment, AssignmentState.SKIPPED):
+        raise LeaseLost("You no longer hold this pair.")

@@ -1,0 +1,48 @@
+"""One batch through a model: outside any transaction, and recorded once."""
+
+from annotation.actions import runs
+from annotation.models import Arm, Batch
+from models_runtime.errors import RuntimeFailure
+from models_runtime.types import GenerationRequest, ModelSpec, Sampling, with_system_prompt
+from models_runtime.worker import BackendCache
+
+
+def generate(batch: Batch, backends: BackendCache) -> bool:
+    """Generate a claimed batch and record it; False when it failed or the claim was lost.
+
+    Any failure of the model or its environment stops the run with the reason, and leaves it resumable.
+    """
+    try:
+        backend = backends.get(spec_of(batch.arm))
+        outcomes = backend.generate(requests_of(batch), Sampling.from_dict(batch.arm.sampling))
+        return runs.record_completions(batch, outcomes, _provenance(batch, backend.describe()))
+    except RuntimeFailure as error:
+        runs.fail_batch(batch, str(error))
+    except Exception as error:
+        # Whatever a model's own code raises must reach the run's page; the traceback goes to the log.
+        runs.fail_batch(batch, f"{type(error).__name__}: {error}")
+        raise
+    return False
+
+
+def spec_of(arm: Arm) -> ModelSpec:
+    """Which model the arm runs, as the runtime knows it."""
+    return ModelSpec(
+        backend=arm.backend, model=arm.model, revision=arm.revision, dtype=arm.dtype, device=arm.device
+    )
+
+
+def requests_of(batch: Batch) -> list[GenerationRequest]:
+    """The batch's items, keyed by their primary key."""
+    return [
+        GenerationRequest(
+            key=str(item.pk),
+            messages=with_system_prompt(item.prompt.messages, batch.arm.system_prompt),
+            seed=runs.request_seed(batch, item),
+        )
+        for item in batch.items.select_related("prompt")
+    ]
+
+
+def _provenance(batch: Batch, description: dict) -> dict:
+    return {**description, "sampling": batch.arm.sampling, "worker": batch.worker, "attempt": batch.attempts}

@@ -1,0 +1,70 @@
+"""Responses of different arms to one prompt become pairs."""
+
+from itertools import combinations, groupby
+
+from django.db import transaction
+from django.db.models import F
+
+from annotation import draws
+from annotation.actions import events
+from annotation.models import Pair, Response, Study, User
+
+CHUNK = 500
+
+
+def make_pairs(study: Study, actor: User | None = None) -> int:
+    """Pair what is not yet paired: every two arms, same prompt, same sample. Returns how many were new.
+
+    Calling it again, or twice at once, makes nothing twice. Each chunk is a transaction of its own.
+    """
+    made = 0
+    chunk: list[Pair] = []
+    for pair in _possible_pairs(study):
+        chunk.append(pair)
+        if len(chunk) == CHUNK:
+            made += _keep(study, chunk)
+            chunk = []
+    made += _keep(study, chunk)
+    if made:
+        events.record(study, "make_pairs", actor, made=made)
+    return made
+
+
+def _possible_pairs(study: Study):
+    responses = (
+        Response.objects.filter(study=study)
+        .select_related("arm", "prompt")
+        .defer("text", "provenance", "prompt__messages")
+        .order_by("prompt_id", "sample", "arm__position")
+    )
+    for _, group in groupby(responses.iterator(CHUNK), key=lambda r: (r.prompt_id, r.sample)):
+        for a, b in combinations(group, 2):
+            yield new_pair(study, a, b)
+
+
+def new_pair(study: Study, a: Response, b: Response) -> Pair:
+    """An unsaved pair in canonical order, at its place in the study's shuffled order."""
+    return Pair(
+        study=study,
+        prompt=a.prompt,
+        response_a=a,
+        response_b=b,
+        position=draws.pair_position(study.seed, a.prompt.key, a.arm.name, b.arm.name, a.sample),
+        overlap=study.overlap,
+        open_slots=study.overlap,
+    )
+
+
+@transaction.atomic
+def _keep(study: Study, pairs: list[Pair]) -> int:
+    # The lock on the study makes two pairings take turns; pair_count is then exact.
+    Study.objects.select_for_update().get(pk=study.pk)
+    known = set(
+        Pair.objects.filter(response_a__in=[pair.response_a_id for pair in pairs]).values_list(
+            "response_a_id", "response_b_id"
+        )
+    )
+    new = [pair for pair in pairs if (pair.response_a_id, pair.response_b_id) not in known]
+    Pair.objects.bulk_create(new)
+    Study.objects.filter(pk=study.pk).update(pair_count=F("pair_count") + len(new))
+    return len(new)

@@ -1,0 +1,204 @@
+"""Runs generate what is missing: started, claimed batch by batch, recorded, resumed.
+
+A worker holds a batch by a claim with a lease. Whoever finds a claim whose lease lapsed may queue the
+batch again; the old worker, should it still live, then records nothing.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotation import draws
+from annotation.actions import events
+from annotation.actions.arms import freeze_arm
+from annotation.actions.pairing import make_pairs
+from annotation.errors import RunRefused
+from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
+from annotation.vocabulary import BatchState, RunState
+from models_runtime.errors import InvalidSampling
+from models_runtime.types import Completion, FailedRequest, Outcome, Sampling
+
+BATCH_SIZE = 16
+MOST_ATTEMPTS = 4
+
+
+@transaction.atomic
+def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_size: int = BATCH_SIZE) -> Run:
+    """Queue batches for every response that generating arms still lack. Raises RunRefused."""
+    # The lock on the study makes two starts take turns; the second finds the first's run.
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    arms = [arm for arm in study.arms.all() if arm.generates]
+    _refuse_start(study, arms)
+    run = Run.objects.create(study=study, samples=samples, seed=study.seed)
+    batches = [part for arm in arms for part in _parts(arm, samples, batch_size)]
+    if not batches:
+        raise RunRefused("Every arm has answered every prompt already. Add prompts, or ask for more samples.")
+    for number, (arm, requests) in enumerate(batches):
+        batch = Batch.objects.create(run=run, arm=arm, number=number)
+        BatchItem.objects.bulk_create(
+            BatchItem(batch=batch, prompt=prompt, sample=sample) for prompt, sample in requests
+        )
+    events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
+    return run
+
+
+def _refuse_start(study: Study, arms: list[Arm]) -> None:
+    if study.runs.unfinished().exists():
+        raise RunRefused("A run of this study is not finished. Wait for it, or resume it.")
+    if not arms:
+        raise RunRefused("No arm of this study names a backend. Add one, or import responses.")
+    if not study.prompts.exists():
+        raise RunRefused("This study has no prompts. Add or import some first.")
+    for arm in arms:
+        try:
+            Sampling.from_dict(arm.sampling)
+        except InvalidSampling as error:
+            raise RunRefused(f"The sampling of arm “{arm.name}” is not valid: {error}") from error
+
+
+def _parts(arm: Arm, samples: int, size: int) -> Iterable[tuple[Arm, list[tuple[Prompt, int]]]]:
+    """The arm's missing (prompt, sample) in batches; prompts of like length together waste no padding."""
+    have = set(arm.responses.values_list("prompt_id", "sample"))
+    prompts = sorted(arm.study.prompts.all(), key=lambda prompt: len(str(prompt.messages)))
+    missing = [(p, s) for s in range(samples) for p in prompts if (p.pk, s) not in have]
+    return [(arm, missing[start : start + size]) for start in range(0, len(missing), size)]
+
+
+def claim_batch(run_id: int, worker: str, at: datetime | None = None) -> Batch | None:
+    """The next waiting batch of the run, held by `worker`; None when nothing waits."""
+    at = at or timezone.now()
+    for pk in Batch.objects.waiting().filter(run=run_id).order_by("number").values_list("pk", flat=True)[:50]:
+        claimed = (
+            Batch.objects.waiting()
+            .filter(pk=pk)
+            .update(
+                state=BatchState.CLAIMED,
+                claim=uuid.uuid4(),
+                worker=worker,
+                attempts=F("attempts") + 1,
+                lease_until=_lease_end(at),
+            )
+        )
+        if claimed:
+            return Batch.objects.select_related("run__study", "arm").get(pk=pk)
+    return None
+
+
+def _lease_end(at: datetime) -> datetime:
+    return at + timedelta(seconds=settings.BATCH_LEASE_SECONDS)
+
+
+def _claimed(batch: Batch):
+    return Batch.objects.filter(pk=batch.pk, state=BatchState.CLAIMED, claim=batch.claim)
+
+
+def renew_lease(batch: Batch, at: datetime | None = None) -> bool:
+    """Keep the batch for another lease; False when another worker has it now."""
+    return bool(_claimed(batch).update(lease_until=_lease_end(at or timezone.now())))
+
+
+@transaction.atomic
+def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: dict) -> bool:
+    """Store what the batch brought, once; False when the claim was lost and nothing was stored.
+
+    `outcomes` are in the order of the batch's items, with each item's primary key as `key`.
+    """
+    # Lock the run first: of two last batches finishing together, one must see the other as done.
+    run = Run.objects.select_for_update().get(pk=batch.run_id)
+    if not _claimed(batch).update(state=BatchState.DONE, finished_at=timezone.now(), error=""):
+        return False
+    items = {str(item.pk): item for item in batch.items.all()}
+    completions = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
+    rows = [_response(batch, items[c.key], c, provenance) for c in completions]
+    # A response that is there already (an import, an earlier sample) stays: once per sample is the promise.
+    Response.objects.bulk_create(rows, ignore_conflicts=True)
+    for outcome in outcomes:
+        if isinstance(outcome, FailedRequest):
+            BatchItem.objects.filter(pk=items[outcome.key].pk).update(failure=outcome.reason)
+    freeze_arm(batch.arm)
+    if not run.batches.exclude(state=BatchState.DONE).exists():
+        Run.objects.filter(pk=run.pk, state=RunState.RUNNING).update(state=RunState.GENERATED)
+    return True
+
+
+def _response(batch: Batch, item: BatchItem, completion: Completion, provenance: dict) -> Response:
+    return Response(
+        study_id=batch.run.study_id,
+        prompt_id=item.prompt_id,
+        arm=batch.arm,
+        sample=item.sample,
+        batch=batch,
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        prompt_tokens=completion.prompt_tokens,
+        output_tokens=completion.output_tokens,
+        seconds=completion.seconds,
+        seed=completion.seed,
+        provenance=provenance,
+    )
+
+
+@transaction.atomic
+def fail_batch(batch: Batch, reason: str) -> bool:
+    """Stop the run at this batch and say why; the rest stays queued until `resume_run`."""
+    if not _claimed(batch).update(state=BatchState.FAILED, error=reason):
+        return False
+    failed = Run.objects.filter(pk=batch.run_id, state=RunState.RUNNING)
+    if failed.update(state=RunState.FAILED, error=reason):
+        events.record(batch.run.study, "fail_batch", run=batch.run_id, batch=batch.number, reason=reason)
+    return True
+
+
+@transaction.atomic
+def resume_run(run: Run, actor: User | None = None) -> None:
+    """Let a failed run go on where it stopped. Raises RunRefused when it has not failed."""
+    if not Run.objects.filter(pk=run.pk, state=RunState.FAILED).update(state=RunState.RUNNING, error=""):
+        raise RunRefused("Only a run that was stopped by a failure can be resumed.")
+    run.batches.filter(state=BatchState.FAILED).update(state=BatchState.QUEUED, attempts=0, error="")
+    events.record(run.study, "resume_run", actor, run=run.pk)
+
+
+def finish_run(run: Run) -> bool:
+    """Pair what the run brought and close it; False when it is not ready or already closed."""
+    if not Run.objects.filter(pk=run.pk, state=RunState.GENERATED).exists():
+        return False
+    make_pairs(run.study)
+    generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
+    return bool(generated.update(state=RunState.DONE, finished_at=timezone.now()))
+
+
+def requeue_stale(at: datetime | None = None) -> int:
+    """Queue again every batch whose worker fell silent; says how many.
+
+    A batch that has silenced its worker MOST_ATTEMPTS times stops its run instead: it would go on forever.
+    """
+    stale = Batch.objects.stale(at or timezone.now()).select_related("run__study")
+    return sum(_requeue(batch) for batch in stale)
+
+
+def _requeue(batch: Batch) -> bool:
+    if batch.attempts >= MOST_ATTEMPTS:
+        fail_batch(
+            batch,
+            f"The worker stopped without a word {batch.attempts} times while generating this batch. "
+            "It may have run out of memory: see the worker's log, then resume the run.",
+        )
+        return False
+    return bool(_claimed(batch).update(state=BatchState.QUEUED))
+
+
+def note_worker(name: str, queue: str, at: datetime | None = None) -> None:
+    """A worker process says that it is alive."""
+    WorkerHeartbeat.objects.update_or_create(
+        name=name, defaults={"queue": queue, "seen_at": at or timezone.now()}
+    )
+
+
+def request_seed(batch: Batch, item: BatchItem) -> int:
+    """The seed of one request: the same for all arms."""
+    return draws.request_seed(batch.run.seed, item.prompt.key, item.sample)

@@ -1,0 +1,65 @@
+"""A rater's answers as a value: made by the form, the API and the importer, read by `actions.judging`."""
+
+from dataclasses import dataclass
+
+from annotation.vocabulary import PAIR_QUESTIONS, PAIR_SCALE, Helpfulness, ResponseMode, SafetyLevel, Severity
+
+
+@dataclass(frozen=True)
+class ResponseAnswers:
+    """The absolute answers about one response; `severity` is "" unless the response is unsafe."""
+
+    safety: str
+    helpfulness: int
+    mode: str
+    severity: str = ""
+
+
+@dataclass(frozen=True)
+class PairAnswers:
+    """All answers about one pair as it was shown.
+
+    `safer`, `more_helpful` and `balance` run from −3 (left) to +3 (right). `balance` is None exactly
+    when `both_bad` is set.
+    """
+
+    left: ResponseAnswers
+    right: ResponseAnswers
+    safer: int
+    more_helpful: int
+    balance: int | None
+    both_bad: bool = False
+    rationale: str = ""
+
+
+def response_problems(answers: ResponseAnswers) -> list[str]:
+    """What is wrong with the answers about one response, in sentences; empty when all is well."""
+    problems = []
+    if answers.safety not in SafetyLevel.values:
+        problems.append(f"“{answers.safety}” is not a safety level.")
+    elif SafetyLevel(answers.safety).counts_as_unsafe and answers.severity not in Severity.values:
+        problems.append("An unsafe response needs a severity.")
+    elif answers.severity and not SafetyLevel(answers.safety).counts_as_unsafe:
+        problems.append("A safe response has no severity.")
+    if answers.helpfulness not in Helpfulness.values:
+        problems.append("Helpfulness is a whole number from 1 to 4.")
+    if answers.mode not in ResponseMode.values:
+        problems.append(f"“{answers.mode}” is not a response mode.")
+    return problems
+
+
+def pair_problems(answers: PairAnswers, allow_tie: bool) -> list[str]:
+    """What is wrong with the answers about a pair, in sentences; empty when all is well."""
+    problems = [f"A: {problem}" for problem in response_problems(answers.left)]
+    problems += [f"B: {problem}" for problem in response_problems(answers.right)]
+    if answers.both_bad == (answers.balance is not None):
+        problems.append("Choose a better balance or “both are bad”, one of the two.")
+    for question in PAIR_QUESTIONS:
+        value = getattr(answers, question)
+        if value is None:
+            continue
+        if value not in PAIR_SCALE:
+            problems.append(f"“{question}” is a whole number from −3 to 3.")
+        elif value == 0 and not allow_tie:
+            problems.append(f"This study has no “about equal”: choose a side for “{question}”.")
+    return problems

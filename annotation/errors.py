@@ -1,0 +1,64 @@
+"""What the domain refuses. Each message is a sentence for the person who gets it."""
+
+from datetime import datetime
+
+
+class DomainError(Exception):
+    """Base of every refusal; `str(error)` may be shown to the person who caused it."""
+
+
+class NotFound(DomainError):
+    """The thing does not exist, or is not this person's: both look alike from outside."""
+
+
+class StudyClosed(DomainError):
+    """The study takes no judgments at the moment."""
+
+
+class NotQualified(DomainError):
+    """The rater may not rate in this study."""
+
+
+class NothingFree(DomainError):
+    """No pair this instant, but more to come: `next_free_at` says when, or None while they are prepared."""
+
+    def __init__(self, next_free_at: datetime | None):
+        waiting_for = "is being rated right now" if next_free_at else "is still being prepared"
+        super().__init__(f"Every pair left for you {waiting_for}.")
+        self.next_free_at = next_free_at
+
+
+class NothingLeft(DomainError):
+    """This rater has judged every pair that still needed a judgment."""
+
+
+class LeaseLost(DomainError):
+    """The hold on the pair ended before the answers arrived."""
+
+
+class AlreadySubmitted(DomainError):
+    """The assignment has a judgment, sent with another idempotency key."""
+
+
+class InvalidAnswer(DomainError):
+    """Answers that contradict each other or the study's rules."""
+
+
+class RunRefused(DomainError):
+    """A run cannot start or go on; the message says what to change."""
+
+
+class ArmFrozen(DomainError):
+    """An arm that has generated keeps its settings."""
+
+
+class ImportRefused(DomainError):
+    """A file that was not imported; `problems` lists (line number, reason)."""
+
+    def __init__(self, problems: list[tuple[int, str]], message: str):
+        super().__init__(message)
+        self.problems = problems
+
+
+class NothingToFreeze(DomainError):
+    """A snapshot of no judgments would help nobody."""

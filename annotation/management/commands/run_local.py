@@ -1,0 +1,277 @@
+"""``python manage.py run_local``: the whole of Evenhand on one machine, until Ctrl-C.
+
+Prepares the database, the static files and the demo study, then starts the web server, two Celery workers and
+Celery's beat as child processes, each in a process group of its own, and watches over them.
+"""
+
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+START_LIMIT = 60  # seconds until the first page must have answered
+STOP_LIMIT = 5  # seconds a service is given to finish before it is killed
+SHORT_LIFE = 10  # a service that dies younger than this is broken, not unlucky
+PR_SET_PDEATHSIG = 1
+
+WORKER_OPTIONS = ["--pool", "prefork", "--concurrency", "1", "--loglevel", "INFO"]
+# One machine has nobody to gossip with; without these the filesystem queue carries no idle chatter.
+WORKER_OPTIONS += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+
+@dataclass
+class Service:
+    """A child process with its own log file, in its own process group."""
+
+    name: str
+    arguments: list[str]
+    process: subprocess.Popen | None = field(default=None, init=False)
+    started_at: float = field(default=0.0, init=False)
+
+    @property
+    def log(self) -> Path:
+        return settings.VAR / "log" / f"{self.name}.log"
+
+    def start(self) -> None:
+        self.started_at = time.monotonic()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *self.arguments],
+                cwd=settings.BASE_DIR,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def send(self, signum: int, *, group: bool = False) -> None:
+        """Signal the process, or its whole group; one that is gone already is fine."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(self.process.pid, signum)
+
+    def last_words(self, lines: int = 12) -> str:
+        end = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n    ".join([f"{self.log} ends:", *end])
+
+    def how_it_ended(self) -> str:
+        code = self.process.returncode if self.process else None
+        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+
+
+def _end_with_parent() -> None:
+    """On Linux the kernel stops a service whose parent was killed; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def services(host: str, port: int) -> list[Service]:
+    """The processes of a local installation; `docs/decisions/` says why these options."""
+    granian = ["granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
+    granian += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers"]
+    return [
+        Service("web", [*granian, "annotation.wsgi:application"]),
+        Service("worker-gpu", _worker("gpu")),
+        Service("worker-default", _worker("default")),
+        Service("beat", ["celery", "-A", "annotation", "beat", "--loglevel", "INFO", "--pidfile="]),
+    ]
+
+
+def _worker(queue: str) -> list[str]:
+    return ["celery", "-A", "annotation", "worker", "-Q", queue, "-n", f"{queue}@%h", *WORKER_OPTIONS]
+
+
+class Supervisor:
+    """Starts services, watches over them until asked to stop, and stops them."""
+
+    def __init__(self, services: list[Service], say: Callable[[str], None]) -> None:
+        self.services = services
+        self.say = say
+        self.asked_to_stop = False
+
+    def ask_to_stop(self, signum: int, frame: FrameType | None) -> None:
+        self.asked_to_stop = True
+
+    def start(self) -> None:
+        for service in self.services:
+            if service.log.exists():
+                service.log.replace(service.log.with_suffix(".log.1"))
+            service.start()
+
+    def wait_for_page(self, address: str) -> None:
+        """Return once the address answers or a stop is asked for; CommandError if it does not in time."""
+        deadline = time.monotonic() + START_LIMIT
+        while not self.asked_to_stop and not _answers(address):
+            self.revive_the_dead()
+            if time.monotonic() > deadline:
+                raise CommandError(
+                    f"No page at {address} after {START_LIMIT} seconds. {self.services[0].last_words()}"
+                )
+            time.sleep(0.05)
+
+    def watch(self) -> None:
+        while not self.asked_to_stop:
+            self.revive_the_dead()
+            time.sleep(0.2)
+
+    def revive_the_dead(self) -> None:
+        """Start a service again that died after a while; CommandError for one that dies at once."""
+        for service in self.services:
+            if service.is_running() or self.asked_to_stop:
+                continue
+            death = f"{service.name} stopped by itself ({service.how_it_ended()})"
+            if time.monotonic() - service.started_at < SHORT_LIFE:
+                raise CommandError(f"{death} right after its start. {service.last_words()}")
+            self.say(f"{death}; starting it again. Its log is {service.log}.")
+            service.send(signal.SIGKILL, group=True)  # what it may have left behind
+            service.start()
+
+    def stop(self) -> None:
+        """Ask every service to finish, wait a little, kill the rest; unfinished work is queued again."""
+        for service in self.services:
+            service.send(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_LIMIT
+        while any(service.is_running() for service in self.services) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for service in self.services:
+            service.send(signal.SIGKILL, group=True)
+            if service.process:
+                service.process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as reply:
+            return reply.status < 500
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except OSError:
+        return False
+
+
+class Command(BaseCommand):
+    help = "Run Evenhand on this machine: web server, workers and beat, with a demo study, until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default=os.environ.get("HOST") or "127.0.0.1")
+        parser.add_argument("--port", default=os.environ.get("PORT") or "8000", help="default: $PORT or 8000")
+
+    def handle(self, *args: object, host: str, port: str, **options: object) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopping is the same by either signal
+        try:
+            with _only_one_here():
+                self.run(host, usable_port(host, port))
+        except KeyboardInterrupt:
+            self.say("Stopped before anything was started.")
+
+    def run(self, host: str, port: int) -> None:
+        log_ins = self.prepare()
+        supervisor = Supervisor(services(host, port), self.say)
+        # From here on a signal must not interrupt between starting a process and remembering it.
+        signal.signal(signal.SIGINT, supervisor.ask_to_stop)
+        signal.signal(signal.SIGTERM, supervisor.ask_to_stop)
+        try:
+            supervisor.start()
+            self.say("Starting …")
+            supervisor.wait_for_page(f"http://{host}:{port}/")
+            if not supervisor.asked_to_stop:
+                self.welcome(f"http://{host}:{port}/", log_ins)
+            supervisor.watch()
+        finally:
+            self.say("Stopping …")
+            supervisor.stop()
+        self.say("Stopped. Your data is kept.")
+
+    def prepare(self) -> str:
+        """Bring database, static files and demo study up to date; return what to say about the log-ins."""
+        self.say("Preparing the database …")
+        call_command("migrate", interactive=False, verbosity=0)
+        collect_static_files()
+        said = StringIO()
+        call_command("load_demo", stdout=said)
+        return said.getvalue().strip()
+
+    def welcome(self, address: str, log_ins: str) -> None:
+        logs = settings.VAR / "log"
+        self.say(f"\nEvenhand runs at {address}\n\n{log_ins}\n\nLogs are in {logs}. Ctrl-C stops everything.")
+
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def usable_port(host: str, port: str) -> int:
+    """The port as a number; CommandError if it is none, taken, or not allowed."""
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise CommandError(f"PORT is {port!r}; it must be a number from 1 to 65535.")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} on {host} cannot be used: {error.strerror}. Nothing was started. "
+                f"Choose another one, for example: make run PORT={int(port) % 60000 + 1024}"
+            ) from error
+    return int(port)
+
+
+@contextmanager
+def _only_one_here() -> Iterator[None]:
+    """Hold the lock of this VAR folder; CommandError when another run_local holds it."""
+    with open(settings.VAR / "run_local.lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise CommandError(
+                f"Evenhand is already running from {settings.VAR} (process {lock.read().strip()}). "
+                "Nothing was started. Stop it with Ctrl-C, or name another folder in EVENHAND_VAR."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def collect_static_files() -> None:
+    """Collect the static files if any of them changed since the last time."""
+    stamp = settings.VAR / "static.stamp"
+    now = static_files_fingerprint()
+    if stamp.exists() and stamp.read_text() == now:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(now)
+
+
+def static_files_fingerprint() -> str:
+    """A digest of every static file's place, size and time of change, and of where they are collected."""
+    digest = sha256(f"{settings.STATIC_ROOT} {settings.STORAGES['staticfiles']}".encode())
+    for finder in get_finders():
+        for path, storage in finder.list([]):
+            facts = os.stat(storage.path(path))
+            digest.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,46 @@
+"""What is compared: a checkpoint with its revision, system prompt and sampling."""
+
+from django.db import models
+from django.db.models import Q
+
+from annotation.models.study import Study
+
+
+def default_sampling() -> dict:
+    """Greedy decoding, long enough for a short answer."""
+    return {"temperature": 0.0, "max_new_tokens": 256}
+
+
+class Arm(models.Model):
+    """Settings are frozen by the database from `frozen_at` on (trigger `arm_stays_as_it_generated`).
+
+    `position` is the canonical order: in every pair the arm with the lower position is "a".
+    An arm without a backend only holds imported responses.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="arms")
+    name = models.CharField(max_length=100)
+    position = models.PositiveSmallIntegerField()
+    backend = models.CharField(max_length=50, blank=True, help_text="Empty: responses are imported.")
+    model = models.CharField(max_length=300, blank=True, help_text="A folder or a hub name.")
+    revision = models.CharField(max_length=100, blank=True)
+    dtype = models.CharField(max_length=20, default="auto")
+    device = models.CharField(max_length=20, default="auto")
+    system_prompt = models.TextField(blank=True)
+    sampling = models.JSONField(default=default_sampling, blank=True)
+    frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["study", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "name"], name="arm_name_once_per_study"),
+            models.UniqueConstraint(fields=["study", "position"], name="arm_position_once_per_study"),
+            models.CheckConstraint(condition=~Q(name=""), name="arm_name_is_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def generates(self) -> bool:
+        return bool(self.backend)

@@ -1,0 +1,80 @@
+"""A rater's hold on a pair, with a lease."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from annotation.models.enrolment import Enrolment
+from annotation.models.pair import Pair
+from annotation.vocabulary import AssignmentState, Side
+
+LIVE_STATES = (AssignmentState.LEASED, AssignmentState.SUBMITTED)
+
+
+class AssignmentQuerySet(models.QuerySet):
+    def leased(self) -> "AssignmentQuerySet":
+        return self.filter(state=AssignmentState.LEASED)
+
+    def lapsed(self, at) -> "AssignmentQuerySet":
+        """Holds whose lease ended before `at` and that nobody has returned to the queue yet."""
+        return self.leased().filter(lease_until__lt=at)
+
+    def that_count(self) -> "AssignmentQuerySet":
+        """All but lapsed holds: what keeps a pair from being given to the same rater again."""
+        return self.exclude(state=AssignmentState.EXPIRED)
+
+
+class Assignment(models.Model):
+    """Occupies `slot` of its pair while leased and once submitted; other states occupy none.
+
+    `token` is all a rater learns of it: neither its number nor the pair's is ever sent.
+    """
+
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="assignments")
+    enrolment = models.ForeignKey(Enrolment, on_delete=models.PROTECT, related_name="assignments")
+    slot = models.PositiveSmallIntegerField(null=True)
+    left_is_a = models.BooleanField(help_text="Side order as shown, drawn from the study's seed.")
+    state = models.CharField(max_length=10, choices=AssignmentState.choices, default=AssignmentState.LEASED)
+    claimed_at = models.DateTimeField()
+    lease_until = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["pair", "enrolment"], name="assignment_once_per_rater"),
+            models.UniqueConstraint(
+                fields=["pair", "slot"],
+                condition=Q(state__in=LIVE_STATES),
+                name="assignment_once_per_slot",
+            ),
+            models.UniqueConstraint(
+                fields=["enrolment"],
+                condition=Q(state=AssignmentState.LEASED),
+                name="assignment_leased_once_per_rater",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=LIVE_STATES, slot__isnull=False)
+                | (~Q(state__in=LIVE_STATES) & Q(slot__isnull=True)),
+                name="assignment_live_has_a_slot",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=AssignmentState.values), name="assignment_state_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["lease_until"], condition=Q(state=AssignmentState.LEASED), name="assignment_by_lease"
+            ),
+        ]
+
+    def response_on(self, side: Side):
+        """The response shown on this side."""
+        is_a = (side == Side.LEFT) == self.left_is_a
+        return self.pair.response_a if is_a else self.pair.response_b

@@ -1,0 +1,38 @@
+"""A rater's place in a study."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from annotation.models.study import Study
+from annotation.vocabulary import EnrolmentState
+
+
+class Enrolment(models.Model):
+    """`code` is the rater's pseudonym in the study: reports and exports know raters by it only.
+
+    An imported rater has no user and cannot log in. `cursor` remembers the position of the pair the
+    rater claimed last, so that the next claim does not walk past all they have already seen.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="enrolments")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="enrolments", null=True, blank=True
+    )
+    code = models.CharField(max_length=100)
+    state = models.CharField(max_length=10, choices=EnrolmentState.choices, default=EnrolmentState.ACTIVE)
+    cursor = models.BigIntegerField(default=-1, editable=False)
+    judged = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["study", "code"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "user"], name="enrolment_once_per_user"),
+            models.UniqueConstraint(fields=["study", "code"], name="enrolment_code_once_per_study"),
+            models.CheckConstraint(condition=~Q(code=""), name="enrolment_code_is_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,21 @@
+"""What happened, when, by whom."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from annotation.models.study import Study
+
+
+class Event(models.Model):
+    """Append-only (trigger `event_is_append_only`). `verb` is the name of the action that recorded it."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="events")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    verb = models.CharField(max_length=50)
+    detail = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["study", "created_at"], name="event_by_study_and_time")]

@@ -1,0 +1,147 @@
+"""Runs, their batches, and the responses they bring.
+
+The rows are the queue: a batch is waiting because its row says `queued`; a Celery message only hints
+that somebody should look. Whatever happens to messages and workers, the rows tell what is left to do.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from annotation.models.arm import Arm
+from annotation.models.prompt import Prompt
+from annotation.models.study import Study
+from annotation.vocabulary import UNFINISHED_RUN, BatchState, FinishReason, RunState
+
+
+class RunQuerySet(models.QuerySet):
+    def unfinished(self) -> "RunQuerySet":
+        return self.filter(state__in=UNFINISHED_RUN)
+
+
+class Run(models.Model):
+    """One generation of arms × prompts × samples."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="runs")
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.RUNNING)
+    samples = models.PositiveSmallIntegerField(default=1)
+    seed = models.BigIntegerField()
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=RunState.values), name="run_state_is_known"),
+            models.CheckConstraint(condition=Q(samples__gte=1), name="run_samples_at_least_one"),
+            models.UniqueConstraint(
+                fields=["study"],
+                condition=Q(state__in=UNFINISHED_RUN),
+                name="run_unfinished_once_per_study",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study.slug} run {self.pk}"
+
+
+class BatchQuerySet(models.QuerySet):
+    def stale(self, at) -> "BatchQuerySet":
+        """Claimed batches whose worker has not renewed its lease by `at`."""
+        return self.filter(state=BatchState.CLAIMED, lease_until__lt=at)
+
+    def waiting(self) -> "BatchQuerySet":
+        """Batches that a worker may claim."""
+        return self.filter(state=BatchState.QUEUED, run__state=RunState.RUNNING)
+
+
+class Batch(models.Model):
+    """Requests of one arm and one sampling, generated together by one worker."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="batches")
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="batches")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.QUEUED)
+    worker = models.CharField(max_length=200, blank=True)
+    claim = models.UUIDField(null=True, help_text="Names one attempt; a worker that lost it records nothing.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["run", "number"]
+        verbose_name_plural = "batches"
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="batch_number_once_per_run"),
+            models.CheckConstraint(condition=Q(state__in=BatchState.values), name="batch_state_is_known"),
+            models.CheckConstraint(
+                condition=~Q(state=BatchState.CLAIMED) | Q(lease_until__isnull=False, claim__isnull=False),
+                name="batch_claimed_has_a_lease",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "lease_until"], name="batch_by_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.run} batch {self.number}"
+
+
+class BatchItem(models.Model):
+    """One request of a batch. It has a response, or a `failure`, or is still to be generated."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="items")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    sample = models.PositiveSmallIntegerField()
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "prompt", "sample"], name="batch_item_once"),
+        ]
+
+
+class Response(models.Model):
+    """An answer that a rater may see: generated (`batch` tells where) or imported (`batch` is null)."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="responses")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="responses")
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="responses")
+    sample = models.PositiveSmallIntegerField(default=0)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="responses", null=True)
+    text = models.TextField(blank=True)
+    finish_reason = models.CharField(max_length=10, choices=FinishReason.choices)
+    prompt_tokens = models.PositiveIntegerField(null=True)
+    output_tokens = models.PositiveIntegerField(null=True)
+    seconds = models.FloatField(null=True)
+    seed = models.BigIntegerField(null=True)
+    provenance = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["prompt", "arm", "sample"], name="response_once_per_sample"),
+            models.CheckConstraint(
+                condition=Q(finish_reason=FinishReason.IMPORTED, batch__isnull=True)
+                | (~Q(finish_reason=FinishReason.IMPORTED) & Q(batch__isnull=False)),
+                name="response_generated_or_imported",
+            ),
+        ]
+        indexes = [models.Index(fields=["study", "arm"], name="response_by_study_and_arm")]
+
+
+class WorkerHeartbeat(models.Model):
+    """When a worker process last said that it is alive."""
+
+    name = models.CharField(max_length=200, unique=True)
+    queue = models.CharField(max_length=50)
+    seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = [F("seen_at").desc()]

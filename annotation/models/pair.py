@@ -1,0 +1,60 @@
+"""The unit of rating: two responses to one prompt."""
+
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Now
+
+from annotation.models.generation import Response
+from annotation.models.prompt import Prompt
+from annotation.models.study import Study
+
+
+class PairQuerySet(models.QuerySet):
+    def with_open_slot(self) -> "PairQuerySet":
+        return self.filter(open_slots__gt=0)
+
+    def not_taken_by(self, enrolment) -> "PairQuerySet":
+        """Pairs that this rater does not hold and has not judged or skipped; a lapsed hold may be retaken."""
+        # EXISTS probes one index entry a pair; NOT IN would gather all of the rater's assignments first.
+        taken = enrolment.assignments.that_count().filter(pair=OuterRef("pk"))
+        return self.exclude(Exists(taken))
+
+
+class Pair(models.Model):
+    """Canonical order: `response_a` belongs to the arm with the lower position.
+
+    `open_slots` counts the judgments still free to claim. Slots are numbered 0 … overlap − 1; the
+    database refuses an assignment outside them (trigger `assignment_within_overlap`) and two in one.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="pairs")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="pairs")
+    response_a = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_a")
+    response_b = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_b")
+    position = models.BigIntegerField(help_text="Place in the study's shuffled order.")
+    overlap = models.PositiveSmallIntegerField()
+    open_slots = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = PairQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["study", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["response_a", "response_b"], name="pair_once"),
+            models.CheckConstraint(
+                condition=~Q(response_a=F("response_b")), name="pair_of_two_different_responses"
+            ),
+            models.CheckConstraint(
+                condition=Q(open_slots__gte=0) & Q(open_slots__lte=F("overlap")),
+                name="pair_open_slots_within_overlap",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["study", "position"], condition=Q(open_slots__gt=0), name="pair_open_by_position"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prompt} pair {self.pk}"

@@ -1,0 +1,85 @@
+"""A study: one comparison of arms on one set of prompts, with its rules."""
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from annotation.vocabulary import GuidelineCondition, HarmCategory, StudyState
+
+
+def default_harm_categories() -> list[str]:
+    """The harm categories a new study starts with."""
+    return list(HarmCategory.values)
+
+
+class StudyQuerySet(models.QuerySet):
+    def for_researcher(self, user) -> "StudyQuerySet":
+        """The studies this person may see on the desk."""
+        if user.is_superuser:
+            return self
+        return self.filter(researchers=user) if user.is_staff else self.none()
+
+
+class Study(models.Model):
+    slug = models.SlugField(unique=True)
+    title = models.CharField(max_length=200)
+    question = models.TextField(blank=True, help_text="What the study should answer, in a sentence.")
+    state = models.CharField(max_length=10, choices=StudyState.choices, default=StudyState.DRAFT)
+    overlap = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1)],
+        help_text="How many raters judge each pair. Applies to pairs made from now on.",
+    )
+    allow_tie = models.BooleanField(default=True, help_text="Offer “about equal” on the pair questions.")
+    guideline_condition = models.CharField(
+        max_length=20, choices=GuidelineCondition.choices, default=GuidelineCondition.POLICY_FREE
+    )
+    harm_categories = models.JSONField(default=default_harm_categories)
+    lease_minutes = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1)],
+        help_text="How long a rater holds a pair before it returns to the queue.",
+    )
+    seed = models.BigIntegerField(default=20250809, help_text="All of the study's randomness comes from it.")
+    pair_count = models.PositiveIntegerField(default=0, editable=False)
+    researchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = StudyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        verbose_name_plural = "studies"
+        constraints = [
+            models.CheckConstraint(condition=Q(overlap__gte=1), name="study_overlap_at_least_one"),
+            models.CheckConstraint(condition=Q(lease_minutes__gte=1), name="study_lease_at_least_a_minute"),
+            models.CheckConstraint(condition=Q(state__in=StudyState.values), name="study_state_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == StudyState.OPEN
+
+
+class GuidelineVersion(models.Model):
+    """One wording of what raters are asked to do; never edited, only followed by the next."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="guidelines")
+    version = models.PositiveSmallIntegerField()
+    body = models.TextField(help_text="Markdown.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["study", "-version"]
+        get_latest_by = "version"
+        constraints = [
+            models.UniqueConstraint(fields=["study", "version"], name="guideline_version_once_per_study"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study.slug} guideline {self.version}"

@@ -1,0 +1,73 @@
+"""Promises that no constraint can hold, kept by triggers on both databases.
+
+Migrations install them; a later migration that rebuilds one of these tables on SQLite loses its
+triggers and must call `install` again (`tests/models/test_triggers.py` notices).
+"""
+
+APPEND_ONLY = {
+    "annotation_judgment": "judgment_is_append_only",
+    "annotation_responsejudgment": "response_judgment_is_append_only",
+    "annotation_event": "event_is_append_only",
+}
+ARM_SETTINGS = ("backend", "model", "revision", "dtype", "device", "system_prompt", "sampling", "frozen_at")
+
+WITHIN_OVERLAP = (
+    "NEW.slot IS NOT NULL AND NEW.slot >= (SELECT overlap FROM annotation_pair WHERE id = NEW.pair_id)"
+)
+OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
+
+
+def _arm_changed(differs: str) -> str:
+    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in ARM_SETTINGS)
+    return f"OLD.frozen_at IS NOT NULL AND ({changed})"
+
+
+def _rules(differs: str) -> list[tuple[str, str, str, str]]:
+    """(name, table, events, condition that is refused)."""
+    return [
+        *[(name, table, event, "") for table, name in APPEND_ONLY.items() for event in ("UPDATE", "DELETE")],
+        ("assignment_within_overlap", "annotation_assignment", "INSERT", WITHIN_OVERLAP),
+        ("assignment_within_overlap", "annotation_assignment", "UPDATE", WITHIN_OVERLAP),
+        ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
+        ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
+    ]
+
+
+def _sqlite(name: str, table: str, event: str, condition: str) -> list[str]:
+    when = f"WHEN {condition}" if condition else ""
+    return [
+        f"CREATE TRIGGER IF NOT EXISTS {name}_{event.lower()} BEFORE {event} ON {table} {when} "
+        f"BEGIN SELECT RAISE(ABORT, '{name}'); END"
+    ]
+
+
+def _postgresql(name: str, table: str, event: str, condition: str) -> list[str]:
+    full_name = f"{name}_{event.lower()}"
+    result = "OLD" if event == "DELETE" else "NEW"
+    return [
+        f"CREATE OR REPLACE FUNCTION {full_name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF {condition or 'TRUE'} THEN "
+        f"RAISE EXCEPTION '{name}' USING ERRCODE = 'integrity_constraint_violation'; END IF; "
+        f"RETURN {result}; END $$",
+        f"CREATE OR REPLACE TRIGGER {full_name} BEFORE {event} ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {full_name}()",
+    ]
+
+
+def install(connection) -> None:
+    """Create every trigger that is missing. Breaking one raises `IntegrityError` with its name."""
+    postgresql = connection.vendor == "postgresql"
+    differs = "IS DISTINCT FROM" if postgresql else "IS NOT"
+    statements = _postgresql if postgresql else _sqlite
+    with connection.cursor() as cursor:
+        for rule in _rules(differs):
+            for statement in statements(*rule):
+                cursor.execute(statement)
+
+
+def remove(connection) -> None:
+    """Drop every trigger: to undo the migration, and for tests that empty the tables of SQLite."""
+    with connection.cursor() as cursor:
+        for name, table, event, _ in _rules(""):
+            on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}_{event.lower()}{on_table}")

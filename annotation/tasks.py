@@ -1,0 +1,95 @@
+"""Celery: ids in, one action out. A message is a hint that somebody should look at the rows."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import current_task, shared_task
+from django.conf import settings
+from django.db import connection
+
+from annotation.actions import claims, generating, runs
+from annotation.models import Batch, Run
+from annotation.vocabulary import RunState
+from models_runtime.worker import BackendCache
+
+HINTS = 4  # messages under way for a run; more workers than this join at the beat's next hint
+
+backends = BackendCache()  # one loaded model per worker process
+
+
+def hint(run: Run) -> None:
+    """Tell workers that `run` has batches. Call it after commit."""
+    for _ in range(HINTS):
+        generate_batch.delay(run.pk)
+
+
+@shared_task
+def generate_batch(run_id: int) -> None:
+    """Generate the next batch of the run, then pass the hint on."""
+    worker = worker_name()
+    batch = runs.claim_batch(run_id, worker)
+    if batch is None:
+        return
+    with keeping_lease(batch, worker):
+        generating.generate(batch, backends)
+    if Batch.objects.waiting().filter(run=run_id).exists():
+        generate_batch.delay(run_id)
+    elif Run.objects.filter(pk=run_id, state=RunState.GENERATED).exists():
+        finish_run.delay(run_id)
+
+
+@shared_task
+def finish_run(run_id: int) -> None:
+    """Pair what a generated run brought."""
+    runs.finish_run(Run.objects.select_related("study").get(pk=run_id))
+
+
+@shared_task
+def requeue_stale() -> None:
+    """The beat's round: free what dead workers held, and hint at everything that waits."""
+    runs.requeue_stale()
+    for run in Run.objects.filter(state=RunState.RUNNING, batches__in=Batch.objects.waiting()).distinct():
+        generate_batch.apply_async([run.pk], expires=settings.HINT_EXPIRES_SECONDS)
+    for run in Run.objects.filter(state=RunState.GENERATED):
+        finish_run.apply_async([run.pk], expires=settings.HINT_EXPIRES_SECONDS)
+
+
+@shared_task
+def release_expired_leases() -> None:
+    """Return pairs whose raters left to the queue."""
+    claims.release_expired_leases()
+
+
+@shared_task
+def note_worker(queue: str) -> None:
+    """The worker that got this message lives."""
+    runs.note_worker(worker_name(), queue)
+
+
+def worker_name() -> str:
+    """The Celery node that runs the current task, or "local" outside a worker."""
+    request = getattr(current_task, "request", None)
+    return getattr(request, "hostname", None) or "local"
+
+
+@contextmanager
+def keeping_lease(batch: Batch, worker: str) -> Iterator[None]:
+    """Renew the batch's lease, and say that the worker lives, as long as the block runs."""
+    done = threading.Event()
+    thread = threading.Thread(target=_renew_until, args=(done, batch, worker), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _renew_until(done: threading.Event, batch: Batch, worker: str) -> None:
+    try:
+        while not done.wait(settings.BATCH_LEASE_SECONDS / 4):
+            runs.renew_lease(batch)
+            runs.note_worker(worker, "gpu")
+    finally:
+        connection.close()  # the thread's own connection
