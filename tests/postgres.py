@@ -4,8 +4,8 @@
 ``DATABASE_URL`` set and stops the server afterwards, whatever happens.
 
 Everything lies in one fresh temporary folder: no folder of anybody else changes its mode or its owner.
-PostgreSQL refuses to run as root, so root runs it as another user. EVENHAND_TEST_POSTGRES may be ``installed``
-or ``wheel``.
+PostgreSQL refuses to run as root, so root runs it as another user. EVENHAND_TEST_POSTGRES may be
+``installed`` or ``wheel``.
 """
 
 import ctypes
@@ -139,8 +139,15 @@ def _reachable(binaries: Path, who: Identity, folder: Path) -> Path:
             return binaries
     except PermissionError:
         pass
-    shutil.copytree(binaries.parent, folder / "programs", symlinks=True)
-    return folder / "programs" / "bin"
+    release = binaries.parent
+    package = release.parent
+    copy = folder / "programs" / package.name / release.name
+    shutil.copytree(release, copy, symlinks=True)
+    # The wheel's programs look for their shared libraries in a folder beside their package.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "programs" / libraries.name, symlinks=True)
+    return copy / "bin"
 
 
 def _make_cluster(binaries: Path, who: Identity, folder: Path) -> None:

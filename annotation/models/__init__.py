@@ -1,16 +1,17 @@
-"""Every table. Modules import downwards only, in the order of the list below."""
+"""Every table. Modules import downwards only: people < study < prompt < arm < generation < pair <
+enrolment < assignment < judgment < snapshot < event."""
 
+from annotation.models.arm import Arm
+from annotation.models.assignment import Assignment
+from annotation.models.enrolment import Enrolment
+from annotation.models.event import Event
+from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
+from annotation.models.judgment import Judgment, ResponseJudgment
+from annotation.models.pair import Pair
 from annotation.models.people import User
+from annotation.models.prompt import Prompt
+from annotation.models.snapshot import Snapshot
 from annotation.models.study import GuidelineVersion, Study
-from annotation.models.prompt import Prompt  # isort: skip
-from annotation.models.arm import Arm  # isort: skip
-from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat  # isort: skip
-from annotation.models.pair import Pair  # isort: skip
-from annotation.models.enrolment import Enrolment  # isort: skip
-from annotation.models.assignment import Assignment  # isort: skip
-from annotation.models.judgment import Judgment, ResponseJudgment  # isort: skip
-from annotation.models.snapshot import Snapshot  # isort: skip
-from annotation.models.event import Event  # isort: skip
 
 __all__ = [
     "Arm",

@@ -74,6 +74,9 @@ class Assignment(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.pair} held by {self.enrolment}"
+
     def response_on(self, side: Side):
         """The response shown on this side."""
         is_a = (side == Side.LEFT) == self.left_is_a

@@ -19,3 +19,6 @@ class Event(models.Model):
     class Meta:
         ordering = ["-pk"]
         indexes = [models.Index(fields=["study", "created_at"], name="event_by_study_and_time")]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.created_at:%Y-%m-%d %H:%M}"

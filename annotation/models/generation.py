@@ -105,6 +105,9 @@ class BatchItem(models.Model):
             models.UniqueConstraint(fields=["batch", "prompt", "sample"], name="batch_item_once"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.prompt} sample {self.sample}"
+
 
 class Response(models.Model):
     """An answer that a rater may see: generated (`batch` tells where) or imported (`batch` is null)."""
@@ -135,6 +138,9 @@ class Response(models.Model):
         ]
         indexes = [models.Index(fields=["study", "arm"], name="response_by_study_and_arm")]
 
+    def __str__(self) -> str:
+        return f"{self.prompt} · {self.arm} · {self.sample}"
+
 
 class WorkerHeartbeat(models.Model):
     """When a worker process last said that it is alive."""
@@ -145,3 +151,6 @@ class WorkerHeartbeat(models.Model):
 
     class Meta:
         ordering = [F("seen_at").desc()]
+
+    def __str__(self) -> str:
+        return self.name

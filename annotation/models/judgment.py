@@ -138,6 +138,9 @@ class Judgment(models.Model):
         ]
         indexes = [models.Index(fields=["study", "created_at"], name="judgment_by_study_and_time")]
 
+    def __str__(self) -> str:
+        return f"{self.enrolment} judgment {self.pk} revision {self.revision}"
+
 
 class ResponseJudgment(models.Model):
     """A rater's absolute answers about one response, part of one judgment.
@@ -174,3 +177,6 @@ class ResponseJudgment(models.Model):
                 condition=Q(mode__in=["", *ResponseMode.values]), name="response_judgment_mode_is_known"
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.judgment} · {self.side or 'imported'}"
