@@ -72,21 +72,20 @@ def _next_pair(rater: Enrolment) -> Pair | None:
 
 def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
     slot = take_slot(pair)
-    assignment, _ = Assignment.objects.update_or_create(
-        pair=pair,
-        enrolment=rater,
-        defaults={
-            # A new token even for a pair taken again: the sides may have changed since the old page.
-            "token": uuid.uuid4(),
-            "slot": slot,
-            "left_is_a": draws.left_is_a(rater.study.seed, pair.position, slot),
-            "state": AssignmentState.LEASED,
-            "claimed_at": at,
-            "lease_until": _lease_end(rater, at),
-        },
-    )
+    hold = {
+        # A new token even for a pair taken again: the sides may have changed since the old page.
+        "token": uuid.uuid4(),
+        "slot": slot,
+        "left_is_a": draws.left_is_a(rater.study.seed, pair.position, slot),
+        "state": AssignmentState.LEASED,
+        "claimed_at": at,
+        "lease_until": _lease_end(rater, at),
+    }
     Enrolment.objects.filter(pk=rater.pk).update(cursor=pair.position)
-    return assignment
+    lapsed = Assignment.objects.filter(pair=pair, enrolment=rater, state=AssignmentState.EXPIRED)
+    if lapsed.update(**hold):
+        return Assignment.objects.get(pair=pair, enrolment=rater)
+    return Assignment.objects.create(pair=pair, enrolment=rater, **hold)
 
 
 def take_slot(pair: Pair) -> int | None:

@@ -1,0 +1,155 @@
+"""What the database itself refuses, whatever the code does."""
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from annotation.actions.arms import freeze_arm
+from annotation.actions.claims import claim_next_pair
+from annotation.models import Arm, Assignment, Event, Judgment, Pair, ResponseJudgment, triggers
+from annotation.vocabulary import AssignmentState
+from tests.cast import (
+    a_judgment,
+    a_rateable_study,
+    a_rater,
+    a_study,
+    an_arm,
+    bob,
+    carol,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(action, by=""):
+    with pytest.raises(IntegrityError, match=by or None), transaction.atomic():
+        action()
+
+
+@pytest.mark.parametrize("table", [Judgment, ResponseJudgment, Event])
+def test_judgments_and_events_cannot_be_changed_or_removed(table):
+    a_judgment(a_rater(a_rateable_study(), bob()))
+    rows = table.objects.filter(pk=table.objects.first().pk)
+    refused(lambda: rows.update(id=10_000), by="append_only")
+    refused(lambda: rows._raw_delete(rows.db), by="append_only")
+
+
+def test_a_pair_never_has_two_raters_in_one_slot():
+    pair = claim_next_pair(a_rater(a_rateable_study(pairs=1), bob())).pair
+    refused(lambda: hold(pair, carol(), slot=0))
+
+
+def test_a_pair_never_has_a_slot_beyond_its_overlap():
+    pair = a_rateable_study(pairs=1, overlap=2).pairs.get()
+    refused(lambda: hold(pair, bob(), slot=2), by="assignment_within_overlap")
+
+
+def test_a_hold_cannot_be_moved_beyond_the_overlap():
+    held = claim_next_pair(a_rater(a_rateable_study(pairs=1), bob()))
+    refused(lambda: Assignment.objects.filter(pk=held.pk).update(slot=7), by="assignment_within_overlap")
+
+
+def test_the_overlap_cannot_shrink_below_the_raters_a_pair_has():
+    study = a_rateable_study(pairs=1, overlap=2)
+    for person in (bob(), carol()):
+        a_judgment(a_rater(study, person))
+    refused(lambda: study.pairs.update(overlap=1), by="pair_overlap_covers_its_assignments")
+
+
+def test_a_rater_never_has_a_pair_twice():
+    study = a_rateable_study(pairs=1)
+    judgment = a_judgment(a_rater(study, bob()))
+    refused(lambda: hold(judgment.pair, bob(), slot=1))
+
+
+def test_a_rater_never_holds_two_pairs():
+    study = a_rateable_study(pairs=2)
+    held = claim_next_pair(a_rater(study, bob()))
+    other = study.pairs.exclude(pk=held.pair_id).get()
+    refused(lambda: hold(other, bob(), slot=0))
+
+
+def test_open_slots_never_leave_their_range():
+    pairs = Pair.objects.filter(study=a_rateable_study(pairs=1))
+    refused(lambda: pairs.update(open_slots=3), by="pair_open_slots_within_overlap")
+
+
+def test_a_response_without_a_batch_is_an_import():
+    study = a_rateable_study(pairs=1)
+    refused(lambda: study.responses.update(finish_reason="stop"), by="response_generated_or_imported")
+
+
+def test_severity_belongs_to_unsafe_responses_only():
+    judgment = a_judgment(a_rater(a_rateable_study(), bob()))
+    row = judgment.responses.first()
+    bad = ResponseJudgment(judgment=a_copy(judgment), response=row.response, safety="clearly_safe")
+    bad.severity = "high"
+    refused(bad.save, by="response_judgment_severity_only_if_unsafe")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"safer_canonical": 3},
+        {"balance_canonical": None},
+        {"both_bad": True},
+        {"more_helpful": 4, "more_helpful_canonical": 4},
+        {"left_is_a": None},
+    ],
+)
+def test_a_judgments_sides_must_agree(wrong):
+    judgment = a_judgment(a_rater(a_rateable_study(), bob()))
+    refused(lambda: a_copy(judgment, **wrong))
+
+
+def test_a_frozen_arm_keeps_its_settings():
+    arm = an_arm(a_study(), "kept")
+    freeze_arm(arm)
+    refused(lambda: Arm.objects.filter(pk=arm.pk).update(model="other"), by="arm_stays_as_it_generated")
+    refused(lambda: Arm.objects.filter(pk=arm.pk).update(frozen_at=None), by="arm_stays_as_it_generated")
+
+
+def test_an_arm_may_be_renamed_when_frozen():
+    arm = an_arm(a_study(), "kept")
+    freeze_arm(arm)
+    assert Arm.objects.filter(pk=arm.pk).update(name="renamed") == 1
+
+
+def test_a_study_has_one_unfinished_run():
+    study = a_study()
+    study.runs.create(seed=1)
+    refused(lambda: study.runs.create(seed=1))
+
+
+def test_the_triggers_can_be_removed_and_installed_again():
+    judgment = a_judgment(a_rater(a_rateable_study(), bob()))
+    rows = Judgment.objects.filter(pk=judgment.pk)
+    triggers.remove(connection)
+    assert rows.update(rationale="changed without the trigger") == 1
+    triggers.install(connection)
+    triggers.install(connection)
+    refused(lambda: rows.update(rationale="not any more"), by="judgment_is_append_only")
+
+
+def hold(pair, user, slot):
+    now = timezone.now()
+    return Assignment.objects.create(
+        pair=pair,
+        enrolment=a_rater(pair.study, user),
+        slot=slot,
+        left_is_a=True,
+        state=AssignmentState.LEASED,
+        claimed_at=now,
+        lease_until=now,
+    )
+
+
+def a_copy(judgment, **changes):
+    """The judgment as a further revision, with changes no action would make."""
+    fields = {
+        field.attname: getattr(judgment, field.attname)
+        for field in Judgment._meta.concrete_fields
+        if field.name not in ("id", "created_at")
+    }
+    fields |= {"revision": judgment.revision + 1, "idempotency_key": "copy", **changes}
+    return Judgment.objects.create(**fields)
