@@ -1,0 +1,218 @@
+"""Runs generate what is missing, and lose nothing whatever happens to workers."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotation.actions import runs
+from annotation.actions.generating import generate
+from annotation.errors import RunRefused
+from annotation.models import Batch, Response, Run, WorkerHeartbeat
+from annotation.vocabulary import BatchState, RunState
+from models_runtime.types import Completion, FailedRequest
+from models_runtime.worker import BackendCache
+from tests.cast import a_prompt, a_response, a_study, an_arm
+
+pytestmark = pytest.mark.django_db
+
+SILENT = timedelta(hours=1)
+
+
+def a_study_to_generate(prompts=5, **arm):
+    study = a_study()
+    for name in ("one", "two"):
+        an_arm(study, name, **arm)
+    for _ in range(prompts):
+        a_prompt(study)
+    return study
+
+
+def generate_all(run, backends=None):
+    backends = backends or BackendCache()
+    while batch := runs.claim_batch(run.pk, "test"):
+        generate(batch, backends)
+    run.refresh_from_db()
+    return run
+
+
+def completions(batch, text="An answer."):
+    return [Completion(str(item.pk), text, "stop", 3, 4, 0.1, 1) for item in batch.items.all()]
+
+
+def test_a_run_brings_one_response_for_every_arm_prompt_and_sample():
+    study = a_study_to_generate(prompts=5)
+    run = generate_all(runs.start_run(study, samples=2, batch_size=4))
+    assert run.state == RunState.GENERATED
+    assert Response.objects.count() == 2 * 5 * 2
+    assert runs.finish_run(run)
+    run.refresh_from_db()
+    assert (run.state, study.pairs.count()) == (RunState.DONE, 10)
+
+
+def test_a_batch_holds_one_arm():
+    run = runs.start_run(a_study_to_generate(prompts=5), batch_size=4)
+    assert [batch.items.count() for batch in run.batches.all()] == [4, 1, 4, 1]
+    assert list(run.batches.values_list("arm__name", flat=True)) == ["one", "one", "two", "two"]
+
+
+def test_a_run_asks_only_for_what_is_missing():
+    study = a_study_to_generate(prompts=3)
+    a_response(study.prompts.first(), study.arms.first())
+    generate_all(runs.start_run(study))
+    assert Response.objects.count() == 6
+
+
+def test_both_arms_get_the_same_seed_for_the_same_prompt_and_sample():
+    study = a_study_to_generate(prompts=4)
+    generate_all(runs.start_run(study, samples=2))
+    seeds = [
+        set(study.responses.filter(arm=arm).values_list("prompt", "sample", "seed"))
+        for arm in study.arms.all()
+    ]
+    assert seeds[0] == seeds[1]
+    assert len({seed for _, _, seed in seeds[0]}) == 8
+
+
+def test_every_response_says_how_it_came_about():
+    study = a_study_to_generate(prompts=1, sampling={"temperature": 0.5, "max_new_tokens": 9})
+    generate_all(runs.start_run(study))
+    provenance = Response.objects.first().provenance
+    assert provenance["backend"] == "scripted"
+    assert provenance["sampling"] == {"temperature": 0.5, "max_new_tokens": 9}
+    assert provenance["worker"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda study: study.prompts.all().delete(), "no prompts"),
+        (lambda study: study.arms.update(backend=""), "No arm"),
+        (lambda study: study.arms.update(sampling={"temperature": -1}), "sampling of arm “one”"),
+        (lambda study: study.runs.create(seed=1), "not finished"),
+    ],
+)
+def test_a_run_that_cannot_succeed_is_refused_with_the_reason(spoil, message):
+    study = a_study_to_generate()
+    spoil(study)
+    with pytest.raises(RunRefused, match=message):
+        runs.start_run(study)
+    assert not Batch.objects.exists()
+
+
+def test_a_study_that_lacks_nothing_gets_no_run():
+    study = a_study_to_generate(prompts=1)
+    runs.finish_run(generate_all(runs.start_run(study)))
+    with pytest.raises(RunRefused, match="answered every prompt"):
+        runs.start_run(study)
+    assert study.runs.count() == 1
+
+
+def test_a_batch_is_claimed_once():
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    assert runs.claim_batch(run.pk, "first").number == 0
+    assert runs.claim_batch(run.pk, "second").number == 1
+    assert runs.claim_batch(run.pk, "third") is None
+
+
+def test_a_batch_whose_worker_fell_silent_is_queued_again():
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    lost = runs.claim_batch(run.pk, "dead")
+    assert runs.requeue_stale() == 0
+    assert runs.requeue_stale(timezone.now() + SILENT) == 1
+    again = runs.claim_batch(run.pk, "living")
+    assert (again.pk, again.attempts) == (lost.pk, 2)
+
+
+def test_a_worker_that_lost_its_claim_records_nothing():
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    lost = runs.claim_batch(run.pk, "slow")
+    runs.requeue_stale(timezone.now() + SILENT)
+    taken = runs.claim_batch(run.pk, "quick")
+    assert not runs.record_completions(lost, completions(lost, "late"), {})
+    assert not runs.renew_lease(lost)
+    assert not runs.fail_batch(lost, "late")
+    assert runs.record_completions(taken, completions(taken, "in time"), {})
+    assert list(Response.objects.values_list("text", flat=True)) == ["in time"]
+
+
+def test_a_batch_that_keeps_silencing_its_workers_stops_the_run():
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    for attempt in range(runs.MOST_ATTEMPTS):
+        assert runs.claim_batch(run.pk, "doomed").number == 0
+        runs.requeue_stale(timezone.now() + SILENT * (attempt + 1))
+    run.refresh_from_db()
+    assert run.state == RunState.FAILED
+    assert "memory" in run.error
+
+
+def test_a_model_that_does_not_load_stops_the_run_and_says_why():
+    run = generate_all(runs.start_run(a_study_to_generate(model="fail:the weights are not there")))
+    assert run.state == RunState.FAILED
+    assert "the weights are not there" in run.error
+    assert runs.claim_batch(run.pk, "test") is None
+
+
+def test_a_failed_run_goes_on_where_it_stopped_once_the_arm_is_mended():
+    study = a_study_to_generate(prompts=3, model="fail:not there")
+    run = generate_all(runs.start_run(study))
+    study.arms.update(model="echo")
+    runs.resume_run(run)
+    assert generate_all(run).state == RunState.GENERATED
+    assert Response.objects.count() == 6
+
+
+def test_only_a_failed_run_can_be_resumed():
+    run = runs.start_run(a_study_to_generate())
+    with pytest.raises(RunRefused):
+        runs.resume_run(run)
+
+
+def test_an_error_of_the_backend_is_recorded_and_raised_for_the_log():
+    class Broken:
+        def get(self, spec):
+            raise ZeroDivisionError("inside the model")
+
+    run = runs.start_run(a_study_to_generate())
+    with pytest.raises(ZeroDivisionError):
+        generate(runs.claim_batch(run.pk, "test"), Broken())
+    run.refresh_from_db()
+    assert run.error == "ZeroDivisionError: inside the model"
+
+
+def test_a_request_that_cannot_be_generated_is_recorded_with_its_reason():
+    run = runs.start_run(a_study_to_generate(prompts=2))
+    batch = runs.claim_batch(run.pk, "test")
+    first, second = completions(batch)
+    runs.record_completions(batch, [first, FailedRequest(second.key, "The prompt is too long.")], {})
+    assert list(batch.items.values_list("failure", flat=True)) == ["", "The prompt is too long."]
+    assert Response.objects.count() == 1
+
+
+def test_an_arm_is_frozen_by_its_first_response():
+    study = a_study_to_generate(prompts=1)
+    run = runs.start_run(study)
+    batch = runs.claim_batch(run.pk, "test")
+    assert study.arms.filter(frozen_at=None).count() == 2
+    runs.record_completions(batch, completions(batch), {})
+    assert list(study.arms.filter(frozen_at=None).values_list("name", flat=True)) == ["two"]
+
+
+def test_finishing_twice_pairs_once():
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=2)))
+    assert runs.finish_run(run)
+    assert not runs.finish_run(run)
+    assert Run.objects.get().study.pairs.count() == 2
+
+
+def test_a_worker_that_speaks_again_has_one_heartbeat():
+    runs.note_worker("gpu@host", "gpu")
+    runs.note_worker("gpu@host", "gpu", at=timezone.now() + SILENT)
+    assert WorkerHeartbeat.objects.get().seen_at > timezone.now()
+
+
+def test_a_done_batch_is_never_stale():
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    generate(runs.claim_batch(run.pk, "test"), BackendCache())
+    assert not Batch.objects.stale(timezone.now() + SILENT).exists()
+    assert run.batches.filter(state=BatchState.DONE).count() == 1
