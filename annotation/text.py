@@ -1,0 +1,181 @@
+"""Model output and guidelines as HTML that is safe to show.
+
+The text is hostile: it may try to run script, load from elsewhere, lead the rater away, look like the
+page, or hide words. So nothing in it is clickable, nothing is loaded, and nothing is swallowed: where
+Markdown would leave out a part of the text, the whole is shown as it was written.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+import nh3
+from django.utils.safestring import SafeString
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+LONGEST_MARKDOWN = 30_000
+"""Characters. Longer text is shown as written, because the time that Markdown takes grows faster than it."""
+
+DEEPEST_NESTING = 20
+BLOCKS = {"p", "ul", "ol", "li", "blockquote", "pre", "table", "th", "td"}
+TAGS = BLOCKS | {"br", "hr", "strong", "em", "code", "small", "thead", "tbody", "tr"}
+
+# Invisible, though Unicode files them under letters, marks or symbols.
+BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+VARIATION_SELECTORS = "\u180b-\u180d\ufe00-\ufe0f\U000e0100-\U000e01ef"
+JOINERS = "\u200c\u200d"
+EMOJI_STYLE = "\ufe0f"
+LONGEST_RUN_SPELT_OUT = 8
+
+
+@lru_cache(maxsize=4096)
+def to_html(text: str) -> SafeString:
+    """`text`, read as CommonMark with tables, as a fragment of HTML that may be put on a page.
+
+    Has no class, style, link, image or heading. Links and images become their text and address. Control,
+    bidirectional and invisible characters are spelt out as `<mark>⟦U+202E⟧</mark>`.
+    """
+    readable = SURROGATE.sub(_spelt_out, text.replace("\r\n", "\n").replace("\r", "\n"))
+    return SafeString(HIDDEN.sub(_marked, _markdown(readable) or _as_written(readable)))
+
+
+def _markdown(text: str) -> str | None:
+    """`text` as sanitised HTML; None where reading it as Markdown would take too long or lose something."""
+    if len(text) > LONGEST_MARKDOWN:
+        return None
+    tokens = PARSER.parse(text)
+    if _words("".join(_shown(tokens))) != _words(text):
+        return None
+    return SANITISER.clean(PARSER.renderer.render(tokens, PARSER.options, {}))
+
+
+def _as_written(text: str) -> str:
+    return f'<pre dir="auto">{html.escape(text)}</pre>'
+
+
+def _words(text: str) -> str:
+    """Only letters and digits, entities resolved: what must survive."""
+    return "".join(filter(str.isalnum, html.unescape(text)))
+
+
+def _shown(tokens: list[Token]) -> Iterator[str]:
+    for token in tokens:
+        if token.meta.get("ours"):
+            continue
+        yield token.info
+        yield from _shown(token.children) if token.children else [token.content]
+
+
+# Hidden characters -----------------------------------------------------------------------------------
+
+
+def _hidden_class() -> str:
+    """A character class of everything that has no shape of its own or turns the order of others."""
+    kept = {"\n", "\t", *JOINERS}
+    hidden = [
+        chr(code)
+        for code in range(0x110000)
+        if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp"} and chr(code) not in kept
+    ]
+    return re.escape("".join(hidden)) + BLANK
+
+
+# A joiner or an emoji style belongs to the writing between two characters beyond ASCII; elsewhere, or
+# repeated, it only carries something unseen.
+HIDDEN = re.compile(
+    rf"(?:[{_hidden_class()}]"
+    rf"|(?<![^\x00-\x7f{JOINERS}])[{JOINERS}]"
+    rf"|[{JOINERS}](?![^\x00-\x7f{JOINERS}])"
+    rf"|(?<![^\x00-\x7f{VARIATION_SELECTORS}])(?<![0-9#*]){EMOJI_STYLE}"
+    rf"|(?!{EMOJI_STYLE})[{VARIATION_SELECTORS}])+"
+)
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _spelt_out(match: re.Match[str]) -> str:
+    run = match[0]
+    names = [f"U+{ord(character):04X}" for character in run[:LONGEST_RUN_SPELT_OUT]]
+    rest = len(run) - len(names)
+    return f"⟦{' '.join(names)}{f' and {rest} more hidden' if rest else ''}⟧"
+
+
+def _marked(match: re.Match[str]) -> str:
+    return f"<mark>{_spelt_out(match)}</mark>"
+
+
+# Markdown --------------------------------------------------------------------------------------------
+
+
+def _unlink(state: StateCore) -> None:
+    """Replace links and images by their text and address."""
+    for token in state.tokens:
+        if token.children:
+            token.children = list(_without_links(token.children))
+
+
+def _without_links(tokens: list[Token]) -> Iterator[Token]:
+    opened: list[Token] = []
+    for token in tokens:
+        if token.type == "link_open":
+            opened.append(token)
+        elif token.type == "link_close":
+            link = opened.pop()
+            if link.markup != "autolink":  # whose text is the address
+                yield _plain(_address(link, "href"))
+        elif token.type == "image":
+            yield _plain("image: ", ours=True)
+            yield _plain(token.content + _address(token, "src"))
+        else:
+            yield token
+
+
+def _address(token: Token, attribute: str) -> str:
+    title = token.attrs.get("title")
+    return f" ({token.attrs[attribute]}{f' “{title}”' if title else ''})"
+
+
+def _plain(text: str, ours: bool = False) -> Token:
+    return Token("text", "", 0, content=text, meta={"ours": ours})
+
+
+def _heading_open(renderer, tokens: list[Token], index: int, options, env) -> str:
+    return f'<p data-level="{tokens[index].tag[1]}"><strong>'
+
+
+def _heading_close(renderer, tokens: list[Token], index: int, options, env) -> str:
+    return "</strong></p>\n"
+
+
+def _fence(renderer, tokens: list[Token], index: int, options, env) -> str:
+    token = tokens[index]
+    label = f"<small>{html.escape(token.info.strip())}</small>\n" if token.info.strip() else ""
+    return f"<pre>{label}<code>{html.escape(token.content)}</code></pre>\n"
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True, "maxNesting": DEEPEST_NESTING})
+    # A reference definition would vanish from the page; as a paragraph it is seen.
+    parser.enable("table").disable("reference")
+    # Addresses are only read, so every one is shown as it was written.
+    parser.validateLink = lambda url: True
+    parser.normalizeLink = parser.normalizeLinkText = lambda url: url
+    parser.core.ruler.push("unlink", _unlink)
+    for name, rule in (("heading_open", _heading_open), ("heading_close", _heading_close), ("fence", _fence)):
+        parser.add_render_rule(name, rule)
+    return parser
+
+
+PARSER = _parser()
+SANITISER = nh3.Cleaner(
+    tags=TAGS,
+    clean_content_tags=set(),
+    attributes={"ol": {"start"}},
+    tag_attribute_values={"p": {"data-level": set("123456")}},
+    set_tag_attribute_values={block: {"dir": "auto"} for block in BLOCKS},
+    url_schemes=set(),
+    link_rel=None,
+)
