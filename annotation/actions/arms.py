@@ -10,7 +10,7 @@ from annotation.models import Arm, Study
 @transaction.atomic
 def add_arm(study: Study, name: str, **settings) -> Arm:
     """The study's next arm in canonical order. Without `backend` it only takes imported responses."""
-    Study.objects.select_for_update().get(pk=study.pk)  # two new arms take turns for a position
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # two new arms take turns for a position
     last = study.arms.aggregate(last=Max("position"))["last"]
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
 

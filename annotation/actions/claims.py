@@ -16,7 +16,6 @@ from annotation.vocabulary import AssignmentState, EnrolmentState
 RELEASE_AT_ONCE = 20
 
 
-@transaction.atomic
 def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignment:
     """The pair this rater judges next, held for the study's lease.
 
@@ -24,16 +23,28 @@ def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignm
     NotQualified, NothingFree (others hold what is left) or NothingLeft.
     """
     at = at or timezone.now()
-    # The lock on the rater makes two open windows take turns: the second gets what the first got.
-    rater = Enrolment.objects.select_for_update(of=("self",)).select_related("study").get(pk=enrolment.pk)
-    refuse_unless_rating(rater)
-    if held := rater.assignments.leased().first():
-        return _renew(held, at)
-    _release(Assignment.objects.lapsed(at).filter(enrolment__study=rater.study)[:RELEASE_AT_ONCE])
-    pair = _next_pair(rater)
-    if pair is None:
-        raise _why_nothing(rater, at)
-    return _take(rater, pair, at)
+    _release_of_others(enrolment, at)
+    with transaction.atomic():
+        rater = lock_rater(enrolment.pk)
+        refuse_unless_rating(rater)
+        if held := rater.assignments.leased().first():
+            return _renew(held, at)
+        pair = _next_pair(rater)
+        if pair is None:
+            raise _why_nothing(rater, at)
+        return _take(rater, pair, at)
+
+
+def _release_of_others(enrolment: Enrolment, at: datetime) -> None:
+    """Free what others let lapse, a few at a time. Not inside the claim: see docs/rules/locking.md."""
+    lapsed = Assignment.objects.lapsed(at).filter(enrolment__study=enrolment.study_id)
+    _release(lapsed.exclude(enrolment=enrolment)[:RELEASE_AT_ONCE])
+
+
+def lock_rater(pk: int) -> Enrolment:
+    """The rater with its study; two windows of one rater take turns. Belongs in a transaction."""
+    locked = Enrolment.objects.select_for_update(of=("self",), no_key=True)
+    return locked.select_related("study", "user").get(pk=pk)
 
 
 def refuse_unless_rating(rater: Enrolment) -> None:
@@ -57,17 +68,16 @@ def _renew(held: Assignment, at: datetime) -> Assignment:
 def _next_pair(rater: Enrolment) -> Pair | None:
     """The first open pair behind the rater's cursor, or from the start again.
 
-    On PostgreSQL pairs that another claim is taking this instant are stepped over.
+    On PostgreSQL pairs that another claim is taking this instant are stepped over; only when there is
+    no other does this one wait for them.
     """
-    free = (
-        Pair.objects.filter(study=rater.study)
-        .with_open_slot()
-        .not_taken_by(rater)
-        .order_by("position")
-        .select_for_update(skip_locked=True)
+    free = Pair.objects.filter(study=rater.study).with_open_slot().not_taken_by(rater).order_by("position")
+    stepping_over = free.select_for_update(skip_locked=True, no_key=True)
+    return (
+        stepping_over.filter(position__gt=rater.cursor).first()
+        or stepping_over.filter(position__lte=rater.cursor).first()
+        or free.select_for_update(no_key=True).first()
     )
-    ahead = free.filter(position__gt=rater.cursor).first()
-    return ahead or free.filter(position__lte=rater.cursor).first()
 
 
 def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
@@ -105,27 +115,24 @@ def free_slot(assignment: Assignment, state: AssignmentState) -> bool:
 
 
 def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
-    open_pairs = Pair.objects.filter(study=rater.study).not_taken_by(rater)
-    if open_pairs.with_open_slot().exists():  # only locked by claims that are under way
-        return NothingFree(at)
-    held = Assignment.objects.leased().filter(pair__in=open_pairs)
+    pairs = Pair.objects.filter(study=rater.study).not_taken_by(rater)
+    held = Assignment.objects.leased().filter(pair__in=pairs)
     next_free_at = held.aggregate(first=Min("lease_until"))["first"]
-    if next_free_at is None and rater.study.runs.unfinished().exists():
+    if next_free_at is not None:
+        return NothingFree(max(next_free_at, at))
+    if rater.study.runs.unfinished().exists():
         return NothingFree(None)
-    if next_free_at is None:
-        return NothingLeft("You have judged every pair that needed you.")
-    return NothingFree(max(next_free_at, at))
-
-
-def _release(lapsed: QuerySet[Assignment]) -> int:
-    return sum(free_slot(assignment, AssignmentState.EXPIRED) for assignment in lapsed)
+    return NothingLeft("You have judged every pair that needed you.")
 
 
 def release_expired_leases(at: datetime | None = None) -> int:
     """Return every lapsed hold to the queue; says how many."""
-    lapsed = Assignment.objects.lapsed(at or timezone.now())
+    return _release(Assignment.objects.lapsed(at or timezone.now()))
+
+
+def _release(lapsed: QuerySet[Assignment]) -> int:
     released = 0
-    for assignment in lapsed.iterator():
+    for assignment in lapsed:
         with transaction.atomic():
             released += free_slot(assignment, AssignmentState.EXPIRED)
     return released

@@ -57,8 +57,11 @@ def revise_judgment(assignment: Assignment, answers: PairAnswers, idempotency_ke
 
 def _lock(assignment: Assignment) -> Assignment:
     """The row as it is now; two submissions of one assignment take turns."""
-    rows = Assignment.objects.select_for_update(of=("self",))
-    return rows.select_related("pair", "enrolment__study", "enrolment__user").get(pk=assignment.pk)
+    rater = claims.lock_rater(assignment.enrolment_id)
+    rows = Assignment.objects.select_for_update(of=("self",), no_key=True).select_related("pair")
+    held = rows.get(pk=assignment.pk)
+    held.enrolment = rater
+    return held
 
 
 def _refuse_invalid(held: Assignment, answers: PairAnswers) -> None:

@@ -58,7 +58,7 @@ def new_pair(study: Study, a: Response, b: Response) -> Pair:
 @transaction.atomic
 def _keep(study: Study, pairs: list[Pair]) -> int:
     # The lock on the study makes two pairings take turns; pair_count is then exact.
-    Study.objects.select_for_update().get(pk=study.pk)
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     known = set(
         Pair.objects.filter(response_a__in=[pair.response_a_id for pair in pairs]).values_list(
             "response_a_id", "response_b_id"

@@ -31,7 +31,7 @@ MOST_ATTEMPTS = 4
 def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_size: int = BATCH_SIZE) -> Run:
     """Queue batches for every response that generating arms still lack. Raises RunRefused."""
     # The lock on the study makes two starts take turns; the second finds the first's run.
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     arms = [arm for arm in study.arms.all() if arm.generates]
     _refuse_start(study, arms)
     run = Run.objects.create(study=study, samples=samples, seed=study.seed)
@@ -109,7 +109,7 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     `outcomes` are in the order of the batch's items, with each item's primary key as `key`.
     """
     # Lock the run first: of two last batches finishing together, one must see the other as done.
-    run = Run.objects.select_for_update().get(pk=batch.run_id)
+    run = Run.objects.select_for_update(no_key=True).get(pk=batch.run_id)
     if not _claimed(batch).update(state=BatchState.DONE, finished_at=timezone.now(), error=""):
         return False
     items = {str(item.pk): item for item in batch.items.all()}

@@ -32,7 +32,7 @@ def set_state(study: Study, state: StudyState, actor: User | None = None) -> boo
 def add_guideline(study: Study, body: str, actor: User | None = None) -> GuidelineVersion:
     """The next version of the study's guideline, shown to raters from now on if the study shows one."""
     # The lock makes two editors take turns, so that both get a number.
-    Study.objects.select_for_update().get(pk=study.pk)
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     last = study.guidelines.aggregate(last=Max("version"))["last"] or 0
     guideline = study.guidelines.create(version=last + 1, body=body)
     events.record(study, "add_guideline", actor, version=guideline.version)

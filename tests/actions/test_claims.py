@@ -152,7 +152,7 @@ def test_claiming_and_submitting_cost_the_same_queries_at_any_size(pairs, django
     a_judgment(rater)
     with django_assert_num_queries(11):
         held = claim_next_pair(rater)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         submit_judgment(held, answers(), "key")
 
 
