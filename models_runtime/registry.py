@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from models_runtime.backends.scripted import ScriptedBackend
+from models_runtime.backends.transformers_local import TransformersLocalBackend
 from models_runtime.base import Backend
 from models_runtime.errors import UnknownBackend
 from models_runtime.types import ModelSpec
 
 BACKENDS: dict[str, Callable[[ModelSpec], Backend]] = {
     "scripted": ScriptedBackend.load,
+    "transformers_local": TransformersLocalBackend.load,
 }
 
 

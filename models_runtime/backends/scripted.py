@@ -144,7 +144,8 @@ def _read_script(path: Path) -> dict[str, str]:
         answers = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelNotLoadable(
-            f"The script {path} could not be read ({error}). Name a JSON file of prompts and answers or 'echo'."
+            f"The script {path} could not be read ({error}). "
+            "Name a JSON file of prompts and answers or 'echo'."
         ) from error
     if not isinstance(answers, dict) or not all(isinstance(answer, str) for answer in answers.values()):
         raise ModelNotLoadable(f"The script {path} must be one JSON object of prompt texts and answer texts.")

@@ -1,0 +1,31 @@
+"""`python -m models_runtime`."""
+
+import json
+
+import pytest
+
+from models_runtime.__main__ import main
+from models_runtime.demo import load_corpus
+
+pytestmark = pytest.mark.once
+
+
+def test_it_asks_the_demo_model_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--device", "cpu", "--max-new-tokens", "160", load_corpus()[0].prompt]) == 0
+    text, _, facts = capsys.readouterr().out.rpartition("\n{\n")
+    assert text.strip()
+    provenance = json.loads("{" + facts)
+    assert provenance["model"]["backend"] == "transformers_local"
+    assert provenance["finish_reason"] == "stop"
+
+
+def test_it_says_in_one_sentence_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "/no/such/model", "Why?"]) == 1
+    assert "There is no folder" in capsys.readouterr().err
+    assert main(["--temperature", "-1", "Why?"]) == 1
+    assert "temperature must be" in capsys.readouterr().err
+
+
+def test_it_reports_a_prompt_that_cannot_be_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--device", "cpu", "word " * 2_000]) == 1
+    assert "Shorten the prompt" in capsys.readouterr().err
