@@ -1,0 +1,109 @@
+"""What workers do with messages: look at the rows."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotation import tasks
+from annotation.actions import runs
+from annotation.actions.claims import claim_next_pair
+from annotation.models import Batch, Response, WorkerHeartbeat
+from annotation.vocabulary import RunState
+from tests.cast import a_prompt, a_rateable_study, a_rater, a_study, an_arm, bob, is_held
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def eager(settings):
+    """Tasks run where they are called, as a worker would run them."""
+    tasks.generate_batch.app.conf.task_always_eager = True
+    yield
+    tasks.generate_batch.app.conf.task_always_eager = False
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """The run ids of the generation messages that were sent instead of being delivered."""
+    messages = []
+    monkeypatch.setattr(tasks.generate_batch, "apply_async", lambda args, **options: messages.append(args[0]))
+    monkeypatch.setattr(tasks.finish_run, "apply_async", lambda args, **options: messages.append(-args[0]))
+    return messages
+
+
+def a_run(prompts=3):
+    study = a_study()
+    for name in ("one", "two"):
+        an_arm(study, name)
+    for _ in range(prompts):
+        a_prompt(study)
+    return runs.start_run(study, batch_size=2)
+
+
+def test_one_message_is_enough_to_bring_a_run_to_its_pairs(eager):
+    run = a_run(prompts=3)
+    tasks.generate_batch.delay(run.pk)
+    run.refresh_from_db()
+    assert run.state == RunState.DONE
+    assert (Response.objects.count(), run.study.pairs.count()) == (6, 3)
+
+
+def test_a_message_delivered_twice_doubles_nothing(eager):
+    run = a_run()
+    for _ in range(5):
+        tasks.generate_batch.delay(run.pk)
+        tasks.finish_run.delay(run.pk)
+    assert Response.objects.count() == 6
+
+
+def test_a_lost_message_is_sent_again_by_the_beat(eager):
+    run = a_run()
+    tasks.requeue_stale.delay()
+    run.refresh_from_db()
+    assert run.state == RunState.DONE
+
+
+def test_the_beat_hints_at_waiting_runs_only(sent):
+    run = a_run()
+    tasks.requeue_stale()
+    while runs.claim_batch(run.pk, "test"):
+        pass
+    tasks.requeue_stale()
+    assert sent == [run.pk]
+
+
+def test_the_beat_frees_what_a_dead_worker_held(sent):
+    run = a_run()
+    lost = runs.claim_batch(run.pk, "dead")
+    Batch.objects.filter(pk=lost.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    tasks.requeue_stale()
+    assert runs.claim_batch(run.pk, "living").pk == lost.pk
+
+
+def test_the_beat_pairs_a_run_whose_last_message_was_lost(eager):
+    run = a_run()
+    run.batches.update(state="done")
+    type(run).objects.filter(pk=run.pk).update(state=RunState.GENERATED)
+    tasks.requeue_stale.delay()
+    run.refresh_from_db()
+    assert run.state == RunState.DONE
+
+
+def test_a_failed_run_gets_no_hints(sent):
+    run = a_run()
+    runs.fail_batch(runs.claim_batch(run.pk, "test"), "no model")
+    tasks.requeue_stale()
+    assert sent == []
+
+
+def test_a_worker_says_that_it_lives(eager):
+    tasks.note_worker.delay("gpu")
+    assert WorkerHeartbeat.objects.get().queue == "gpu"
+
+
+def test_lapsed_leases_are_released_by_the_beat(eager):
+    study = a_rateable_study()
+    held = claim_next_pair(a_rater(study, bob()), at=timezone.now() - timedelta(hours=2))
+    tasks.release_expired_leases.delay()
+    assert not is_held(held)
