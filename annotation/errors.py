@@ -62,3 +62,7 @@ class ImportRefused(DomainError):
 
 class NothingToFreeze(DomainError):
     """A snapshot of no judgments would help nobody."""
+
+
+class SnapshotRefused(DomainError):
+    """The files of a snapshot could not be written where they should be; nothing of it was kept."""

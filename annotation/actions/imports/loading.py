@@ -1,0 +1,168 @@
+"""One file through one loader: chunk by chunk, every bad row noted, all or nothing."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from django.db import IntegrityError, transaction
+
+from annotation.actions import events
+from annotation.actions.imports.cells import BadRow
+from annotation.actions.imports.files import Record, read_records
+from annotation.actions.imports.mapping import Mapping
+from annotation.errors import ImportRefused
+from annotation.models import Study, User
+
+CHUNK = 500
+MOST_LISTED = 50
+
+Skipped = Callable[[int, str], None]
+Progress = Callable[[int], None]
+
+
+@dataclass
+class Imported:
+    """What a file brought. `bad` rows were skipped; the first of them are in `problems`."""
+
+    rows: int = 0
+    new: int = 0
+    already_there: int = 0
+    bad: int = 0
+    new_prompts: int = 0
+    new_arms: int = 0
+    new_raters: int = 0
+    new_pairs: int = 0
+    unused_columns: list[str] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+
+class Loader(Protocol):
+    """Knows one kind of file. Both methods may raise or note BadRow; `keep` writes one chunk."""
+
+    fields: Sequence[str]
+    verb: str
+
+    def missing(self, has: Callable[[str], bool]) -> list[str]:
+        """The fields without which no row can be good."""
+
+    def read(self, row: dict) -> object:
+        """A value from a row by our fields. Raises BadRow."""
+
+    def keep(self, rows: list[tuple[int, object]], result: Imported, refuse: Skipped) -> None:
+        """Write one chunk of (line, value); calls `refuse` for those that do not fit the study."""
+
+    def finish(self) -> None:
+        """After the last chunk."""
+
+
+def load(
+    loader: Loader,
+    study: Study,
+    path: Path,
+    mapping: Mapping,
+    skip_bad: bool = False,
+    actor: User | None = None,
+    on_skip: Skipped | None = None,
+    on_progress: Progress | None = None,
+) -> Imported:
+    """Everything in the file, in one transaction. Raises ImportRefused, and then nothing was kept."""
+    result = Imported()
+    try:
+        with transaction.atomic():
+            # Two imports into one study take turns. NO KEY: raters go on judging meanwhile (PostgreSQL).
+            Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+            _load(loader, path, mapping, result, on_skip if skip_bad else None, on_progress)
+            if result.bad and not skip_bad:
+                raise _refusal(path, result)
+            loader.finish()
+            if result.new:
+                events.record(study, loader.verb, actor, file=path.name, new=result.new, skipped=result.bad)
+    except IntegrityError as error:
+        raise ImportRefused(
+            [], "The study changed while the file came in, so nothing of it was kept. Import it again."
+        ) from error
+    return result
+
+
+def _load(
+    loader: Loader,
+    path: Path,
+    mapping: Mapping,
+    result: Imported,
+    on_skip: Skipped | None,
+    on_progress: Progress | None,
+) -> None:
+    unseen = set(mapping.columns.values())
+
+    def refuse(line: int, reason: str) -> None:
+        result.bad += 1
+        if len(result.problems) < MOST_LISTED:
+            result.problems.append((line, reason))
+        if on_skip:
+            on_skip(line, reason)
+
+    for chunk in _chunks(read_records(path)):
+        columns = {name for record in chunk for name in record.values}
+        if not result.rows:
+            _refuse_missing(loader, path, mapping, columns)
+            result.unused_columns = _unused(loader, mapping, columns)
+        unseen -= columns
+        result.rows += len(chunk)
+        loader.keep(list(_read(loader, mapping, chunk, refuse)), result, refuse)
+        if on_progress:
+            on_progress(result.rows)
+    if not result.rows:
+        raise ImportRefused([], f"“{path.name}” has no rows.")
+    if unseen:
+        raise ImportRefused([], f"No row of “{path.name}” has a column {_quoted(sorted(unseen))}.")
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    records = iter(records)
+    while chunk := list(islice(records, CHUNK)):
+        yield chunk
+
+
+def _read(
+    loader: Loader, mapping: Mapping, chunk: list[Record], refuse: Skipped
+) -> Iterator[tuple[int, object]]:
+    for record in chunk:
+        try:
+            if record.problem:
+                raise BadRow(record.problem)
+            yield record.line, loader.read(mapping.apply(record.values, loader.fields))
+        except BadRow as problem:
+            refuse(record.line, str(problem))
+
+
+def _refuse_missing(loader: Loader, path: Path, mapping: Mapping, columns: set[str]) -> None:
+    if not columns:
+        return  # no record could be read at all: each says why
+    missing = loader.missing(lambda name: mapping.gives(name, columns))
+    if missing:
+        raise ImportRefused(
+            [],
+            f"“{path.name}” has no column for {_quoted(missing)}. "
+            f"Its columns are: {_quoted(sorted(columns))}. "
+            "Use --column FIELD=COLUMN to say which column it is, or --set FIELD=VALUE for all rows.",
+        )
+
+
+def _unused(loader: Loader, mapping: Mapping, columns: set[str]) -> list[str]:
+    return sorted(columns - {mapping.column_of(name) for name in loader.fields})
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)
+
+
+def _refusal(path: Path, result: Imported) -> ImportRefused:
+    listed = f" (the first {MOST_LISTED} are listed)" if result.bad > MOST_LISTED else ""
+    return ImportRefused(
+        result.problems,
+        f"{result.bad:,} of {result.rows:,} rows of “{path.name}” are bad{listed}, "
+        "so nothing of the file was kept. "
+        "Correct them, or import the others with --skip-bad.",
+    )

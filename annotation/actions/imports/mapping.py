@@ -1,0 +1,84 @@
+"""How the columns and words of a foreign file become ours."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from annotation.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`columns`: field to the file's column. `constants`: field to a value for every row.
+
+    `values`: field to (pattern, ours), tried in order; a value that none matches stays as it is.
+    """
+
+    columns: dict[str, str] = field(default_factory=dict)
+    values: dict[str, list[tuple[re.Pattern, str]]] = field(default_factory=dict)
+    constants: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(
+        cls,
+        fields: Sequence[str],
+        columns: Iterable[str] = (),
+        values: Iterable[str] = (),
+        constants: Iterable[str] = (),
+    ) -> "Mapping":
+        """From FIELD=COLUMN, FIELD:FROM=TO and FIELD=VALUE. Raises DomainError on anything else.
+
+        In FROM, a `*` stands for any text.
+        """
+        renamed = dict(_split(option, "=", "FIELD=COLUMN") for option in columns)
+        fixed = dict(_split(option, "=", "FIELD=VALUE") for option in constants)
+        translated: dict[str, list[tuple[re.Pattern, str]]] = {}
+        for option in values:
+            name, rule = _split(option, ":", "FIELD:FROM=TO")
+            pattern, equals, ours = rule.rpartition("=")
+            if not equals:
+                raise DomainError(f"“{option}” is not of the form FIELD:FROM=TO.")
+            translated.setdefault(name, []).append((_pattern(pattern), ours))
+        _refuse_unknown(fields, [*renamed, *translated, *fixed])
+        if both := sorted(set(renamed) & set(fixed)):
+            raise DomainError(f"“{both[0]}” cannot come from a column and be the same in every row.")
+        return cls(renamed, translated, fixed)
+
+    def column_of(self, name: str) -> str:
+        """The file's column that gives this field."""
+        return self.columns.get(name, name)
+
+    def gives(self, name: str, found: set[str]) -> bool:
+        """Whether a file with the columns `found` has this field."""
+        return name in self.constants or self.column_of(name) in found
+
+    def apply(self, values: dict, fields: Sequence[str]) -> dict:
+        """The row by our fields; a field that the file lacks is not there."""
+        row = {name: values[self.column_of(name)] for name in fields if self.column_of(name) in values}
+        for name, rules in self.values.items():
+            if name in row:
+                row[name] = _translate(row[name], rules)
+        return row | self.constants
+
+
+def _split(option: str, separator: str, form: str) -> tuple[str, str]:
+    name, found, rest = option.partition(separator)
+    if not found or not name:
+        raise DomainError(f"“{option}” is not of the form {form}.")
+    return name.strip(), rest
+
+
+def _refuse_unknown(fields: Sequence[str], named: Iterable[str]) -> None:
+    for name in named:
+        if name not in fields:
+            raise DomainError(f"“{name}” is not a field of this file. The fields are: {', '.join(fields)}.")
+
+
+def _pattern(text: str) -> re.Pattern:
+    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+
+
+def _translate(value: object, rules: list[tuple[re.Pattern, str]]) -> object:
+    text = value.strip() if isinstance(value, str) else json.dumps(value)
+    return next((ours for pattern, ours in rules if pattern.fullmatch(text)), value)

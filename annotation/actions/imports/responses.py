@@ -1,0 +1,242 @@
+"""Prompts, and what named arms answered to them, from a file."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_slug
+from django.db import transaction
+
+from annotation.actions.arms import add_arm
+from annotation.actions.imports.cells import BadRow, label, raw_text, required_word, whole, word, words
+from annotation.actions.imports.loading import Imported, Progress, Skipped, load
+from annotation.actions.imports.mapping import Mapping
+from annotation.actions.pairing import make_pairs
+from annotation.actions.prompts import clean_messages
+from annotation.actions.studies import create_study
+from annotation.errors import DomainError
+from annotation.models import Arm, Prompt, Response, Study, User
+from annotation.vocabulary import FinishReason, Intent
+
+FIELDS = (
+    "prompt_key",
+    "prompt",
+    "messages",
+    "intent",
+    "harm_category",
+    "subset",
+    "family",
+    "arm",
+    "response",
+    "sample",
+)
+MOST_SAMPLES = 32_767  # what a small integer column holds
+Key = tuple[int, int, int]
+"""Prompt, arm, sample."""
+
+
+def import_responses(
+    study: Study,
+    path: Path,
+    mapping: Mapping | None = None,
+    *,
+    pairs: bool = True,
+    skip_bad: bool = False,
+    actor: User | None = None,
+    on_skip: Skipped | None = None,
+    on_progress: Progress | None = None,
+) -> Imported:
+    """Responses, and the prompts and arms that are missing for them; then pairs, unless told not to.
+
+    Responses that are there already, identical, change nothing. Raises ImportRefused with every bad row.
+    `on_skip(line, reason)` is called for each row skipped, `on_progress(rows)` after each chunk.
+    """
+    loader = _ResponseLoader(study)
+    result = load(loader, study, path, mapping or Mapping(), skip_bad, actor, on_skip, on_progress)
+    if pairs:
+        result.new_pairs = make_pairs(study, actor)
+    return result
+
+
+@transaction.atomic
+def import_into_new_study(
+    slug: str,
+    title: str,
+    path: Path,
+    mapping: Mapping | None = None,
+    researcher: User | None = None,
+    **options,
+) -> Imported:
+    """A draft study made from the file; a refused file leaves no study. `options`: as above."""
+    try:
+        validate_slug(slug)
+    except ValidationError as error:
+        raise DomainError(f"“{slug}” cannot name a study: use letters, digits, - and _ only.") from error
+    study = create_study(slug, title, researcher)
+    return import_responses(study, path, mapping, actor=researcher, **options)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """`messages` is None and the labels are empty where the file leaves them to a prompt that is there."""
+
+    key: str
+    messages: list[dict] | None
+    intent: str
+    harm_category: str
+    subset: list[str]
+    family: str
+    arm: str
+    text: str
+    sample: int
+
+
+class _ResponseLoader:
+    fields = FIELDS
+    verb = "import_responses"
+
+    def __init__(self, study: Study):
+        self.study = study
+        self.arms = {arm.name: arm for arm in study.arms.all()}
+
+    def missing(self, has: Callable[[str], bool]) -> list[str]:
+        missing = [name for name in ("prompt_key", "arm", "response") if not has(name)]
+        if self.study.prompts.exists():
+            return missing
+        if not has("prompt") and not has("messages"):
+            missing.append("prompt")
+        return missing if has("intent") else [*missing, "intent"]
+
+    def read(self, row: dict) -> _Row:
+        if row.get("response") is None:
+            raise BadRow("“response” is missing. An empty answer is written as an empty text.")
+        return _Row(
+            key=required_word(row.get("prompt_key"), "prompt_key"),
+            messages=_messages(row),
+            intent=label(row.get("intent"), "intent", Intent.values),
+            harm_category=self._category(row),
+            subset=words(row.get("subset"), "subset"),
+            family=word(row.get("family"), "family"),
+            arm=required_word(row.get("arm"), "arm", longest=100),
+            text=raw_text(row["response"], "response"),
+            sample=whole(row.get("sample"), "sample", 0, MOST_SAMPLES) or 0,
+        )
+
+    def _category(self, row: dict) -> str:
+        category = word(row.get("harm_category"), "harm_category", longest=64)
+        if category and category not in self.study.harm_categories:
+            known = ", ".join(self.study.harm_categories)
+            raise BadRow(f"“{category}” is not a harm category of this study ({known}).")
+        return category
+
+    def keep(self, rows: list[tuple[int, _Row]], result: Imported, refuse: Skipped) -> None:
+        prompts = self._prompts(rows, result)
+        wanted = [(line, row, prompts.get(row.key)) for line, row in rows]
+        known = self._known([(row, prompt) for _, row, prompt in wanted if prompt])
+        new: dict[Key, Response] = {}
+        for line, row, prompt in wanted:
+            try:
+                self._take(row, prompt, known, new, result)
+            except BadRow as problem:
+                refuse(line, str(problem))
+        Response.objects.bulk_create(new.values())
+        result.new += len(new)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def _prompts(self, rows: list[tuple[int, _Row]], result: Imported) -> dict[str, Prompt]:
+        """The chunk's prompts by key, after making those that are missing and fully given."""
+        keys = {row.key for _, row in rows}
+        prompts = {prompt.key: prompt for prompt in self.study.prompts.filter(key__in=keys)}
+        new: dict[str, Prompt] = {}
+        for _, row in rows:
+            if row.key not in prompts and row.key not in new and row.messages and row.intent:
+                new[row.key] = self._new_prompt(row)
+        Prompt.objects.bulk_create(new.values())
+        result.new_prompts += len(new)
+        return prompts | new
+
+    def _new_prompt(self, row: _Row) -> Prompt:
+        return Prompt(
+            study=self.study,
+            key=row.key,
+            messages=row.messages,
+            intent=row.intent,
+            harm_category=row.harm_category,
+            subset=row.subset,
+            family=row.family,
+        )
+
+    def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, str]:
+        """The texts that the study has already for what the chunk brings."""
+        keys = {
+            (prompt.pk, self.arms[row.arm].pk, row.sample) for row, prompt in wanted if row.arm in self.arms
+        }
+        there = Response.objects.filter(
+            prompt__in={key[0] for key in keys}, arm__in={key[1] for key in keys}
+        ).values_list("prompt_id", "arm_id", "sample", "text")
+        return {tuple(key): text for *key, text in there.iterator() if tuple(key) in keys}
+
+    def _take(
+        self, row: _Row, prompt: Prompt | None, known: dict[Key, str], new: dict, result: Imported
+    ) -> None:
+        _refuse_contradiction(row, prompt)
+        arm = self._arm(row.arm, result)
+        key = (prompt.pk, arm.pk, row.sample)
+        there = new[key].text if key in new else known.get(key)
+        if there is None:
+            new[key] = _new_response(self.study, prompt, arm, row)
+        elif there == row.text:
+            result.already_there += 1
+        else:
+            raise BadRow(
+                f"Arm “{row.arm}” has another response to prompt “{row.key}”, sample {row.sample}, already."
+            )
+
+    def _arm(self, name: str, result: Imported) -> Arm:
+        if name not in self.arms:
+            self.arms[name] = add_arm(self.study, name)
+            result.new_arms += 1
+        return self.arms[name]
+
+
+def _messages(row: dict) -> list[dict] | None:
+    """The conversation, from `messages` (a list, in CSV as JSON) or from `prompt`, a text."""
+    messages = row.get("messages") or row.get("prompt") or None
+    if row.get("messages") and row.get("prompt"):
+        raise BadRow("Give “prompt” or “messages”, not both.")
+    if row.get("messages") and isinstance(messages, str):
+        try:
+            messages = json.loads(messages)
+        except ValueError as error:
+            raise BadRow(f"“messages” is not valid JSON: {error}.") from error
+    try:
+        return None if messages is None else clean_messages(messages)
+    except DomainError as error:
+        raise BadRow(str(error)) from error
+
+
+def _refuse_contradiction(row: _Row, prompt: Prompt | None) -> None:
+    if prompt is None:
+        lacking = "text" if row.messages is None else "intent"
+        raise BadRow(f"Prompt “{row.key}” is not in the study, and the row gives no {lacking} for it.")
+    if row.messages is not None and row.messages != prompt.messages:
+        raise BadRow(f"Prompt “{row.key}” has another text already.")
+    for name in ("intent", "harm_category", "subset", "family"):
+        given, there = getattr(row, name), getattr(prompt, name)
+        if given and given != there:
+            raise BadRow(f"Prompt “{row.key}” has another {name} already ({there or 'none'}, not {given}).")
+
+
+def _new_response(study: Study, prompt: Prompt, arm: Arm, row: _Row) -> Response:
+    return Response(
+        study=study,
+        prompt=prompt,
+        arm=arm,
+        sample=row.sample,
+        text=row.text,
+        finish_reason=FinishReason.IMPORTED,
+    )

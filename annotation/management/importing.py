@@ -1,0 +1,76 @@
+"""What the two import commands share: their options, and what they say."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.actions.imports import Imported, Mapping
+from annotation.errors import DomainError, ImportRefused
+
+SECONDS_BETWEEN_LINES = 1.0
+
+
+def add_file_arguments(parser: CommandParser, fields: Sequence[str]) -> None:
+    """STUDY, FILE and the options that fit a foreign file to our fields."""
+    parser.add_argument("study", metavar="STUDY", help="The study's short name.")
+    parser.add_argument("file", metavar="FILE", type=Path, help="Ends in .jsonl or .csv; UTF-8.")
+    for option, form, says in (
+        ("column", "FIELD=COLUMN", "The file's column that gives a field."),
+        ("value", "FIELD:FROM=TO", "Reads a value of the file as ours; * in FROM stands for any text."),
+        ("set", "FIELD=VALUE", "The same value for every row."),
+    ):
+        parser.add_argument(f"--{option}", action="append", default=[], metavar=form, help=says)
+    parser.add_argument("--skip-bad", action="store_true", help="Keep the good rows and report the others.")
+    parser.epilog = f"Fields: {', '.join(fields)}. See docs/import.md."
+
+
+def mapping_from(options: dict, fields: Sequence[str]) -> Mapping:
+    """The mapping that --column, --value and --set describe."""
+    return Mapping.parse(fields, options["column"], options["value"], options["set"])
+
+
+class Importing:
+    """Speaks on stderr while a file comes in, and on stdout when it is in."""
+
+    def __init__(self, command: BaseCommand):
+        self.command = command
+        self.spoke_at = time.monotonic()
+
+    def progress(self, rows: int) -> None:
+        """A line now and then."""
+        if time.monotonic() - self.spoke_at >= SECONDS_BETWEEN_LINES:
+            self.spoke_at = time.monotonic()
+            self._say(f"{rows:,} rows read …")
+
+    def skip(self, line: int, reason: str) -> None:
+        """One row that is left out."""
+        self._say(f"Skipped line {line}: {reason}")
+
+    def done(self, result: Imported, what: str) -> None:
+        """What the file brought."""
+        if result.unused_columns:
+            self._say(f"Columns not used: {', '.join(result.unused_columns)}.")
+        parts = [f"{result.new:,} {what} imported"]
+        parts += [f"{result.already_there:,} were there already"] if result.already_there else []
+        parts += [f"{result.bad:,} bad rows skipped"] if result.bad else []
+        for name in ("prompts", "arms", "raters", "pairs"):
+            count = getattr(result, f"new_{name}")
+            parts += [f"{count:,} new {name}"] if count else []
+        self.command.stdout.write("; ".join(parts) + ".")
+
+    @contextmanager
+    def refusals_in_words(self) -> Iterator[None]:
+        """Turns what the domain refuses into the command's error, with the bad rows listed."""
+        try:
+            yield
+        except ImportRefused as error:
+            listed = [f"Line {line}: {reason}" for line, reason in error.problems]
+            raise CommandError("\n".join([*listed, str(error)])) from error
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+
+    def _say(self, text: str) -> None:
+        self.command.stderr.write(text, style_func=str)
