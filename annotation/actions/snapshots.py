@@ -1,0 +1,122 @@
+"""A study's data are frozen into files that never change."""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from annotation.actions import events
+from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
+from annotation.export.card import data_card
+from annotation.export.formats import described
+from annotation.export.manifest import manifest_of
+from annotation.export.tables import Written, write_tables
+from annotation.models import Judgment, Snapshot, Study, User
+
+LONGEST_PATH = 500  # what the column holds
+
+
+def freeze_snapshot(
+    study: Study, actor: User | None = None, out: Path | None = None, min_judgments: int = 1
+) -> Snapshot:
+    """The study's next snapshot, in the new or empty folder `out`, or in one of its own.
+
+    Raises NothingToFreeze without a judgment that counts, and SnapshotRefused when the folder is in use or
+    cannot be written; then nothing is left behind. The files are written beside the folder and put in its
+    place whole; the row and the event follow them.
+    """
+    if min_judgments < 1:
+        raise DomainError("A preference needs at least one judgment.")
+    if not Judgment.objects.that_count().filter(study=study).exists():
+        raise NothingToFreeze(f"“{study.title}” has no judgment yet, so there is nothing to freeze.")
+    home = (settings.SNAPSHOTS / study.slug) if out is None else Path(out).absolute().parent
+    target = None if out is None else Path(out).absolute()
+    with _refusals_in_words(target or home), _draft_folder(home, target) as draft:
+        written = write_tables(study, draft, min_judgments)
+        card = draft / "README.md"
+        card.write_text(data_card(study, written.counts), encoding="utf-8")
+        written.files[card.name] = described(card)
+        return _publish(study, actor, draft, target, written, min_judgments)
+
+
+def _refuse_target(target: Path) -> None:
+    if len(str(target)) > LONGEST_PATH:
+        raise SnapshotRefused(f"The folder's path is longer than {LONGEST_PATH} characters.")
+    if target.exists() and not target.is_dir():
+        raise SnapshotRefused(f"“{target}” is a file. Name a new or empty folder.")
+    if target.is_dir() and any(target.iterdir()):
+        raise SnapshotRefused(f"“{target}” is not empty. Name a new or empty folder.")
+
+
+@contextmanager
+def _refusals_in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotRefused(
+            f"The snapshot could not be written to “{folder}”: {error.strerror or error}. "
+            "Nothing of it was kept."
+        ) from error
+
+
+@contextmanager
+def _draft_folder(home: Path, target: Path | None) -> Iterator[Path]:
+    """A hidden folder beside the target, on the same disk so that a rename moves it; gone at the end."""
+    if target:
+        _refuse_target(target)
+    home.mkdir(parents=True, exist_ok=True)
+    draft = home / f".draft-{uuid.uuid4().hex}"
+    draft.mkdir()
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _publish(
+    study: Study, actor: User | None, draft: Path, target: Path | None, written: Written, min_judgments: int
+) -> Snapshot:
+    """Number the snapshot, name its folder, record it: in one short transaction, or not at all."""
+    folder = None
+    try:
+        with transaction.atomic():
+            # The lock makes two freezes take turns for a number.
+            Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+            number = _next_number(study, target)
+            folder = target or settings.SNAPSHOTS / study.slug / str(number)
+            now = timezone.now()
+            manifest = manifest_of(study, number, now, written.files, written.counts, min_judgments)
+            (draft / "manifest.json").write_text(
+                json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+            )
+            snapshot = Snapshot.objects.create(
+                study=study, number=number, folder=str(folder), manifest=manifest, created_by=actor
+            )
+            events.record(study, "freeze_snapshot", actor, number=number)
+            os.rename(draft, folder)
+    except BaseException:
+        _take_back(folder, draft)
+        raise
+    return snapshot
+
+
+def _take_back(folder: Path | None, draft: Path) -> None:
+    """Remove the files of a snapshot whose transaction failed after they had been put in place."""
+    if folder is not None and not draft.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _next_number(study: Study, target: Path | None) -> int:
+    number = (study.snapshots.aggregate(last=Max("number"))["last"] or 0) + 1
+    # A folder may be left from a database that is gone; it is somebody's data, so step over it.
+    while target is None and (settings.SNAPSHOTS / study.slug / str(number)).exists():
+        number += 1
+    return number

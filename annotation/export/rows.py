@@ -1,0 +1,136 @@
+"""Table rows as plain dicts. Column names are those that the import commands read."""
+
+from collections.abc import Iterator
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from annotation.models import Judgment, Pair, Response, ResponseJudgment, Study
+from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
+
+CHUNK = 1000
+PRIVATE_PROVENANCE = ("worker",)  # names a machine, which may name its owner
+RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
+NOT_ASKED = ResponseJudgment()
+
+
+def judgments_of(study: Study) -> QuerySet[Judgment]:
+    """Every revision, pair by pair in the study's shuffled order; judgments of single responses last.
+
+    One SELECT: the database answers it from one moment, however long it is read and whoever judges
+    meanwhile, and no lock is held. `is_current` and `counts` belong to that moment too.
+    """
+    same = Judgment.objects.filter(pk=OuterRef("pk"))
+    return (
+        Judgment.objects.filter(study=study)
+        .annotate(is_current=Exists(same.current()), counts=Exists(same.that_count()))
+        .select_related("enrolment", "assignment", "guideline")
+        .select_related("pair__prompt", "pair__response_a__arm", "pair__response_b__arm")
+        .select_related("response__prompt", "response__arm")
+        .prefetch_related("responses")
+        .order_by(F("pair__position").asc(nulls_last=True), "pair_id", "response_id", "pk")
+    )
+
+
+def responses_of(study: Study) -> QuerySet[Response]:
+    """Every response, in the order in which they came."""
+    return Response.objects.filter(study=study).select_related("prompt", "arm").order_by("pk")
+
+
+def in_chunks(rows: QuerySet) -> Iterator:
+    """The rows one by one, with a chunk of them in memory."""
+    return rows.iterator(chunk_size=CHUNK)
+
+
+def pair_key(pair: Pair) -> str:
+    """Names the pair in every file; the same wherever the study is, and silent about its arms."""
+    return f"{pair.position:016x}"
+
+
+def judgment_row(judgment: Judgment) -> dict:
+    """One revision. Pair answers point to `arm_b`; raters appear by their code in the study only."""
+    assignment = judgment.assignment
+    return {
+        "judgment_id": judgment.pk,
+        "rater_id": judgment.enrolment.code,
+        "source": judgment.source,
+        "revision": judgment.revision,
+        "is_current": judgment.is_current,
+        "surplus": assignment is not None and assignment.state == AssignmentState.SURPLUS,
+        "counts": judgment.counts,
+        **(_of_pair(judgment) if judgment.pair_id else _of_response(judgment)),
+        "rationale": judgment.rationale,
+        "guideline_condition": judgment.guideline_condition,
+        "guideline_version": judgment.guideline and judgment.guideline.version,
+        "claimed_at": assignment and assignment.claimed_at,
+        "created_at": judgment.created_at,
+    }
+
+
+def _of_pair(judgment: Judgment) -> dict:
+    pair = judgment.pair
+    arms = {"a": pair.response_a.arm.name, "b": pair.response_b.arm.name}
+    left = "" if judgment.left_is_a is None else arms["a" if judgment.left_is_a else "b"]
+    answers = {part.response_id: part for part in judgment.responses.all()}
+    return {
+        "pair_key": pair_key(pair),
+        "prompt_key": pair.prompt.key,
+        "sample": pair.response_a.sample,
+        "arm": "",
+        "arm_a": arms["a"],
+        "arm_b": arms["b"],
+        "left_arm": left,
+        **{question: getattr(judgment, f"{question}_canonical") for question in PAIR_QUESTIONS},
+        **{f"{question}_shown": getattr(judgment, question) for question in PAIR_QUESTIONS},
+        "both_bad": judgment.both_bad,
+        **_answers(NOT_ASKED),
+        **_answers(answers.get(pair.response_a_id, NOT_ASKED), "a_"),
+        **_answers(answers.get(pair.response_b_id, NOT_ASKED), "b_"),
+    }
+
+
+def _of_response(judgment: Judgment) -> dict:
+    response = judgment.response
+    answers = next(iter(judgment.responses.all()), NOT_ASKED)
+    return {
+        "pair_key": "",
+        "prompt_key": response.prompt.key,
+        "sample": response.sample,
+        "arm": response.arm.name,
+        "arm_a": "",
+        "arm_b": "",
+        "left_arm": "",
+        **{question: None for question in PAIR_QUESTIONS},
+        **{f"{question}_shown": None for question in PAIR_QUESTIONS},
+        "both_bad": False,
+        **_answers(answers),
+        **_answers(NOT_ASKED, "a_"),
+        **_answers(NOT_ASKED, "b_"),
+    }
+
+
+def _answers(part: ResponseJudgment, prefix: str = "") -> dict:
+    return {f"{prefix}{question}": getattr(part, question) for question in RESPONSE_QUESTIONS}
+
+
+def response_row(response: Response) -> dict:
+    """One response with its prompt and how it came about."""
+    prompt = response.prompt
+    provenance = {k: v for k, v in response.provenance.items() if k not in PRIVATE_PROVENANCE}
+    return {
+        "prompt_key": prompt.key,
+        "messages": prompt.messages,
+        "intent": prompt.intent,
+        "harm_category": prompt.harm_category,
+        "subset": prompt.subset,
+        "family": prompt.family,
+        "arm": response.arm.name,
+        "sample": response.sample,
+        "response": response.text,
+        "finish_reason": response.finish_reason,
+        "prompt_tokens": response.prompt_tokens,
+        "output_tokens": response.output_tokens,
+        "seconds": response.seconds,
+        "seed": response.seed,
+        "provenance": provenance,
+        "created_at": response.created_at,
+    }

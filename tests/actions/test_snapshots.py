@@ -1,0 +1,264 @@
+"""A study's data are frozen into files: right, complete, private, the same each time."""
+
+import hashlib
+import json
+import os
+
+import pyarrow.parquet as pq
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation.actions import snapshots
+from annotation.actions.claims import claim_next_pair
+from annotation.actions.judging import revise_judgment, submit_judgment
+from annotation.actions.snapshots import freeze_snapshot
+from annotation.actions.studies import set_state
+from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
+from annotation.models import Snapshot, Study
+from annotation.vocabulary import StudyState
+from tests.cast import (
+    ARMS,
+    SAFE,
+    UNSAFE,
+    a_rateable_study,
+    a_rater,
+    a_study,
+    alice,
+    answers,
+    bob,
+    carol,
+)
+from tests.export.studies import a_judged_study, judge, read, towards_b
+
+A, B = ARMS
+DATA = [
+    f"{name}.{ending}"
+    for name in ("preferences", "judgments", "responses")
+    for ending in ("jsonl", "parquet")
+]
+
+pytestmark = pytest.mark.django_db
+
+
+def test_preferences_are_what_the_hand_finds(tmp_path):
+    study = a_judged_study()
+    snapshot = freeze_snapshot(study, out=tmp_path / "out")
+    pairs = list(study.pairs.order_by("position"))
+    expected = [(pairs[0], 1.5, "q", 2), (pairs[1], 1.5, "p", 2), (pairs[4], 3.0, "q", 1)]
+    found = read(tmp_path / "out", "preferences")
+    assert [
+        (r["prompt_key"], r["margin"], r["chosen"][0]["content"][7], r["n_judgments"]) for r in found
+    ] == [(pair.prompt.key, margin, letter, votes) for pair, margin, letter, votes in expected]
+    counts = snapshot.manifest["counts"]
+    assert counts["pairs_left_out"] == {"no_vote": 0, "too_few_votes": 0, "all_both_bad": 1, "tie": 1}
+    assert (counts["preferences"], counts["judgments"], counts["responses"]) == (3, 9, 10)
+    assert (counts["votes"], counts["both_bad_votes"], counts["pairs_judged"]) == (9, 2, 5)
+
+
+def test_min_judgments_leaves_thin_pairs_out(tmp_path):
+    snapshot = freeze_snapshot(a_judged_study(), out=tmp_path / "out", min_judgments=2)
+    assert len(read(tmp_path / "out", "preferences")) == 2
+    assert snapshot.manifest["counts"]["pairs_left_out"]["too_few_votes"] == 1
+    assert snapshot.manifest["preference_rule"]["min_judgments"] == 2
+
+
+def test_judgments_are_on_the_arms_side_and_as_shown(tmp_path):
+    study = a_rateable_study(pairs=1)
+    held = claim_next_pair(a_rater(study, bob()))
+    given = answers(left=SAFE, right=UNSAFE, safer=-3, more_helpful=1, balance=-2, rationale="So.")
+    submit_judgment(held, given, "key")
+    freeze_snapshot(study, out=tmp_path / "out")
+    row = read(tmp_path / "out", "judgments")[0]
+    turn = 1 if held.left_is_a else -1
+    assert [row[q] for q in ("safer", "more_helpful", "balance")] == [-3 * turn, turn, -2 * turn]
+    assert [row[f"{q}_shown"] for q in ("safer", "more_helpful", "balance")] == [-3, 1, -2]
+    left, right = ("a", "b") if held.left_is_a else ("b", "a")
+    assert row["left_arm"] == row[f"arm_{left}"] and {row["arm_a"], row["arm_b"]} == {A, B}
+    assert [row[f"{left}_{q}"] for q in ("safety", "severity", "helpfulness")] == ["clearly_safe", "", 3]
+    assert [row[f"{right}_{q}"] for q in ("safety", "severity", "helpfulness")] == [
+        "clearly_unsafe",
+        "low",
+        2,
+    ]
+    assert (row["rationale"], row["rater_id"]) == ("So.", held.enrolment.code)
+
+
+def test_a_superseded_revision_is_kept_but_does_not_count(tmp_path):
+    study = a_rateable_study(pairs=1)
+    first = judge(a_rater(study, bob()), 3)
+    revise_judgment(first.assignment, towards_b(first.assignment, -1), "again")
+    snapshot = freeze_snapshot(study, out=tmp_path / "out")
+    found = read(tmp_path / "out", "judgments")
+    assert [(r["revision"], r["is_current"], r["counts"]) for r in found] == [
+        (1, False, False),
+        (2, True, True),
+    ]
+    preference = read(tmp_path / "out", "preferences")[0]
+    assert (preference["margin"], preference["chosen"][0]["content"][7]) == (1.0, "p")
+    assert snapshot.manifest["counts"]["judgments_superseded"] == 1
+
+
+def test_surplus_is_kept_but_does_not_count(tmp_path):
+    study = a_rateable_study(pairs=1)
+    judge(a_rater(study, bob()), 1)
+    held = claim_next_pair(a_rater(study, carol()))
+    set_state(study, StudyState.CLOSED)
+    submit_judgment(held, towards_b(held, -3), "late")
+    snapshot = freeze_snapshot(study, out=tmp_path / "out")
+    assert [(r["surplus"], r["counts"]) for r in read(tmp_path / "out", "judgments")] == [
+        (False, True),
+        (True, False),
+    ]
+    assert read(tmp_path / "out", "preferences")[0]["margin"] == 1.0
+    assert snapshot.manifest["counts"]["judgments_surplus"] == 1
+
+
+def test_parquet_holds_the_same_rows(tmp_path):
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    for name in ("preferences", "responses", "judgments"):
+        stored = pq.read_table(tmp_path / "out" / f"{name}.parquet").to_pylist()
+        lines = read(tmp_path / "out", name)
+        for row in [*stored, *lines]:
+            row.pop("created_at", None), row.pop("claimed_at", None)
+        assert stored == lines and lines
+
+
+def test_the_manifest_tells_sizes_rows_and_digests(tmp_path):
+    snapshot = freeze_snapshot(a_judged_study(), actor=alice(), out=tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest == snapshot.manifest
+    assert sorted(manifest["files"]) == sorted([*DATA, "README.md"])
+    assert sorted(os.listdir(tmp_path / "out")) == sorted([*manifest["files"], "manifest.json"])
+    for name, file in manifest["files"].items():
+        content = (tmp_path / "out" / name).read_bytes()
+        assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        if name.endswith(".jsonl"):
+            assert file["rows"] == content.count(b"\n")
+    assert manifest["study"]["seed"] == 20250809 and [arm["name"] for arm in manifest["arms"]] == [A, B]
+    assert {"evenhand", "python", "django", "pyarrow", "code_revision"} == set(manifest["versions"])
+
+
+def test_the_row_and_the_event_say_who_and_where(tmp_path):
+    study = a_judged_study()
+    first = freeze_snapshot(study, actor=alice())
+    second = freeze_snapshot(study, out=tmp_path / "out")
+    assert (first.number, second.number, first.created_by) == (1, 2, alice())
+    assert first.folder.endswith("snapshots/kites/1") and os.path.isfile(f"{first.folder}/manifest.json")
+    assert study.events.filter(verb="freeze_snapshot").count() == 2
+
+
+def test_two_freezes_of_the_same_data_are_the_same_to_the_byte(tmp_path):
+    study = a_judged_study()
+    for out in ("one", "two"):
+        freeze_snapshot(study, out=tmp_path / out)
+    for name in [*DATA, "README.md"]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    one, two = (json.loads((tmp_path / out / "manifest.json").read_text()) for out in ("one", "two"))
+    assert {key for key in one if one[key] != two[key]} == {"number", "created_at"}
+
+
+def test_no_name_of_a_person_is_in_any_file(tmp_path):
+    study = a_judged_study()
+    bob().__class__.objects.filter(username="bob").update(email="bob@kites.example", last_name="Quillfeather")
+    freeze_snapshot(study, actor=alice(), out=tmp_path / "out")
+    for path in (tmp_path / "out").iterdir():
+        content = path.read_bytes()
+        if path.suffix == ".parquet":
+            content = repr(pq.read_table(path).to_pylist()).encode()
+        for name in (b"bob", b"carol", b"alice", b"kites.example", b"Quillfeather"):
+            assert name not in content.lower() and name not in content, path.name
+
+
+def test_what_is_exported_can_be_imported_again(tmp_path):
+    study = a_rateable_study(pairs=3)
+    for rater in (a_rater(study, bob()), a_rater(study, carol())):
+        for balance in (2, None, -1):
+            judge(rater, balance)
+    freeze_snapshot(study, out=tmp_path / "out")
+    call_command(
+        "import_responses", "copy", tmp_path / "out" / "responses.jsonl", create="Kites", set=["sample=0"]
+    )
+    Study.objects.filter(slug="copy").update(seed=study.seed)
+    call_command("import_judgments", "copy", tmp_path / "out" / "judgments.jsonl")
+    freeze_snapshot(Study.objects.get(slug="copy"), out=tmp_path / "copy")
+    first, copy = (
+        sorted(read(tmp_path / out, "preferences"), key=lambda row: row["prompt_key"])
+        for out in ("out", "copy")
+    )
+    assert first == copy and len(first) == 2
+
+
+# What can go wrong
+
+
+def test_without_a_judgment_there_is_nothing_to_freeze(tmp_path):
+    with pytest.raises(NothingToFreeze, match="no judgment yet"):
+        freeze_snapshot(a_study(), out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    study = a_judged_study()
+    (tmp_path / "kept.txt").write_text("mine")
+    with pytest.raises(SnapshotRefused, match="is not empty"):
+        freeze_snapshot(study, out=tmp_path)
+    with pytest.raises(SnapshotRefused, match="is a file"):
+        freeze_snapshot(study, out=tmp_path / "kept.txt")
+    with pytest.raises(SnapshotRefused, match="could not be written"):
+        freeze_snapshot(study, out=tmp_path / "kept.txt" / "deeper")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / "out").mkdir()
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("where", ["described", "data_card", "manifest_of", "os.rename"])
+def test_a_full_disk_leaves_nothing_half(tmp_path, monkeypatch, where):
+    study, module = a_judged_study(), snapshots.os if where.startswith("os.") else snapshots
+    name = where.removeprefix("os.")
+
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, name, fail)
+    with pytest.raises(SnapshotRefused, match="No space left on device. Nothing of it was kept"):
+        freeze_snapshot(study, out=tmp_path / "out")
+    assert not list(tmp_path.iterdir()) and not Snapshot.objects.exists()
+
+
+def test_a_failed_transaction_takes_the_files_back(tmp_path, monkeypatch):
+    rename = os.rename
+
+    def rename_and_fail(source, target):
+        rename(source, target)
+        raise RuntimeError("The database went away.")
+
+    study = a_judged_study()
+    monkeypatch.setattr(snapshots.os, "rename", rename_and_fail)
+    with pytest.raises(RuntimeError):
+        freeze_snapshot(study, out=tmp_path / "out")
+    assert not list(tmp_path.iterdir()) and not Snapshot.objects.exists()
+
+
+def test_at_least_one_judgment_is_asked_for(tmp_path):
+    with pytest.raises(DomainError, match="at least one"):
+        freeze_snapshot(a_study(), out=tmp_path / "out", min_judgments=0)
+
+
+def test_the_command_says_what_it_froze_and_where(tmp_path, capsys):
+    a_judged_study()
+    call_command("freeze_snapshot", "kites", "--out", str(tmp_path / "out"), "--min-judgments", "2")
+    said = capsys.readouterr().out
+    assert "2 preferences from 9 judgments" in said and str(tmp_path / "out") in said
+    with pytest.raises(CommandError, match="There are: kites."):
+        call_command("freeze_snapshot", "kits")
+
+
+def test_a_folder_left_from_another_database_is_stepped_over(settings, tmp_path):
+    settings.SNAPSHOTS = tmp_path
+    (tmp_path / "kites" / "1").mkdir(parents=True)
+    assert freeze_snapshot(a_judged_study()).number == 2
+    assert not list((tmp_path / "kites" / "1").iterdir())

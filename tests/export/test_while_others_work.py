@@ -1,0 +1,61 @@
+"""Snapshots are whole while raters judge and others freeze: real threads on committed data."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connection
+
+from annotation.actions.snapshots import freeze_snapshot
+from annotation.export import rows, tables
+from annotation.models import Enrolment
+from tests.cast import carol
+from tests.export.studies import a_judged_study, judge, read
+
+
+def in_a_thread(work):
+    """Run `work` with a connection of its own, to the end."""
+
+    def run():
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+
+def test_a_judgment_given_meanwhile_is_in_all_files_or_in_none(committed_db, tmp_path, monkeypatch):
+    study = a_judged_study()
+    carols = Enrolment.objects.get(user=carol())
+    made, row_of = [], tables.judgment_row
+
+    def row_while_carol_judges(judgment):
+        if not made:
+            in_a_thread(lambda: made.append(judge(carols, 3).pk))
+        return row_of(judgment)
+
+    monkeypatch.setattr(rows, "CHUNK", 1)
+    monkeypatch.setattr(tables, "judgment_row", row_while_carol_judges)
+    snapshot = freeze_snapshot(study, out=tmp_path / "out")
+    assert made and study.judgments.count() == 10
+    assert made[0] not in [row["judgment_id"] for row in read(tmp_path / "out", "judgments")]
+    assert [row["n_judgments"] for row in read(tmp_path / "out", "preferences")] == [2, 2, 1]
+    assert snapshot.manifest["counts"]["votes"] == 9
+
+
+def test_freezes_at_once_get_different_numbers(committed_db, settings, tmp_path):
+    settings.SNAPSHOTS = tmp_path
+    study = a_judged_study()
+
+    def freeze(_):
+        try:
+            return freeze_snapshot(study).number
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(freeze, range(8))) == list(range(1, 9))
+    assert sorted(os.listdir(tmp_path / "kites")) == sorted(str(number) for number in range(1, 9))
