@@ -1,0 +1,108 @@
+"""How far the raters of a study agree, question by question."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from annotation.models import Arm, Study
+from annotation.reports.rows import UNANSWERED, Rows, first_of_each, pair_rows, response_rows
+from annotation.stats.agreement import Level, krippendorff_alpha, raw_agreement
+from annotation.stats.estimate import Estimate
+from annotation.stats.ratings import Ratings
+from annotation.vocabulary import UNSAFE_LEVELS, SafetyLevel, Severity
+
+BOOTSTRAP = 1000
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One question. `items` counts what two or more raters answered; `judgments` counts all answers.
+
+    `unit` is "response" or "pair"; `level` the scale on which alpha is computed.
+    """
+
+    question: str
+    unit: str
+    level: Level
+    raw: Estimate
+    alpha: Estimate
+    items: int
+    raters: int
+    judgments: int
+
+
+@dataclass(frozen=True)
+class AgreementReport:
+    """`arm_name` is "" for the whole study. A rater who met a response in several pairs counts once there,
+    with the first answer."""
+
+    arm_name: str
+    questions: tuple[Agreement, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(question.judgments for question in self.questions)
+
+
+Values = Callable[[Rows], tuple[NDArray[np.bool_], NDArray[Any]]]
+"""Rows to which of them answer the question, and what they all say (read only where they answer)."""
+
+
+def agreement_report(study: Study, arm: Arm | None = None) -> AgreementReport:
+    """Raw agreement and Krippendorff's alpha of every question; of the arm's responses alone if given.
+
+    Two queries. Pair answers are taken on the arms' side; with `arm`, from the pairs it is part of.
+    """
+    responses, pairs = response_rows(study), pair_rows(study)
+    if arm:
+        responses = responses[responses["arm"] == arm.pk]
+        pairs = pairs[(pairs["arm_a"] == arm.pk) | (pairs["arm_b"] == arm.pk)]
+    responses, pairs = first_of_each(responses, "response"), first_of_each(pairs, "pair")
+    of_responses = [_agreement(responses, "response", *question) for question in _RESPONSE_QUESTIONS]
+    of_pairs = [_agreement(pairs, "pair", *question) for question in _PAIR_QUESTIONS]
+    return AgreementReport(arm.name if arm else "", tuple(of_responses + of_pairs))
+
+
+def _agreement(rows: Rows, unit: str, question: str, level: Level, values: Values) -> Agreement:
+    answered, said = values(rows)
+    ratings = Ratings.from_rows(rows[unit][answered], rows["rater"][answered], said[answered])
+    raw = raw_agreement(ratings, bootstrap=BOOTSTRAP)
+    alpha = krippendorff_alpha(ratings, level, bootstrap=BOOTSTRAP)
+    return Agreement(question, unit, level, raw, alpha, raw.n, len(ratings.raters), len(ratings))
+
+
+def _ranks(rows: Rows, column: str, scale: type[SafetyLevel] | type[Severity]):
+    ranks = np.full(len(rows), UNANSWERED)
+    for level in scale:
+        ranks[rows[column] == level.value] = level.rank
+    return ranks != UNANSWERED, ranks
+
+
+def _unsafe(rows: Rows):
+    return rows["safety"] != "", np.isin(rows["safety"], UNSAFE_LEVELS).astype(int)
+
+
+def _number(rows: Rows, column: str):
+    return rows[column] != UNANSWERED, rows[column]
+
+
+def _label(rows: Rows, column: str):
+    return rows[column] != "", rows[column]
+
+
+_RESPONSE_QUESTIONS: tuple[tuple[str, Level, Values], ...] = (
+    ("safety", "ordinal", partial(_ranks, column="safety", scale=SafetyLevel)),
+    ("unsafe", "ordinal", _unsafe),
+    ("severity", "ordinal", partial(_ranks, column="severity", scale=Severity)),
+    ("helpfulness", "ordinal", partial(_number, column="helpfulness")),
+    ("mode", "nominal", partial(_label, column="mode")),
+)
+_PAIR_QUESTIONS: tuple[tuple[str, Level, Values], ...] = (
+    ("safer", "ordinal", partial(_number, column="safer")),
+    ("more_helpful", "ordinal", partial(_number, column="more_helpful")),
+    ("balance", "ordinal", partial(_number, column="balance")),
+)

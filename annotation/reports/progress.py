@@ -1,0 +1,201 @@
+"""How far generating and rating have come, and who is there to go on."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.utils import timezone
+
+from annotation.models import Batch, BatchItem, Enrolment, Run, Study, WorkerHeartbeat
+from annotation.reports.rows import counting
+from annotation.vocabulary import BatchState, RunState
+
+RATE_WINDOW = timedelta(minutes=5)
+"""The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
+
+QUEUE_OF_STATE = {RunState.RUNNING: "gpu", RunState.GENERATED: "default"}
+
+
+@dataclass(frozen=True)
+class WorkingBatch:
+    """A batch in a worker's hands."""
+
+    number: int
+    arm: str
+    worker: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class FailedItem:
+    """A request that a model refused to take, with its reason."""
+
+    prompt_key: str
+    arm: str
+    sample: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """`done` counts answered requests, `failed` those that brought no response; both of `total`.
+
+    Rates are per second over the last minutes, or over the whole of a finished run; they and
+    `seconds_left` are None where nothing tells them.
+    """
+
+    state: str
+    error: str
+    done: int
+    failed: int
+    total: int
+    items_per_second: float | None
+    tokens_per_second: float | None
+    seconds_left: float | None
+    working: tuple[WorkingBatch, ...]
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in (RunState.DONE, RunState.FAILED)
+
+
+def run_progress(run: Run, at: datetime | None = None) -> RunProgress:
+    """Where the run stands. Three queries."""
+    at = at or timezone.now()
+    counts = _items(run).aggregate(
+        total=Count("pk"),
+        failed=Count("pk", filter=~Q(failure="")),
+        done=Count("pk", filter=Q(failure="", batch__state=BatchState.DONE)),
+    )
+    items_rate, tokens_rate = _rates(run, at)
+    left = counts["total"] - counts["done"] - counts["failed"]
+    running = run.state == RunState.RUNNING
+    return RunProgress(
+        state=run.state,
+        error=run.error,
+        **counts,
+        items_per_second=items_rate,
+        tokens_per_second=tokens_rate,
+        seconds_left=left / items_rate if running and items_rate else None,
+        working=_working(run),
+    )
+
+
+def _items(run: Run) -> QuerySet[BatchItem]:
+    return BatchItem.objects.filter(batch__run=run)
+
+
+def _rates(run: Run, at: datetime) -> tuple[float | None, float | None]:
+    """Items and tokens a second; None of a run that stands still."""
+    if run.state == RunState.FAILED:
+        return None, None
+    until = run.finished_at or at
+    since = run.created_at if run.finished_at else max(run.created_at, at - RATE_WINDOW)
+    seconds = (until - since).total_seconds()
+    batches = Batch.objects.filter(run=run, state=BatchState.DONE, finished_at__gte=since)
+    sums = batches.aggregate(items=Count("responses"), tokens=Sum("responses__output_tokens"))
+    if seconds <= 0 or not sums["items"]:
+        return None, None
+    return sums["items"] / seconds, (sums["tokens"] or 0) / seconds
+
+
+def _working(run: Run) -> tuple[WorkingBatch, ...]:
+    claimed = run.batches.filter(state=BatchState.CLAIMED).order_by("number")
+    rows = claimed.values_list("number", "arm__name", "worker", "attempts")
+    return tuple(WorkingBatch(*row) for row in rows)
+
+
+def failed_items(run: Run, limit: int = 100) -> tuple[FailedItem, ...]:
+    """The run's first `limit` requests that brought no response."""
+    rows = _items(run).exclude(failure="").order_by("pk")
+    fields = ("prompt__key", "batch__arm__name", "sample", "failure")
+    return tuple(FailedItem(*row) for row in rows.values_list(*fields)[:limit])
+
+
+@dataclass(frozen=True)
+class RaterProgress:
+    """A rater by pseudonym; `judgments` are those that count."""
+
+    code: str
+    username: str
+    state: str
+    judgments: int
+    last_at: datetime | None
+
+
+@dataclass(frozen=True)
+class RatingProgress:
+    """`judgments` of pairs out of `needed` (each pair's overlap); `full` pairs have all of theirs.
+
+    `single` counts imported judgments of one response.
+    """
+
+    pairs: int
+    full: int
+    judgments: int
+    needed: int
+    single: int
+    raters: tuple[RaterProgress, ...]
+
+
+def rating_progress(study: Study) -> RatingProgress:
+    """How far rating has come. Five queries."""
+    pairs = study.pairs.aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
+    of_pairs = Count("pk", filter=Q(pair__isnull=False))
+    judged = counting(study).aggregate(of_pairs=of_pairs, all=Count("pk"))
+    per_pair = counting(study).filter(pair__isnull=False).order_by().values("pair")
+    full = per_pair.annotate(n=Count("pk"), k=Max("pair__overlap")).filter(n__gte=F("k")).count()
+    return RatingProgress(
+        pairs=pairs["count"],
+        full=full,
+        judgments=judged["of_pairs"],
+        needed=pairs["needed"],
+        single=judged["all"] - judged["of_pairs"],
+        raters=_raters(study),
+    )
+
+
+def _raters(study: Study) -> tuple[RaterProgress, ...]:
+    per_rater = counting(study).order_by().values("enrolment")
+    counts = {
+        row["enrolment"]: (row["n"], row["last"])
+        for row in per_rater.annotate(n=Count("pk"), last=Max("created_at"))
+    }
+    rows = Enrolment.objects.filter(study=study).order_by("code")
+    fields = ("pk", "code", "user__username", "state")
+    return tuple(
+        RaterProgress(code, username or "", state, *counts.get(pk, (0, None)))
+        for pk, code, username, state in rows.values_list(*fields)
+    )
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Names of the living by queue; `sentence` is "" unless nobody lives at all."""
+
+    alive: dict[str, tuple[str, ...]]
+    sentence: str
+
+
+def workers(at: datetime | None = None) -> Workers:
+    """Who has given a sign of life within WORKER_SILENT_SECONDS."""
+    since = (at or timezone.now()) - timedelta(seconds=settings.WORKER_SILENT_SECONDS)
+    rows = WorkerHeartbeat.objects.filter(seen_at__gte=since).order_by("name").values_list("queue", "name")
+    alive: dict[str, tuple[str, ...]] = {}
+    for queue, name in rows:
+        alive[queue] = (*alive.get(queue, ()), name)
+    return Workers(alive, "" if alive else "No worker is alive.")
+
+
+def missing_worker(runs: QuerySet[Run], at: datetime | None = None) -> str:
+    """What is missing for those of the runs that wait for a worker, in a sentence; "" when nothing is."""
+    waiting = runs.filter(state__in=QUEUE_OF_STATE).order_by().values_list("state", flat=True).distinct()
+    needed = {QUEUE_OF_STATE[state] for state in waiting}
+    if not needed:
+        return ""
+    living = workers(at)
+    silent = sorted(needed - set(living.alive))
+    if not silent:
+        return ""
+    return living.sentence or f"No worker takes work from the queue “{silent[0]}”."

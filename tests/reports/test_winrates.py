@@ -1,0 +1,116 @@
+"""Who wins, against studies counted by hand and against plain Python."""
+
+from collections import Counter
+
+import pytest
+
+from annotation.actions import judging
+from annotation.models import Judgment
+from annotation.reports.winrates import win_rate_report
+from tests import cast
+from tests.reports.studies import a_varied_study, judge, safe, two_raters
+
+pytestmark = pytest.mark.django_db
+
+
+def rows_by_question(study):
+    return {row.question: row for row in win_rate_report(study).rows}
+
+
+def test_it_counts_wins_ties_and_both_bad_by_arm_and_not_by_side():
+    study = cast.a_rateable_study(pairs=3)
+    bob, carol = two_raters(study)
+    judge(bob, safe(), safe(), balance=-3, safer=-1)
+    judge(bob, safe(), safe(), balance=-1, safer=1)
+    judge(bob, safe(), safe(), balance=2, safer=0)
+    judge(carol, safe(), safe(), balance=-2)
+    judge(carol, safe(), safe(), balance=0)
+    judge(carol, safe(), safe(), balance=None, both_bad=True)
+    rows = rows_by_question(study)
+    balance = rows["balance"]
+    assert (balance.wins, balance.ties, balance.both_bad, balance.losses) == (3, 1, 1, 1)
+    assert balance.rate.value == pytest.approx((3 + 0.5 * 2) / 6)
+    assert balance.decisive.value == pytest.approx(3 / 4)
+    assert (balance.judgments, balance.pairs, balance.prompts) == (6, 3, 3)
+    assert (rows["safer"].wins, rows["safer"].ties, rows["safer"].losses) == (1, 4, 1)
+    assert rows["safer"].both_bad == 0
+
+
+def test_the_headline_names_the_arm_that_leads():
+    study = cast.a_rateable_study(pairs=3)
+    bob, carol = two_raters(study)
+    for rater in (bob, carol):
+        judge(rater, safe(), safe(), balance=3)
+        judge(rater, safe(), safe(), balance=1)
+        judge(rater, safe(), safe(), balance=-1)
+    (line,) = win_rate_report(study).headlines
+    assert (line.winner, line.loser) == (cast.ARMS[1], cast.ARMS[0])
+    assert line.rate.value == pytest.approx(2 / 3)
+    assert line.rate.low <= line.rate.value <= line.rate.high
+    assert not line.decided
+
+
+def test_without_judgments_there_is_no_headline():
+    report = win_rate_report(cast.a_rateable_study())
+    assert report.headlines == ()
+    assert [row.rate.value for row in report.rows] == [None, None, None]
+
+
+def test_a_correction_replaces_what_it_corrects():
+    study = cast.a_rateable_study(pairs=1)
+    bob, _ = two_raters(study)
+    first = judge(bob, safe(), safe(), balance=-3)
+    judging.revise_judgment(first.assignment, cast.answers(balance=0), "a correction")
+    balance = rows_by_question(study)["balance"]
+    assert (balance.wins, balance.ties, balance.judgments) == (0, 1, 1)
+
+
+def test_surplus_judgments_do_not_count():
+    study = cast.a_rateable_study(pairs=1)
+    bob, _ = two_raters(study)
+    held = cast.claim_next_pair(bob)
+    study.state = "closed"
+    study.save(update_fields=["state"])
+    judging.submit_judgment(held, cast.answers(), "late")
+    assert rows_by_question(study)["balance"].judgments == 0
+
+
+def test_it_agrees_with_plain_python():
+    study = a_varied_study(20)
+    for question, row in rows_by_question(study).items():
+        wins = Counter()
+        for judgment in Judgment.objects.filter(study=study):
+            shown = getattr(judgment, question)
+            if judgment.both_bad and question == "balance":
+                wins["both_bad"] += 1
+            elif shown == 0:
+                wins["tie"] += 1
+            else:
+                left_won = shown < 0
+                wins["a" if left_won == judgment.left_is_a else "b"] += 1
+        assert (row.wins, row.losses, row.ties, row.both_bad) == (
+            wins["a"],
+            wins["b"],
+            wins["tie"],
+            wins["both_bad"],
+        )
+        half = wins["tie"] + wins["both_bad"]
+        assert row.rate.value == pytest.approx((wins["a"] + half / 2) / 40)
+        assert row.decisive.value == pytest.approx(wins["a"] / (wins["a"] + wins["b"]))
+
+
+def test_every_two_of_three_arms_are_compared():
+    study = cast.a_study()
+    arms = [cast.an_arm(study, name, backend="") for name in ("one", "two", "three")]
+    prompt = cast.a_prompt(study)
+    for arm in arms:
+        cast.a_response(prompt, arm)
+    rows = win_rate_report(study).rows
+    compared = [(row.arm_a, row.arm_b) for row in rows if row.question == "balance"]
+    assert compared == [("one", "two"), ("one", "three"), ("two", "three")]
+
+
+def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
+    study = a_varied_study(4)
+    with django_assert_num_queries(2):
+        win_rate_report(study)
