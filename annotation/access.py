@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from annotation import text
 from annotation.errors import NotFound
-from annotation.models import Assignment, Enrolment, Run, Snapshot, Study, User
+from annotation.models import Arm, Assignment, Enrolment, Run, Snapshot, Study, User
 from annotation.vocabulary import GuidelineCondition, Side
 
 Row = TypeVar("Row")
@@ -116,6 +116,11 @@ def studies_for(user: User) -> QuerySet[Study]:
 def study_for(user: User, slug: str) -> Study:
     """A study of this researcher's. Raises NotFound."""
     return _found(studies_for(user).filter(slug=slug).first(), "You have no study of that name.")
+
+
+def arm_in(study: Study, name: str) -> Arm:
+    """The study's arm of that name. Raises NotFound."""
+    return _found(study.arms.filter(name=name).first(), f"This study has no arm “{name}”.")
 
 
 def run_for(user: User, slug: str, pk: int) -> Run:

@@ -1,0 +1,1 @@
+"""The reports and the verbs of a researcher, over JSON."""

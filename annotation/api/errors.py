@@ -1,0 +1,16 @@
+"""What the domain refuses, as JSON with a `detail`."""
+
+from rest_framework import status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from annotation.errors import DomainError, NotFound
+
+
+def handle(error: Exception, context: dict) -> Response | None:
+    """404 for what is not there or not theirs, 409 for what the domain refuses, else REST framework's own."""
+    if isinstance(error, NotFound):
+        return Response({"detail": str(error)}, status.HTTP_404_NOT_FOUND)
+    if isinstance(error, DomainError):
+        return Response({"detail": str(error)}, status.HTTP_409_CONFLICT)
+    return exception_handler(error, context)

@@ -1,0 +1,65 @@
+"""Rows and reports as JSON."""
+
+from dataclasses import asdict
+
+from rest_framework import serializers
+
+from annotation.models import Run, Study
+from annotation.reports.outcomes import Cell, OutcomesReport
+from annotation.reports.progress import run_progress
+from annotation.reports.winrates import WinRateReport
+
+
+class StudySerializer(serializers.ModelSerializer):
+    arms = serializers.SlugRelatedField("name", many=True, read_only=True)
+
+    class Meta:
+        model = Study
+        fields = [
+            "slug",
+            "title",
+            "question",
+            "state",
+            "overlap",
+            "allow_tie",
+            "guideline_condition",
+            "harm_categories",
+            "pair_count",
+            "arms",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class RunSerializer(serializers.ModelSerializer):
+    """A run with where it stands; for writing, only `samples`."""
+
+    id = serializers.IntegerField(source="pk", read_only=True)
+    samples = serializers.IntegerField(min_value=1, max_value=8, default=1)
+    progress = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = ["id", "state", "samples", "seed", "error", "created_at", "finished_at", "progress"]
+        read_only_fields = ["id", "state", "seed", "error", "created_at", "finished_at"]
+
+    def get_progress(self, run: Run) -> dict:
+        return asdict(run_progress(run))
+
+
+def win_rates(report: WinRateReport) -> dict:
+    """The report with its headlines."""
+    return {**asdict(report), "headlines": [asdict(line) for line in report.headlines]}
+
+
+def outcomes(report: OutcomesReport) -> dict:
+    """The report, each cell with whether it has too few judgments; `intent` "" is the whole arm."""
+    rows = [
+        {"arm": row.arm, "intent": row.intent, "safe": _cell(row.safe), "helpful": _cell(row.helpful)}
+        for row in report.rows
+    ]
+    return {"rows": rows, "caption": report.caption}
+
+
+def _cell(cell: Cell) -> dict:
+    return {**asdict(cell), "few": cell.few}

@@ -1,0 +1,107 @@
+"""A researcher's studies over JSON: the same verbs and reports as on the desk."""
+
+from dataclasses import asdict
+
+from django.db.models import QuerySet
+from kombu.exceptions import KombuError
+from rest_framework import generics, status
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import access, tasks
+from annotation.actions import runs
+from annotation.api import serializers
+from annotation.models import Arm, Run, Study
+from annotation.reports.agreement import agreement_report
+from annotation.reports.outcomes import outcomes_report
+from annotation.reports.progress import rating_progress, workers
+from annotation.reports.winrates import win_rate_report
+
+
+class Pages(PageNumberPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+class ForResearchers:
+    """Staff only; which studies is `access`'s to say."""
+
+    permission_classes = [IsAdminUser]
+
+    def study(self) -> Study:
+        return access.study_for(self.request.user, self.kwargs["slug"])
+
+
+class StudyList(ForResearchers, generics.ListAPIView):
+    serializer_class = serializers.StudySerializer
+    pagination_class = Pages
+
+    def get_queryset(self) -> QuerySet[Study]:
+        return access.studies_for(self.request.user).prefetch_related("arms")
+
+
+class StudyDetail(ForResearchers, generics.RetrieveAPIView):
+    serializer_class = serializers.StudySerializer
+
+    def get_object(self) -> Study:
+        return self.study()
+
+
+class RunList(ForResearchers, generics.ListCreateAPIView):
+    serializer_class = serializers.RunSerializer
+    pagination_class = Pages
+
+    def get_queryset(self) -> QuerySet[Run]:
+        return self.study().runs.all()
+
+    def create(self, request: Request, slug: str) -> Response:
+        """Start a run. It is queued even where the queue does not answer; `detail` says so then."""
+        study, serializer = self.study(), self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        run = runs.start_run(study, serializer.validated_data["samples"], request.user)
+        return Response({**self.get_serializer(run).data, **_hint(run)}, status.HTTP_201_CREATED)
+
+
+def _hint(run: Run) -> dict[str, str]:
+    try:
+        tasks.hint(run)
+    except (KombuError, OSError):
+        return {"detail": "Queued. The queue does not answer; the run starts by itself when it is back."}
+    return {}
+
+
+class RunDetail(ForResearchers, generics.RetrieveAPIView):
+    serializer_class = serializers.RunSerializer
+
+    def get_object(self) -> Run:
+        return access.run_for(self.request.user, self.kwargs["slug"], self.kwargs["pk"])
+
+
+class Progress(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        return Response({**asdict(rating_progress(self.study())), "workers": asdict(workers())})
+
+
+class Agreement(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        """Of the whole study, or with `?arm=NAME` of that arm's responses."""
+        study = self.study()
+        return Response(asdict(agreement_report(study, self._arm(study))))
+
+    def _arm(self, study: Study) -> Arm | None:
+        name = self.request.query_params.get("arm")
+        return access.arm_in(study, name) if name else None
+
+
+class WinRates(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(serializers.win_rates(win_rate_report(self.study())))
+
+
+class Outcomes(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(serializers.outcomes(outcomes_report(self.study())))

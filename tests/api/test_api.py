@@ -1,0 +1,182 @@
+"""The JSON side of the desk: who gets in, and that it says what the reports say."""
+
+import pytest
+from django.urls import reverse
+from kombu.exceptions import OperationalError
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from annotation import tasks
+from annotation.models import Run, Study
+from annotation.reports.agreement import agreement_report
+from annotation.reports.outcomes import outcomes_report
+from annotation.reports.winrates import win_rate_report
+from tests import cast
+from tests.reports.studies import a_varied_study
+
+pytestmark = pytest.mark.django_db
+
+READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes")
+
+
+def address(name: str, study: Study) -> str:
+    return reverse(f"api:{name}", args=[study.slug])
+
+
+def client_of(person) -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=person).key}")
+    return client
+
+
+@pytest.fixture
+def alice() -> APIClient:
+    return client_of(cast.alice())
+
+
+@pytest.fixture
+def hints(monkeypatch) -> list[Run]:
+    hinted: list[Run] = []
+    monkeypatch.setattr(tasks, "hint", hinted.append)
+    return hinted
+
+
+def a_generating_study() -> Study:
+    study = cast.a_study()
+    cast.an_arm(study, "one")
+    cast.a_prompt(study)
+    return study
+
+
+def test_without_a_token_or_session_nobody_gets_in():
+    study = cast.a_study()
+    for name in READS:
+        answer = APIClient().get(address(name, study))
+        assert answer.status_code == 401
+        assert answer.json()["detail"]
+
+
+def test_a_wrong_token_is_refused():
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION="Token 0123456789")
+    assert client.get(reverse("api:studies")).status_code == 401
+
+
+def test_a_session_of_the_desk_works_too(client):
+    client.force_login(cast.alice())
+    assert client.get(reverse("api:studies")).status_code == 200
+
+
+def test_a_session_needs_the_csrf_token_to_write():
+    study = a_generating_study()
+    client = APIClient(enforce_csrf_checks=True)
+    client.login(username=cast.alice().username, password=cast.PASSWORD)
+    assert client.post(address("runs", study), {"samples": 1}).status_code == 403
+    assert not Run.objects.exists()
+
+
+def test_raters_are_refused():
+    study, bob = cast.a_rateable_study(), client_of(cast.bob())
+    assert {bob.get(address(name, study)).status_code for name in READS} == {403}
+    assert bob.post(address("runs", study)).status_code == 403
+
+
+def test_mallory_finds_nothing():
+    study, mallory = a_generating_study(), client_of(cast.mallory())
+    answers = [mallory.get(address(name, study)) for name in READS] + [mallory.post(address("runs", study))]
+    assert {answer.status_code for answer in answers} == {404}
+    assert {answer.json()["detail"] for answer in answers} == {"You have no study of that name."}
+    assert mallory.get(reverse("api:studies")).json()["results"] == []
+
+
+def test_what_is_not_there_looks_like_what_is_not_theirs(alice):
+    answer = alice.get(reverse("api:study", args=["no-such-study"]))
+    assert (answer.status_code, answer.json()["detail"]) == (404, "You have no study of that name.")
+
+
+def test_studies_are_listed_in_pages(alice):
+    for number in range(3):
+        cast.a_study(f"study-{number}")
+    page = alice.get(reverse("api:studies"), {"page_size": 2}).json()
+    assert (page["count"], len(page["results"])) == (3, 2)
+    assert page["next"]
+
+
+def test_a_study_says_what_it_is(alice):
+    study = a_generating_study()
+    said = alice.get(address("study", study)).json()
+    assert (said["slug"], said["state"], said["arms"]) == (study.slug, "open", ["one"])
+
+
+def test_the_reports_are_those_of_the_desk(alice):
+    study = a_varied_study()
+    wins = alice.get(address("win_rates", study)).json()
+    report = win_rate_report(study)
+    assert wins["headlines"][0]["rate"]["value"] == report.headlines[0].rate.value
+    assert [row["wins"] for row in wins["rows"]] == [row.wins for row in report.rows]
+    assert wins["rule"] == report.rule
+    agreement = alice.get(address("agreement", study)).json()
+    assert [question["alpha"]["value"] for question in agreement["questions"]] == [
+        question.alpha.value for question in agreement_report(study).questions
+    ]
+    outcomes = alice.get(address("outcomes", study)).json()
+    assert [row["safe"]["estimate"]["n"] for row in outcomes["rows"]] == [
+        row.safe.estimate.n for row in outcomes_report(study).rows
+    ]
+    assert outcomes["rows"][0]["safe"]["few"] is True
+    assert alice.get(address("progress", study)).json()["judgments"] == 24
+
+
+def test_agreement_can_be_asked_of_one_arm(alice):
+    study = a_varied_study(3)
+    said = alice.get(address("agreement", study), {"arm": cast.ARMS[1]}).json()
+    assert said["arm_name"] == cast.ARMS[1]
+    assert alice.get(address("agreement", study), {"arm": "nothing"}).status_code == 404
+
+
+def test_reports_of_an_empty_study_are_empty_and_not_an_error(alice):
+    study = cast.a_study()
+    for name in READS:
+        assert alice.get(address(name, study)).status_code == 200
+
+
+def test_a_run_is_started(alice, hints):
+    study = a_generating_study()
+    answer = alice.post(address("runs", study), {"samples": 2}, format="json")
+    run = Run.objects.get()
+    assert (answer.status_code, answer.json()["id"], hints) == (201, run.pk, [run])
+    assert answer.json()["progress"]["total"] == 2
+    listed = alice.get(address("runs", study)).json()["results"]
+    assert [row["id"] for row in listed] == [run.pk]
+    assert alice.get(reverse("api:run", args=[study.slug, run.pk])).json()["state"] == "running"
+
+
+@pytest.mark.parametrize("samples", [0, 9, "many", None])
+def test_a_wrong_number_of_samples_is_refused(alice, hints, samples):
+    answer = alice.post(address("runs", a_generating_study()), {"samples": samples}, format="json")
+    assert answer.status_code == 400
+    assert "samples" in answer.json()
+    assert not Run.objects.exists()
+
+
+def test_a_run_that_cannot_start_is_a_conflict_with_its_reason(alice, hints):
+    answer = alice.post(address("runs", cast.a_study()), {"samples": 1}, format="json")
+    assert answer.status_code == 409
+    assert "No arm of this study names a backend." in answer.json()["detail"]
+
+
+def test_a_broker_that_is_down_loses_no_run(alice, monkeypatch):
+    def down(run):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tasks, "hint", down)
+    answer = alice.post(address("runs", a_generating_study()), {"samples": 1}, format="json")
+    assert answer.status_code == 201
+    assert "starts by itself" in answer.json()["detail"]
+    assert Run.objects.get().batches.filter(state="queued").exists()
+
+
+def test_malformed_json_is_refused_with_a_sentence(alice, hints):
+    answer = alice.post(address("runs", a_generating_study()), "{", content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
