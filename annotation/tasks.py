@@ -8,8 +8,8 @@ from celery import current_task, shared_task
 from django.conf import settings
 from django.db import connection
 
-from annotation.actions import claims, generating, runs
-from annotation.models import Batch, Run
+from annotation.actions import claims, generating, runs, snapshots
+from annotation.models import Batch, Run, Study, User
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
@@ -43,6 +43,12 @@ def generate_batch(run_id: int) -> None:
 def finish_run(run_id: int) -> None:
     """Pair what a generated run brought."""
     runs.finish_run(Run.objects.select_related("study").get(pk=run_id))
+
+
+@shared_task
+def freeze_snapshot(study_id: int, user_id: int) -> None:
+    """Freeze a study that is too large to freeze while somebody waits for the page."""
+    snapshots.freeze_snapshot(Study.objects.get(pk=study_id), User.objects.get(pk=user_id))
 
 
 @shared_task

@@ -1,0 +1,21 @@
+"""Addresses below /desk/."""
+
+from django.urls import path
+
+from annotation.desk import views
+
+app_name = "desk"
+urlpatterns = [
+    path("", views.studies, name="studies"),
+    path("<slug:slug>/", views.study, name="study"),
+    path("<slug:slug>/state/", views.set_state, name="set_state"),
+    path("<slug:slug>/runs/", views.start_run, name="start_run"),
+    path("<slug:slug>/runs/<int:pk>/", views.run, name="run"),
+    path("<slug:slug>/runs/<int:pk>/resume/", views.resume_run, name="resume_run"),
+    path("<slug:slug>/results/", views.results, name="results"),
+    path("<slug:slug>/raters/", views.raters, name="raters"),
+    path("<slug:slug>/responses/", views.responses, name="responses"),
+    path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
+    path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
+    path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
+]

@@ -1,0 +1,262 @@
+"""The researcher's pages. Each is for the study's researchers; for all others it does not exist."""
+
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+from kombu.exceptions import KombuError
+
+from annotation import access, tasks
+from annotation.actions import enrolment, runs
+from annotation.actions import snapshots as freezing
+from annotation.actions import studies as studying
+from annotation.desk import cards, figures, words
+from annotation.desk.forms import EnrolForm, RunForm, StateForm
+from annotation.errors import DomainError, NotFound
+from annotation.models import Run, Study
+from annotation.reports.agreement import agreement_report
+from annotation.reports.outcomes import outcomes_report
+from annotation.reports.progress import failed_items, missing_worker, rating_progress, run_progress
+from annotation.reports.rows import counting
+from annotation.reports.winrates import win_rate_report
+
+RESPONSES_A_PAGE = 20
+FREEZE_AT_ONCE = 20_000
+"""Judgments. A larger study is frozen by a worker, because the page would keep its reader waiting."""
+
+QUEUE_IS_DOWN = "The queue does not answer. Nothing is lost: work starts by itself when it is back."
+BROKER_FAILURES = (KombuError, OSError)
+
+View = Callable[..., HttpResponse]
+
+
+def desk_page(view: View) -> View:
+    """For researchers who are logged in; anybody else's page, and nobody's, is not found."""
+
+    @wraps(view)
+    @login_required
+    def page(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if not (request.user.is_staff or request.user.is_superuser):
+            raise Http404("There is no such page.")
+        try:
+            return view(request, *args, **kwargs)
+        except NotFound as error:
+            raise Http404(str(error)) from error
+
+    return page
+
+
+def _page(request: HttpRequest, template: str, study: Study | None = None, **context) -> HttpResponse:
+    """The page, with what is missing for the runs it is about: the study's, or all of this person's."""
+    studies = [study] if study else access.studies_for(request.user)
+    missing = missing_worker(Run.objects.filter(study__in=studies))
+    frame = {"study": study, "missing_worker": missing, "here": template}
+    return render(request, f"desk/{template}.html", {**frame, **context})
+
+
+@desk_page
+@require_safe
+def studies(request: HttpRequest) -> HttpResponse:
+    return _page(request, "studies", studies=access.studies_for(request.user))
+
+
+@desk_page
+@require_safe
+def study(request: HttpRequest, slug: str) -> HttpResponse:
+    return _study_page(request, access.study_for(request.user, slug))
+
+
+def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = None) -> HttpResponse:
+    runs_of_study = list(study.runs.all()[:5])
+    return _page(
+        request,
+        "study",
+        study,
+        headlines=_headlines(study),
+        rating=rating_progress(study),
+        arms=study.arms.all(),
+        prompt_count=study.prompts.count(),
+        runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
+        run_form=run_form or RunForm(),
+    )
+
+
+def _headlines(study: Study) -> list[str]:
+    return [words.headline(line) for line in win_rate_report(study).headlines]
+
+
+@desk_page
+@require_POST
+def set_state(request: HttpRequest, slug: str) -> HttpResponse:
+    study, form = access.study_for(request.user, slug), StateForm(request.POST)
+    if form.is_valid():
+        studying.set_state(study, form.cleaned_data["state"], request.user)
+        messages.success(request, f"The study is now: {study.get_state_display().lower()}.")
+    else:
+        messages.error(request, "A study can be opened or closed; nothing was changed.")
+    return redirect("desk:study", slug)
+
+
+# Runs ------------------------------------------------------------------------------------------------
+
+
+@desk_page
+@require_POST
+def start_run(request: HttpRequest, slug: str) -> HttpResponse:
+    study, form = access.study_for(request.user, slug), RunForm(request.POST)
+    if not form.is_valid():
+        return _study_page(request, study, form)
+    try:
+        run = runs.start_run(study, form.cleaned_data["samples"], request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect("desk:study", slug)
+    _hint(request, run)
+    return redirect("desk:run", slug, run.pk)
+
+
+def _hint(request: HttpRequest, run: Run) -> None:
+    """Tell the workers; the rows are the queue, so a broker that is down only delays the start."""
+    try:
+        tasks.hint(run)
+    except BROKER_FAILURES:
+        messages.warning(request, QUEUE_IS_DOWN)
+
+
+@desk_page
+@require_safe
+@vary_on_headers("HX-Request")
+def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    run = access.run_for(request.user, slug, pk)
+    progress = run_progress(run)
+    context = {
+        "run": run,
+        "progress": progress,
+        "sentence": words.run_sentence(progress, bool(missing_worker(Run.objects.filter(pk=pk)))),
+        "failed_items": failed_items(run) if progress.failed else (),
+    }
+    return _page(request, "_run" if request.htmx else "run", run.study, **context)
+
+
+@desk_page
+@require_POST
+def resume_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    run = access.run_for(request.user, slug, pk)
+    try:
+        runs.resume_run(run, request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        _hint(request, run)
+    return redirect("desk:run", slug, pk)
+
+
+# Results ---------------------------------------------------------------------------------------------
+
+
+@desk_page
+@require_safe
+def results(request: HttpRequest, slug: str) -> HttpResponse:
+    study = access.study_for(request.user, slug)
+    wins, agreement, outcomes = win_rate_report(study), agreement_report(study), outcomes_report(study)
+    return _page(
+        request,
+        "results",
+        study,
+        headlines=[words.headline(line) for line in wins.headlines],
+        comparisons=figures.comparisons(wins),
+        tie_rule=wins.rule,
+        agreement_groups=[
+            (title, figures.agreement_rows(agreement, unit))
+            for title, unit in (("Each response", "response"), ("Each pair", "pair"))
+        ],
+        no_agreement=agreement.is_empty,
+        intents=figures.outcome_rows(outcomes),
+        outcomes_caption=outcomes.caption,
+    )
+
+
+@desk_page
+@require_safe
+def responses(request: HttpRequest, slug: str) -> HttpResponse:
+    study = access.study_for(request.user, slug)
+    rows = study.responses.select_related("prompt", "arm").order_by("prompt__key", "sample", "arm__position")
+    page = Paginator(rows, RESPONSES_A_PAGE).get_page(request.GET.get("page"))
+    return _page(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
+
+
+# Raters ----------------------------------------------------------------------------------------------
+
+
+@desk_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def raters(request: HttpRequest, slug: str) -> HttpResponse:
+    study = access.study_for(request.user, slug)
+    form = EnrolForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        place = enrolment.enrol(study, form.user, request.user)
+        messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
+        return redirect("desk:raters", slug)
+    return _page(request, "raters", study, form=form, rating=rating_progress(study))
+
+
+# Snapshots -------------------------------------------------------------------------------------------
+
+
+@desk_page
+@require_safe
+def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
+    study = access.study_for(request.user, slug)
+    return _page(request, "snapshots", study, snapshots=study.snapshots.all())
+
+
+@desk_page
+@require_POST
+def freeze_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
+    study = access.study_for(request.user, slug)
+    try:
+        _freeze(request, study)
+    except DomainError as error:
+        messages.error(request, str(error))
+    except BROKER_FAILURES as error:
+        messages.error(request, f"The snapshot was not frozen: {error}. Nothing else changed; try again.")
+    return redirect("desk:snapshots", slug)
+
+
+def _freeze(request: HttpRequest, study: Study) -> None:
+    if counting(study).count() > FREEZE_AT_ONCE:
+        tasks.freeze_snapshot.delay(study.pk, request.user.pk)
+        messages.success(request, "A worker freezes the snapshot. Reload this page in a few minutes.")
+    else:
+        snapshot = freezing.freeze_snapshot(study, request.user)
+        messages.success(request, f"Snapshot {snapshot.number} is frozen.")
+
+
+@desk_page
+@require_GET
+def snapshot(request: HttpRequest, slug: str, number: int) -> FileResponse:
+    """The snapshot's files as one ZIP archive, from a temporary file."""
+    snapshot = access.snapshot_for(request.user, slug, number)
+    folder = Path(snapshot.folder)
+    if not folder.is_dir():
+        raise Http404(f"The files of snapshot {number} are not where they were put ({folder}).")
+    name = f"{slug}-snapshot-{number}"
+    return FileResponse(_archive(folder, name), as_attachment=True, filename=f"{name}.zip")
+
+
+def _archive(folder: Path, name: str) -> tempfile._TemporaryFileWrapper:
+    file = tempfile.TemporaryFile()  # noqa: SIM115 — the response closes it when it has been sent
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            archive.write(path, f"{name}/{path.relative_to(folder)}")
+    file.seek(0)
+    return file

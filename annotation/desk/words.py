@@ -1,0 +1,81 @@
+"""Numbers as people read them on the desk."""
+
+from annotation.reports.progress import RunProgress
+from annotation.reports.winrates import Headline
+from annotation.stats.estimate import Estimate
+
+MINUS, DASH, SPACE = "−", "–", "\u00a0"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """1 judgment, 1,204 judgments."""
+    return f"{number:,}{SPACE}{noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """62 %, or a dash where there is none."""
+    return DASH if share is None else f"{100 * share:.0f}{SPACE}%"
+
+
+def decimal(value: float | None, places: int = 2) -> str:
+    """−0.12, or a dash where there is none."""
+    if value is None:
+        return DASH
+    text = f"{abs(value):.{places}f}"
+    return MINUS + text if value < 0 and float(text) else text
+
+
+def percent_interval(estimate: Estimate) -> str:
+    """57–67, in per cent, or "" without an interval."""
+    if estimate.low is None:
+        return ""
+    return f"{100 * estimate.low:.0f}{DASH}{100 * estimate.high:.0f}"
+
+
+def decimal_interval(estimate: Estimate) -> str:
+    """0.41 to 0.58, or "" without an interval; “to”, because a bound may be negative."""
+    if estimate.low is None:
+        return ""
+    return f"{decimal(estimate.low)} to {decimal(estimate.high)}"
+
+
+def headline(line: Headline) -> str:
+    """The sentence that answers the study's question."""
+    interval = percent_interval(line.rate)
+    rate = f"{percent(line.rate.value)} of pairs" + (f" ({interval})" if interval else "")
+    judged = count(line.judgments, "judgment")
+    if line.decided:
+        return f"{line.winner} wins {rate}, {judged}."
+    if not interval:
+        return f"{line.winner} wins {rate}, {judged}: too few to say how sure that is."
+    return f"Neither is ahead for sure: {line.winner} wins {rate}, {judged}."
+
+
+def duration(seconds: float) -> str:
+    """About how long: 40 s, 3 min, 2 h 5 min."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))}{SPACE}s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes}{SPACE}min"
+    return f"{minutes // 60}{SPACE}h {minutes % 60}{SPACE}min"
+
+
+def run_sentence(progress: RunProgress, lacks_worker: bool = False) -> str:
+    """Where a run stands, in one sentence."""
+    made = f"{progress.done:,} of {count(progress.total, 'response')}"
+    if progress.state == "done":
+        return f"Finished: {made}{_failures(progress)}."
+    if progress.state == "failed":
+        return f"Stopped with {made} made and kept{_failures(progress)}."
+    if progress.state == "generated":
+        return f"Making pairs: {made} are there{_failures(progress)}."
+    if lacks_worker:
+        return f"Waiting for a worker: {made} so far{_failures(progress)}."
+    if progress.seconds_left is None:
+        return f"Generating: {made} so far{_failures(progress)}."
+    return f"Generating: {made}, about {duration(progress.seconds_left)} left{_failures(progress)}."
+
+
+def _failures(progress: RunProgress) -> str:
+    return f", {progress.failed:,} could not be answered" if progress.failed else ""

@@ -1,0 +1,285 @@
+"""What the desk says equals what the reports say, and its buttons do what they name."""
+
+import io
+import zipfile
+
+import pytest
+from django.urls import reverse
+from kombu.exceptions import OperationalError
+
+from annotation import tasks
+from annotation.actions import runs
+from annotation.desk import views, words
+from annotation.models import Enrolment, Run, Snapshot, Study
+from annotation.reports.outcomes import outcomes_report
+from annotation.reports.winrates import Headline, win_rate_report
+from annotation.stats.estimate import Estimate
+from tests import cast
+from tests.reports.studies import a_varied_study
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(client):
+    client.force_login(cast.alice())
+    return client
+
+
+@pytest.fixture
+def hints(monkeypatch) -> list[Run]:
+    hinted: list[Run] = []
+    monkeypatch.setattr(tasks, "hint", hinted.append)
+    return hinted
+
+
+def a_generating_study() -> Study:
+    study = cast.a_study()
+    cast.an_arm(study, "one")
+    cast.a_prompt(study)
+    return study
+
+
+def text_of(client, name: str, *args) -> str:
+    answer = client.get(reverse(f"desk:{name}", args=args))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+# Results ---------------------------------------------------------------------------------------------
+
+
+def test_the_results_begin_with_the_sentence_of_the_report(alice):
+    study = a_varied_study()
+    (line,) = win_rate_report(study).headlines
+    page = text_of(alice, "results", study.slug)
+    assert words.headline(line) in page
+    assert page.index(words.headline(line)) < page.index("<table")
+
+
+def test_every_number_of_the_outcomes_is_in_the_table(alice):
+    study = a_varied_study()
+    page = text_of(alice, "results", study.slug)
+    for row in outcomes_report(study).rows:
+        if row.safe.estimate.n:
+            assert f">{words.percent(row.safe.estimate.value)}<" in page
+            assert f">{words.decimal(row.helpful.estimate.value)}<" in page
+
+
+def test_the_bars_of_a_figure_fill_its_width(alice):
+    study = a_varied_study()
+    (comparison,) = alice.get(reverse("desk:results", args=[study.slug])).context["comparisons"]
+    for bar in comparison.bars:
+        assert sum(part.width for part in bar.segments) == pytest.approx(100, abs=0.1)
+
+
+def test_results_without_judgments_say_so(alice):
+    study = cast.a_rateable_study()
+    assert "There is nothing to report yet." in text_of(alice, "results", study.slug)
+
+
+def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_assert_num_queries):
+    few, many = a_varied_study(2), 8
+    address = reverse("desk:results", args=[few.slug])
+    with django_assert_num_queries(10):
+        alice.get(address)
+    for number in range(many):
+        prompt = cast.a_prompt(few, f"more-{number}")
+        for arm in few.arms.all():
+            cast.a_response(prompt, arm)
+    cast.make_pairs(few)
+    for rater in Enrolment.objects.all():
+        for _ in range(many):
+            cast.a_judgment(rater)
+    with django_assert_num_queries(10):
+        alice.get(address)
+
+
+def test_no_page_has_inline_style_or_script(alice):
+    study = a_varied_study(3)
+    for name in ("study", "results", "raters", "responses", "snapshots"):
+        page = text_of(alice, name, study.slug)
+        assert "style=" not in page and "<style" not in page
+        assert "<script>" not in page and "onclick" not in page
+
+
+# Words -----------------------------------------------------------------------------------------------
+
+
+def test_a_headline_says_when_nobody_is_ahead():
+    undecided = _headline(Estimate(0.52, 0.46, 0.58, 90), decided=False)
+    assert words.headline(undecided) == (
+        "Neither is ahead for sure: one wins 52\u00a0% of pairs (46–58), 1,204\u00a0judgments."
+    )
+
+
+def test_a_headline_says_who_wins():
+    decided = _headline(Estimate(0.62, 0.57, 0.67, 90), decided=True)
+    assert words.headline(decided) == "one wins 62\u00a0% of pairs (57–67), 1,204\u00a0judgments."
+
+
+def _headline(rate: Estimate, decided: bool) -> Headline:
+    return Headline("one", "two", rate, decided, judgments=1204, prompts=300)
+
+
+def test_numbers_that_do_not_exist_are_a_dash():
+    assert (words.percent(None), words.decimal(None)) == ("–", "–")
+    assert words.decimal(-0.004) == "0.00"
+    assert words.decimal(-0.5) == "−0.50"
+
+
+# The study -------------------------------------------------------------------------------------------
+
+
+def test_a_study_is_opened_and_closed(alice):
+    study = cast.a_study(state="draft")
+    address = reverse("desk:set_state", args=[study.slug])
+    for state in ("open", "closed"):
+        alice.post(address, {"state": state})
+        study.refresh_from_db()
+        assert study.state == state
+
+
+def test_a_study_goes_to_no_other_state(alice):
+    study = cast.a_study()
+    alice.post(reverse("desk:set_state", args=[study.slug]), {"state": "draft"})
+    study.refresh_from_db()
+    assert study.state == "open"
+
+
+def test_a_rater_is_enrolled_by_name(alice):
+    study = cast.a_study()
+    cast.bob()
+    alice.post(reverse("desk:raters", args=[study.slug]), {"username": " bob "})
+    assert Enrolment.objects.get().user == cast.bob()
+
+
+def test_a_name_that_nobody_has_is_said(alice):
+    study = cast.a_study()
+    answer = alice.post(reverse("desk:raters", args=[study.slug]), {"username": "nobody"})
+    assert "There is no active user “nobody”." in answer.content.decode()
+    assert not Enrolment.objects.exists()
+
+
+def test_responses_show_where_they_come_from_and_run_nothing(alice):
+    study = cast.a_study()
+    response = cast.a_response(cast.a_prompt(study), cast.an_arm(study, "one"), "<script>alert(1)</script>")
+    response.provenance = {"file": "answers.jsonl", "line": 7}
+    response.save(update_fields=["provenance"])
+    page = text_of(alice, "responses", study.slug)
+    assert "answers.jsonl" in page
+    assert "<script>alert" not in page
+
+
+# Runs ------------------------------------------------------------------------------------------------
+
+
+def test_a_started_run_is_hinted_and_shown(alice, hints):
+    study = a_generating_study()
+    answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": "2"})
+    run = Run.objects.get()
+    assert (run.samples, hints) == (2, [run])
+    assert answer.url == reverse("desk:run", args=[study.slug, run.pk])
+
+
+@pytest.mark.parametrize("samples", ["0", "9", "many", ""])
+def test_a_wrong_number_of_samples_starts_nothing(alice, hints, samples):
+    study = a_generating_study()
+    answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": samples})
+    assert answer.status_code == 200
+    assert "errorlist" in answer.content.decode()
+    assert not Run.objects.exists() and not hints
+
+
+def test_a_run_that_cannot_start_says_why(alice, hints):
+    study = cast.a_study()
+    answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": "1"}, follow=True)
+    assert "No arm of this study names a backend." in answer.content.decode()
+    assert not hints
+
+
+def test_a_broker_that_is_down_loses_no_run(alice, monkeypatch):
+    def down(run):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(tasks, "hint", down)
+    study = a_generating_study()
+    answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": "1"}, follow=True)
+    assert Run.objects.get().batches.filter(state="queued").exists()
+    assert views.QUEUE_IS_DOWN in answer.content.decode()
+
+
+def test_an_unfinished_run_polls_and_a_finished_one_does_not(alice):
+    study = a_generating_study()
+    run = runs.start_run(study)
+    address = reverse("desk:run", args=[study.slug, run.pk])
+    assert 'hx-trigger="every 2s"' in alice.get(address).content.decode()
+    fragment = alice.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in fragment and 'hx-trigger="every 2s"' in fragment
+    Run.objects.update(state="done")
+    assert "hx-trigger" not in alice.get(address, headers={"HX-Request": "true"}).content.decode()
+
+
+def test_a_failed_run_says_why_and_is_resumed(alice, hints):
+    study = a_generating_study()
+    run = runs.start_run(study)
+    runs.fail_batch(runs.claim_batch(run.pk, "w"), "The model <x> does not load.")
+    assert "The model &lt;x&gt; does not load." in text_of(alice, "run", study.slug, run.pk)
+    alice.post(reverse("desk:resume_run", args=[study.slug, run.pk]))
+    run.refresh_from_db()
+    assert (run.state, hints) == ("running", [run])
+
+
+def test_a_run_that_did_not_fail_is_not_resumed(alice, hints):
+    study = a_generating_study()
+    run = runs.start_run(study)
+    answer = alice.post(reverse("desk:resume_run", args=[study.slug, run.pk]), follow=True)
+    assert "Only a run that was stopped by a failure can be resumed." in answer.content.decode()
+    assert not hints
+
+
+def test_the_desk_says_that_no_worker_is_alive_while_work_waits(alice):
+    study = a_generating_study()
+    assert "No worker is alive." not in text_of(alice, "studies")
+    runs.start_run(study)
+    assert "No worker is alive." in text_of(alice, "studies")
+    runs.note_worker("gpu@here", "gpu")
+    assert "No worker is alive." not in text_of(alice, "studies")
+
+
+# Snapshots -------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_is_frozen_and_downloaded(alice):
+    study = a_varied_study(3)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    snapshot = Snapshot.objects.get()
+    assert snapshot.created_by == cast.alice()
+    answer = alice.get(reverse("desk:snapshot", args=[study.slug, snapshot.number]))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+    assert archive.testzip() is None
+    assert f"{study.slug}-snapshot-1/manifest.json" in archive.namelist()
+
+
+def test_a_study_without_judgments_freezes_nothing_and_says_so(alice):
+    study = cast.a_rateable_study()
+    answer = alice.post(reverse("desk:freeze_snapshot", args=[study.slug]), follow=True)
+    assert "has no judgment yet" in answer.content.decode()
+    assert not Snapshot.objects.exists()
+
+
+def test_a_large_study_is_frozen_by_a_worker(alice, monkeypatch):
+    queued = []
+    monkeypatch.setattr(views, "FREEZE_AT_ONCE", 5)
+    monkeypatch.setattr(tasks.freeze_snapshot, "delay", lambda *args: queued.append(args))
+    study = a_varied_study(3)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    assert queued == [(study.pk, cast.alice().pk)]
+    tasks.freeze_snapshot(*queued[0])
+    assert Snapshot.objects.get().study == study
+
+
+def test_files_that_are_gone_are_not_found(alice):
+    study = cast.a_study()
+    Snapshot.objects.create(study=study, number=1, folder="/nowhere", manifest={})
+    assert alice.get(reverse("desk:snapshot", args=[study.slug, 1])).status_code == 404
