@@ -1,0 +1,422 @@
+"""Where staff create studies, prompts, arms, guidelines, places and users, and look at the rest.
+
+A researcher is staff: they see the rows of their own studies and may create raters, but neither touch other
+people's accounts nor their own rights. What is judged or generated is read-only for everybody.
+"""
+
+import json
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.db import IntegrityError, models
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from annotation import access
+from annotation.actions import events
+from annotation.actions.arms import add_arm
+from annotation.actions.enrolment import enrol
+from annotation.actions.prompts import clean_messages
+from annotation.actions.studies import add_guideline
+from annotation.errors import DomainError
+from annotation.models import (
+    Arm,
+    Assignment,
+    Enrolment,
+    Event,
+    GuidelineVersion,
+    Judgment,
+    Pair,
+    Prompt,
+    Response,
+    Run,
+    Snapshot,
+    Study,
+    User,
+)
+from annotation.models.triggers import ARM_SETTINGS
+from models_runtime.errors import InvalidSampling
+from models_runtime.types import Sampling
+
+admin.site.site_header = admin.site.site_title = "Evenhand"
+admin.site.index_title = "Studies and people"
+admin.site.site_url = "/desk/"
+
+
+class StudyRows(admin.ModelAdmin):
+    """Rows that belong to a study, given by `study_path`; whoever is staff may look at those of their own."""
+
+    study_path = "study"
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).filter(**self._of_own_studies(request))
+
+    def _of_own_studies(self, request: HttpRequest) -> dict:
+        if request.user.is_superuser:
+            return {}
+        return {f"{self.study_path}__in": access.studies_for(request.user)}
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and request.user.is_staff
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def formfield_for_foreignkey(self, field: models.ForeignKey, request: HttpRequest, **options):
+        if field.remote_field.model is Study:
+            options["queryset"] = access.studies_for(request.user)
+        return super().formfield_for_foreignkey(field, request, **options)
+
+    def get_list_filter(self, request: HttpRequest) -> list:
+        return [("study", admin.RelatedOnlyFieldListFilter), *self.list_filter]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[str]:
+        """A row stays in its study."""
+        return [*super().get_readonly_fields(request, obj), *(["study"] if obj else [])]
+
+    def changeform_view(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        """What the database refuses becomes a message; the form's own transaction is undone by then."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (IntegrityError, DomainError) as error:
+            reason = str(error).replace("_", " ")  # the database's constraints are named as sentences
+            self.message_user(request, f"Nothing was saved. The reason: {reason}", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+class ReadOnlyRows(StudyRows):
+    """Rows that only actions write."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+# Studies ---------------------------------------------------------------------------------------------
+
+
+def _words_or_refuse(value: object, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+        raise forms.ValidationError(f'{what} are a list of words, such as ["one", "two"].')
+    return value
+
+
+class StudyForm(forms.ModelForm):
+    class Meta:
+        model = Study
+        fields = "__all__"  # noqa: DJ007 — the admin names them
+
+    def clean_harm_categories(self) -> list[str]:
+        return _words_or_refuse(self.cleaned_data["harm_categories"], "Harm categories")
+
+
+@admin.register(Study)
+class StudyAdmin(StudyRows):
+    form = StudyForm
+    study_path = "pk"
+    list_display = ["title", "slug", "state", "overlap", "pair_count"]
+    prepopulated_fields = {"slug": ["title"]}
+    filter_horizontal = ["researchers"]
+    fields = [
+        "title",
+        "slug",
+        "question",
+        "state",
+        "researchers",
+        "overlap",
+        "allow_tie",
+        "guideline_condition",
+        "harm_categories",
+        "lease_minutes",
+        "seed",
+    ]
+
+    def get_list_filter(self, request: HttpRequest) -> list:
+        return ["state"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Study | None = None) -> list[str]:
+        """Opened and closed on the desk; the seed has drawn orders and sides as soon as there is a study."""
+        return ["state", "seed"] if obj else ["state"]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Study | None = None) -> dict:
+        return {} if obj else self.prepopulated_fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
+        return False
+
+    def formfield_for_manytomany(self, field: models.ManyToManyField, request: HttpRequest, **options):
+        options["queryset"] = User.objects.filter(is_staff=True, is_active=True)
+        return super().formfield_for_manytomany(field, request, **options)
+
+    def save_model(self, request: HttpRequest, obj: Study, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        events.record(obj, "change_study" if change else "create_study", request.user)
+
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if not change:
+            form.instance.researchers.add(request.user)
+
+
+@admin.register(GuidelineVersion)
+class GuidelineVersionAdmin(StudyRows):
+    """Versions are added, never edited."""
+
+    list_display = ["study", "version", "created_at"]
+    fields = ["study", "body"]
+
+    def has_change_permission(self, request: HttpRequest, obj: GuidelineVersion | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: GuidelineVersion | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: GuidelineVersion, form, change: bool) -> None:
+        made = add_guideline(obj.study, obj.body, request.user)
+        obj.pk, obj.version = made.pk, made.version
+
+
+# Prompts and arms ------------------------------------------------------------------------------------
+
+
+class MessagesField(forms.CharField):
+    """A prompt as plain text, one user turn, or as a JSON list of messages."""
+
+    widget = forms.Textarea(attrs={"rows": 8, "cols": 90})
+
+    def prepare_value(self, value: object) -> object:
+        if isinstance(value, list) and len(value) == 1 and value[0].get("role") == "user":
+            return value[0]["content"]
+        return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, list) else value
+
+    def clean(self, value: str) -> list[dict]:
+        try:
+            return clean_messages(self._read(super().clean(value)))
+        except DomainError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def _read(self, text: str) -> object:
+        """JSON where the text is a list of objects, else the text itself."""
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            return text
+        is_list_of_objects = isinstance(parsed, list) and any(isinstance(part, dict) for part in parsed)
+        return parsed if is_list_of_objects else text
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class PromptForm(forms.ModelForm):
+    messages = MessagesField(
+        help_text='The user\'s text — or a JSON list of {"role": …, "content": …}, the last one the user\'s.'
+    )
+
+    class Meta:
+        model = Prompt
+        fields = ["study", "key", "messages", "intent", "harm_category", "subset", "family"]
+
+    def clean_subset(self) -> list[str]:
+        return _words_or_refuse(self.cleaned_data["subset"] or [], "Subset tags")
+
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        study = cleaned.get("study") or getattr(self.instance, "study", None)
+        category = cleaned.get("harm_category")
+        if study and category and category not in study.harm_categories:
+            known = ", ".join(study.harm_categories)
+            self.add_error("harm_category", f"Not a harm category of this study ({known}).")
+        return cleaned
+
+
+@admin.register(Prompt)
+class PromptAdmin(StudyRows):
+    form = PromptForm
+    list_display = ["key", "study", "intent", "harm_category", "family"]
+    list_filter = ["intent", "harm_category"]
+    search_fields = ["key", "family"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
+        """What has been answered keeps its wording and its name."""
+        fixed = super().get_readonly_fields(request, obj)
+        return [*fixed, "key", "messages"] if obj and obj.responses.exists() else fixed
+
+
+class ArmForm(forms.ModelForm):
+    class Meta:
+        model = Arm
+        fields = [
+            "study",
+            "name",
+            "backend",
+            "model",
+            "revision",
+            "dtype",
+            "device",
+            "system_prompt",
+            "sampling",
+        ]
+
+    def clean_sampling(self) -> dict:
+        sampling = self.cleaned_data["sampling"]
+        if not isinstance(sampling, dict):
+            raise forms.ValidationError('Sampling is an object, such as {"temperature": 0.7}.')
+        try:
+            Sampling.from_dict(sampling)
+        except InvalidSampling as error:
+            raise forms.ValidationError(str(error)) from error
+        return sampling
+
+
+@admin.register(Arm)
+class ArmAdmin(StudyRows):
+    form = ArmForm
+    list_display = ["name", "study", "position", "backend", "model", "frozen_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Arm | None = None) -> list[str]:
+        fixed = super().get_readonly_fields(request, obj)
+        return [*fixed, *ARM_SETTINGS] if obj and obj.frozen_at else fixed
+
+    def save_model(self, request: HttpRequest, obj: Arm, form: forms.ModelForm, change: bool) -> None:
+        if change:
+            obj.save(update_fields=[*form.cleaned_data])
+        else:
+            made = add_arm(obj.study, **{k: v for k, v in form.cleaned_data.items() if k != "study"})
+            obj.pk, obj.position = made.pk, made.position
+
+
+# People ----------------------------------------------------------------------------------------------
+
+
+@admin.register(Enrolment)
+class EnrolmentAdmin(StudyRows):
+    list_display = ["code", "user", "study", "state", "judged"]
+    list_filter = ["state"]
+    fields = ["study", "user", "state"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Enrolment | None = None) -> list[str]:
+        return ["study", "user"] if obj else ["state"]
+
+    def formfield_for_foreignkey(self, field: models.ForeignKey, request: HttpRequest, **options):
+        if field.name == "user":
+            options["queryset"] = User.objects.filter(is_active=True)
+        formfield = super().formfield_for_foreignkey(field, request, **options)
+        if field.name == "user":
+            formfield.required = True  # a rater without a user comes from an imported file
+        return formfield
+
+    def save_model(self, request: HttpRequest, obj: Enrolment, form, change: bool) -> None:
+        if change:
+            obj.save(update_fields=["state"])
+        else:
+            obj.pk = enrol(obj.study, obj.user, request.user).pk
+
+
+@admin.register(User)
+class PeopleAdmin(UserAdmin):
+    """Researchers see raters and create them; accounts and rights are a superuser's."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        people = super().get_queryset(request)
+        return people if request.user.is_superuser else people.filter(is_staff=False, is_superuser=False)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None):
+        if request.user.is_superuser or obj is None:
+            return super().get_fieldsets(request, obj)
+        return [(None, {"fields": ["username", "is_active", "date_joined"]})]
+
+    def get_list_display(self, request: HttpRequest):
+        return super().get_list_display(request) if request.user.is_superuser else ["username", "is_active"]
+
+    def get_list_filter(self, request: HttpRequest):
+        return super().get_list_filter(request) if request.user.is_superuser else ["is_active"]
+
+    def get_search_fields(self, request: HttpRequest):
+        return super().get_search_fields(request) if request.user.is_superuser else ["username"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_active and request.user.is_staff
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return self.has_module_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_module_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Asked about nobody in particular, yes: Django demands it of whoever adds a user."""
+        return super().has_change_permission(request, obj) or (
+            obj is None and self.has_add_permission(request)
+        )
+
+
+# What only actions write -----------------------------------------------------------------------------
+
+
+@admin.register(Response)
+class ResponseAdmin(ReadOnlyRows):
+    list_display = ["pk", "study", "prompt", "arm", "sample", "finish_reason"]
+    list_select_related = ["study", "prompt", "arm"]
+
+
+@admin.register(Pair)
+class PairAdmin(ReadOnlyRows):
+    list_display = ["pk", "study", "prompt", "overlap", "open_slots"]
+    list_select_related = ["study", "prompt"]
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyRows):
+    study_path = "enrolment__study"
+    list_display = ["pk", "pair", "enrolment", "state", "claimed_at", "submitted_at"]
+    list_select_related = ["pair__prompt", "enrolment"]
+
+    def get_list_filter(self, request: HttpRequest) -> list:
+        return ["state"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Assignment | None = None) -> list[str]:
+        return []
+
+
+@admin.register(Judgment)
+class JudgmentAdmin(ReadOnlyRows):
+    list_display = ["pk", "study", "enrolment", "pair", "revision", "source", "created_at"]
+    list_select_related = ["study", "enrolment", "pair__prompt"]
+    list_filter = ["source"]
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyRows):
+    list_display = ["pk", "study", "state", "samples", "created_at", "finished_at"]
+    list_select_related = ["study"]
+    list_filter = ["state"]
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(ReadOnlyRows):
+    list_display = ["study", "number", "created_by", "created_at"]
+    list_select_related = ["study", "created_by"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyRows):
+    list_display = ["created_at", "study", "actor", "verb"]
+    list_select_related = ["study", "actor"]
+    list_filter = ["verb"]
