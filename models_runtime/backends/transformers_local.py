@@ -35,7 +35,7 @@ from models_runtime.types import (
 )
 
 # Cells are rows x (prompt + new tokens), which is what the key-value cache grows with.
-CPU_ROWS, CPU_CELLS = 16, 16_384
+CPU_ROWS, CPU_CELLS = 32, 16_384
 GPU_ROWS, GPU_CELLS = 64, 65_536
 
 

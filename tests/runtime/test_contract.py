@@ -5,9 +5,10 @@ import json
 import pytest
 
 from models_runtime.base import Backend
+from models_runtime.demo import ARMS, conversation
 from models_runtime.errors import RuntimeFailure
 from models_runtime.registry import load_backend
-from models_runtime.types import ModelSpec, Sampling
+from models_runtime.types import GenerationRequest, ModelSpec, Sampling
 from tests.runtime.asking import GREEDY, HOT, PROMPTS, answers, ask, texts
 from tests.runtime.conftest import DEMO
 
@@ -48,9 +49,8 @@ def test_different_seeds_give_different_texts_at_high_temperature(backend: Backe
 
 
 def test_it_says_when_the_length_cut_an_answer(backend: Backend) -> None:
-    short, full = (
-        answers(backend, [ask(PROMPTS[1])], Sampling(max_new_tokens=limit))[0] for limit in (3, 160)
-    )
+    known = GenerationRequest("known", conversation(PROMPTS[1], ARMS[0]), 0)
+    short, full = (answers(backend, [known], Sampling(max_new_tokens=limit))[0] for limit in (3, 160))
     assert (short.finish_reason, short.output_tokens) == ("length", 3)
     assert full.finish_reason == "stop"
     assert full.output_tokens > 3

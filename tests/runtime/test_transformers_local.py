@@ -4,8 +4,10 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from models_runtime.backends.transformers_local import TransformersLocalBackend
@@ -49,7 +51,7 @@ def test_batches_of_different_sizes_give_the_same_texts(demo_model: Backend) -> 
 
 
 def test_token_counts_are_the_tokenizers_without_padding(demo_model: Backend) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(MODEL_PATH)
+    tokenizer: Any = AutoTokenizer.from_pretrained(MODEL_PATH)
     known = [(conversation(p.prompt, ARMS[0]), p.answers[ARMS[0]["name"]]) for p in load_corpus()]
     requests = [GenerationRequest(answer, messages, 0) for messages, answer in known if len(answer) < 60]
     completions = answers(demo_model, requests, GREEDY)
@@ -83,6 +85,24 @@ def test_an_answer_ends_where_the_context_does(demo_model: Backend) -> None:
     completion = answers(demo_model, [nearly_full], Sampling(temperature=10.0, max_new_tokens=600))[0]
     assert completion.finish_reason == "length"
     assert completion.prompt_tokens + completion.output_tokens == 512
+
+
+@pytest.mark.parametrize(("rows_that_fit", "failures"), [(1, 0), (0, len(PROMPTS))])
+def test_a_batch_too_large_for_the_memory_is_halved(
+    monkeypatch: pytest.MonkeyPatch, rows_that_fit: int, failures: int
+) -> None:
+    backend = TransformersLocalBackend.load(DEMO)
+    generate = backend._model.generate
+
+    def short_of_memory(**arguments: Any) -> torch.Tensor:
+        if len(arguments["input_ids"]) > rows_that_fit:
+            raise torch.OutOfMemoryError
+        return generate(**arguments)
+
+    monkeypatch.setattr(backend._model, "generate", short_of_memory)
+    outcomes = backend.generate([ask(prompt) for prompt in PROMPTS], GREEDY)
+    assert [outcome.key for outcome in outcomes] == list(PROMPTS)
+    assert sum(isinstance(outcome, FailedRequest) for outcome in outcomes) == failures
 
 
 def test_a_template_that_refuses_a_conversation_fails_that_request(copied_model: Path) -> None:
