@@ -193,9 +193,9 @@ def _requeue(batch: Batch) -> bool:
 
 
 def note_worker(name: str, queue: str, at: datetime | None = None) -> None:
-    """A worker process says that it is alive."""
+    """A worker process says that it takes work from `queue`."""
     WorkerHeartbeat.objects.update_or_create(
-        name=name, defaults={"queue": queue, "seen_at": at or timezone.now()}
+        name=name, queue=queue, defaults={"seen_at": at or timezone.now()}
     )
 
 

@@ -34,10 +34,10 @@ def logins() -> dict[str, str]:
     return json.loads(kept.read_text())
 
 
-def person(name: str, password: str, **fields) -> User:
-    """The demo person, with this password."""
-    user, _ = User.objects.get_or_create(username=name, defaults=fields)
-    if not user.check_password(password):
+def person(name: str, password: str | None, **fields) -> User:
+    """The demo person, with this password; with None they cannot log in."""
+    user, created = User.objects.get_or_create(username=name, defaults=fields)
+    if created or (password and not user.check_password(password)):
         user.set_password(password)
         user.save(update_fields=["password"])
     return user

@@ -143,14 +143,17 @@ class Response(models.Model):
 
 
 class WorkerHeartbeat(models.Model):
-    """When a worker process last said that it is alive."""
+    """When a worker process last said that it takes work from a queue."""
 
-    name = models.CharField(max_length=200, unique=True)
+    name = models.CharField(max_length=200)
     queue = models.CharField(max_length=50)
     seen_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = [F("seen_at").desc()]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "queue"], name="worker_heartbeat_once_per_queue"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -2,13 +2,16 @@
 
 import csv
 import json
+import shlex
 import tracemalloc
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
-from annotation.actions.imports import loading
+from annotation.actions.imports import loading, responses
 from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJudgment, Study
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
@@ -295,6 +298,22 @@ def peak_of_import(folder, rows):
     return peak
 
 
+def test_a_full_disk_keeps_nothing_and_is_said(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(responses.Response.objects, "bulk_create", fail)
+    said = refusal("import_responses", a_study(), jsonl(tmp_path, answer()))
+    assert "(database or disk is full), so nothing of the file was kept" in said
+
+
+def test_what_somebody_else_brought_meanwhile_is_met_by_the_database(tmp_path, monkeypatch):
+    study, path = a_study(), jsonl(tmp_path, answer())
+    call_command("import_responses", "kites", path)
+    monkeypatch.setattr(responses._ResponseLoader, "_known", lambda self, wanted: {})
+    assert "The study changed while the file came in" in refusal("import_responses", study, path)
+
+
 # Judgments
 
 
@@ -439,26 +458,21 @@ def test_judgments_need_their_columns(tmp_path):
 
 # Real data
 
-ITEM_OPTIONS = {
-    "column": ["prompt_key=prompt_id", "arm=model", "response=completion", "subset=type", "intent=type"],
-    "value": ["intent:contrast_*=malicious", "intent:*=benign"],
-}
-LABEL_OPTIONS = {
-    "column": ["prompt_key=prompt_id", "arm=model", "mode=label"],
-    "value": [
-        "mode:1_full_compliance=direct_answer",
-        "mode:2_full_refusal=hard_refusal",
-        "mode:3_partial_refusal=refuse_with_redirection",
-    ],
-}
+
+def documented_commands():
+    """The commands of docs/import.md's example, as lists of words."""
+    page = (settings.BASE_DIR / "docs" / "import.md").read_text(encoding="utf-8")
+    example = page.split("```sh")[1].split("```")[0].replace("\\\n", " ")
+    return [shlex.split(line)[2:] for line in example.splitlines() if line.strip()]
 
 
 @pytest.fixture
 def xstest():
     if not XSTEST.is_dir():
         pytest.skip(f"There is no XSTest at {XSTEST}.")
-    call_command("import_responses", "xstest", XSTEST / "items.csv", create="XSTest", **ITEM_OPTIONS)
-    call_command("import_judgments", "xstest", XSTEST / "judgments_long.csv", **LABEL_OPTIONS)
+    responses, judgments = documented_commands()
+    for command, study, file, *options in (responses, judgments):
+        call_command(command, study, XSTEST.parent / file, *options)
     return Study.objects.get()
 
 

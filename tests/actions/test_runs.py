@@ -211,6 +211,12 @@ def test_a_worker_that_speaks_again_has_one_heartbeat():
     assert WorkerHeartbeat.objects.get().seen_at > timezone.now()
 
 
+def test_a_worker_on_two_queues_lives_on_both():
+    for queue in ("gpu", "default"):
+        runs.note_worker("both@host", queue)
+    assert set(WorkerHeartbeat.objects.values_list("queue", flat=True)) == {"gpu", "default"}
+
+
 def test_a_done_batch_is_never_stale():
     run = runs.start_run(a_study_to_generate(prompts=1))
     generate(runs.claim_batch(run.pk, "test"), BackendCache())

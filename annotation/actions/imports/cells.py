@@ -1,6 +1,6 @@
 """What a cell says: each reader takes the file's value and gives ours, or raises BadRow with the reason."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.utils.dateparse import parse_datetime
@@ -38,9 +38,9 @@ def required_word(value: object, field: str, longest: int = 200) -> str:
     return text
 
 
-def label(value: object, field: str, known: Iterable[str]) -> str:
+def label(value: object, field: str, known: Sequence[str]) -> str:
     """One of the `known` labels, or "" when none is given."""
-    text, known = word(value, field), list(known)
+    text = word(value, field)
     if text and text not in known:
         raise BadRow(f"“{text}” is not a known {field} ({', '.join(known)}).")
     return text

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ LONGEST_LINE = 32 * 1024 * 1024  # bytes; keeps a file without line ends, or an 
 BOM = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 JSON_LINES = (".jsonl", ".ndjson")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,18 @@ def _csv_record(line: int, header: list[str], cells: list[str]) -> Record:
 def _bad_text(value: object) -> str:
     """Why text in the value could not be stored; "" when all of it can."""
     if isinstance(value, str):
-        if any("\udc80" <= letter <= "\udcff" for letter in value):
-            return "Not UTF-8 text."
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
-            return "Half of a character (an unpaired surrogate) that no database can keep."
-        return "A NUL character, which a database cannot keep." if "\0" in value else ""
+        found = UNSTORABLE.search(value)
+        return _why_unstorable(found[0]) if found else ""
     if isinstance(value, dict):
         value = [*value.keys(), *value.values()]
     if isinstance(value, list):
         return next(filter(None, map(_bad_text, value)), "")
     return ""
+
+
+def _why_unstorable(letter: str) -> str:
+    if letter == "\0":
+        return "A NUL character, which a database cannot keep."
+    if "\udc80" <= letter <= "\udcff":
+        return "Not UTF-8 text."
+    return "Half of a character (an unpaired surrogate) that no database can keep."

@@ -36,6 +36,7 @@ from annotation.vocabulary import (
 )
 
 RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
+SAFETY_LEVELS, SEVERITIES, MODES = SafetyLevel.values, Severity.values, ResponseMode.values
 FIELDS = (
     "prompt_key",
     "sample",
@@ -337,15 +338,15 @@ def _refuse_pair(fields: dict, allow_tie: bool) -> None:
 
 
 def _answers(row: dict, prefix: str = "") -> _Answers:
-    safety = label(row.get(f"{prefix}safety"), f"{prefix}safety", SafetyLevel.values)
-    severity = label(row.get(f"{prefix}severity"), f"{prefix}severity", Severity.values)
+    safety = label(row.get(f"{prefix}safety"), f"{prefix}safety", SAFETY_LEVELS)
+    severity = label(row.get(f"{prefix}severity"), f"{prefix}severity", SEVERITIES)
     if severity and safety not in UNSAFE_LEVELS:
         raise BadRow(f"“{prefix}severity” is {severity}, but only an unsafe response has a severity.")
     return _Answers(
         safety=safety,
         severity=severity,
         helpfulness=whole(row.get(f"{prefix}helpfulness"), f"{prefix}helpfulness", 1, 4),
-        mode=label(row.get(f"{prefix}mode"), f"{prefix}mode", ResponseMode.values),
+        mode=label(row.get(f"{prefix}mode"), f"{prefix}mode", MODES),
     )
 
 

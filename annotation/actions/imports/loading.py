@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from annotation.actions import events
 from annotation.actions.imports.cells import BadRow
@@ -82,6 +82,11 @@ def load(
     except IntegrityError as error:
         raise ImportRefused(
             [], "The study changed while the file came in, so nothing of it was kept. Import it again."
+        ) from error
+    except OperationalError as error:  # a full disk, or SQLite's write lock held by others for too long
+        raise ImportRefused(
+            [],
+            f"The database gave up ({str(error).strip()}), so nothing of the file was kept. Import it again.",
         ) from error
     return result
 

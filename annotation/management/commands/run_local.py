@@ -216,7 +216,7 @@ class Command(BaseCommand):
         collect_static_files()
         said = StringIO()
         call_command("load_demo", stdout=said)
-        return said.getvalue().strip()
+        return said.getvalue().rstrip()
 
     def welcome(self, address: str, log_ins: str) -> None:
         logs = settings.VAR / "log"

@@ -1,0 +1,130 @@
+"""`python manage.py demo`: the whole loop once, headless: generate, pair, judge, report, freeze."""
+
+import time
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.actions import runs
+from annotation.actions.enrolment import enrol
+from annotation.actions.generating import generate
+from annotation.actions.snapshots import freeze_snapshot
+from annotation.errors import DomainError
+from annotation.management import demo
+from annotation.management.commands.run_local import collect_static_files
+from annotation.management.simulated import SimulatedRater
+from annotation.models import Run, Study
+from annotation.reports.agreement import agreement_report
+from annotation.reports.outcomes import outcomes_report
+from annotation.reports.progress import run_progress
+from annotation.reports.winrates import win_rate_report
+from annotation.stats.estimate import Estimate
+from annotation.vocabulary import RunState
+from models_runtime.demo import MODEL_PATH
+from models_runtime.worker import BackendCache
+
+SLUG = "headless-demo"
+RATERS = (  # noise, strictness
+    ("simulated-1", 0.35, 0.0),
+    ("simulated-2", 0.45, 0.2),
+    ("simulated-3", 0.60, -0.2),
+)
+
+
+class Command(BaseCommand):
+    help = "Run the whole loop once with simulated raters: generate, pair, judge, report, freeze."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--slug", default=SLUG, help="the study's name; a new one starts afresh")
+        parser.add_argument(
+            "--model", default="", help="a folder or hub name instead of the small demo model"
+        )
+
+    def handle(self, *args, slug: str, model: str, **options) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        collect_static_files()
+        try:
+            study = self.prepare(slug, model)
+            self.generate(study)
+            self.judge(study)
+            self.report(study)
+            self.freeze(study)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+
+    def prepare(self, slug: str, model: str) -> Study:
+        """The study with its people; the one that is there if it runs the same model."""
+        researcher = demo.person(demo.RESEARCHER, demo.logins()[demo.RESEARCHER], is_staff=True)
+        study = Study.objects.filter(slug=slug).first()
+        if study is None:
+            return demo.demo_study(slug, "Demo with simulated raters", researcher, model, overlap=len(RATERS))
+        wanted = model or str(MODEL_PATH)
+        if study.arms.exclude(model=wanted).exists():
+            raise CommandError(
+                f"The study “{slug}” runs another model. Start a new one with --slug, for example: "
+                f"python manage.py demo --slug another-demo --model {wanted}"
+            )
+        return study
+
+    def generate(self, study: Study) -> None:
+        """Generate in this process, beside any worker that may be running."""
+        run = demo.run_of(study)
+        if run.state == RunState.FAILED:
+            runs.resume_run(run)
+        backends = BackendCache()
+        while Run.objects.unfinished().filter(pk=run.pk).exists():
+            runs.requeue_stale()
+            if batch := runs.claim_batch(run.pk, "demo"):
+                generate(batch, backends)
+            elif not runs.finish_run(run):
+                time.sleep(0.2)  # a worker elsewhere has the rest
+            self.say_progress(run)
+        study.refresh_from_db()
+        self.stdout.write(f"{study.responses.count()} responses, {study.pair_count} pairs.")
+
+    def say_progress(self, run: Run) -> None:
+        run.refresh_from_db()
+        if run.state == RunState.FAILED:
+            raise CommandError(f"The run stopped: {run.error} Mend it and start the demo again to go on.")
+        now = run_progress(run)
+        self.stdout.write(f"  generated {now.done} of {now.total}", ending="\n")
+
+    def judge(self, study: Study) -> None:
+        for number, (name, noise, strictness) in enumerate(RATERS):
+            user = demo.person(name, None)
+            rater = SimulatedRater(user, number, noise, strictness)
+            judged = sum(1 for _ in rater.judge_all(enrol(study, user)))
+            self.stdout.write(f"  {name} judged {judged} pairs over HTTP")
+
+    def report(self, study: Study) -> None:
+        self.stdout.write("\nAgreement                raw     alpha   interval         items")
+        for row in agreement_report(study).questions:
+            self.stdout.write(f"  {row.question:<20}{_number(row.raw)}   {_line(row.alpha)}   {row.items:>5}")
+        report = win_rate_report(study)
+        self.stdout.write("\nWin rates                rate    interval         wins/ties/both bad/losses")
+        for row in report.rows:
+            counts = f"{row.wins}/{row.ties}/{row.both_bad}/{row.losses}"
+            self.stdout.write(
+                f"  {row.question:<20}{_line(row.rate)}   {counts}   {row.arm_a} against {row.arm_b}"
+            )
+        self.stdout.write(f"  {report.rule}")
+        self.stdout.write("\nOutcomes                                     safe    helpful given safe")
+        for row in outcomes_report(study).rows:
+            name = f"{row.arm}, {row.intent or 'all intents'}"
+            self.stdout.write(
+                f"  {name:<40}   {_number(row.safe.estimate)}   {_number(row.helpful.estimate)}"
+            )
+
+    def freeze(self, study: Study) -> None:
+        snapshot = freeze_snapshot(study)
+        self.stdout.write(f"\nSnapshot {snapshot.number}: {snapshot.folder}")
+
+
+def _number(estimate: Estimate) -> str:
+    return f"{estimate.value:5.2f}" if estimate.value is not None else "   – "
+
+
+def _line(estimate: Estimate) -> str:
+    if estimate.low is None:
+        return f"{_number(estimate)}   {'no interval':<14}"
+    return f"{_number(estimate)}   {estimate.low:5.2f} … {estimate.high:4.2f} "
