@@ -1,6 +1,6 @@
 """Table rows as plain dicts. Column names are those that the import commands read."""
 
-from collections.abc import Iterator
+from contextlib import closing
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
@@ -36,9 +36,9 @@ def responses_of(study: Study) -> QuerySet[Response]:
     return Response.objects.filter(study=study).select_related("prompt", "arm").order_by("pk")
 
 
-def in_chunks(rows: QuerySet) -> Iterator:
-    """The rows one by one, with a chunk of them in memory."""
-    return rows.iterator(chunk_size=CHUNK)
+def in_chunks(rows: QuerySet) -> closing:
+    """A block in which the rows come one by one, a chunk of them in memory; its end closes the cursor."""
+    return closing(rows.iterator(chunk_size=CHUNK))
 
 
 def pair_key(pair: Pair) -> str:

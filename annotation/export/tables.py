@@ -1,6 +1,7 @@
 """A study's tables into a folder."""
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,7 +10,7 @@ from pathlib import Path
 from annotation.export.formats import SCHEMAS, TableFiles, described
 from annotation.export.preferences import EXCLUSIONS, preference
 from annotation.export.rows import in_chunks, judgment_row, judgments_of, response_row, responses_of
-from annotation.models import Study
+from annotation.models import Judgment, Pair, Study
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ def write_tables(study: Study, folder: Path, min_judgments: int) -> Written:
     with ExitStack() as stack:
         tables = {name: stack.enter_context(TableFiles(folder, name)) for name in SCHEMAS}
         _write_judgments(study, tables, min_judgments, counts)
-        for response in in_chunks(responses_of(study)):
-            tables["responses"].add(response_row(response))
+        with in_chunks(responses_of(study)) as responses:
+            for response in responses:
+                tables["responses"].add(response_row(response))
     files = {path.name: described(path, table.rows) for table in tables.values() for path in table.paths}
     return Written(files, _report(counts, {name: table.rows for name, table in tables.items()}))
 
@@ -38,19 +40,29 @@ def write_tables(study: Study, folder: Path, min_judgments: int) -> Written:
 def _write_judgments(
     study: Study, tables: dict[str, TableFiles], min_judgments: int, counts: Counter
 ) -> None:
-    judgments = in_chunks(judgments_of(study))
-    for pair_id, group in groupby(judgments, key=lambda judgment: judgment.pair_id):
-        counting, pair = [], None
-        for judgment in group:
-            row = judgment_row(judgment)
-            tables["judgments"].add(row)
-            _count(row, counts)
-            pair = judgment.pair
-            if pair_id and judgment.counts:
-                counting.append(judgment)
-        if pair and (row := preference(pair, counting, min_judgments, counts)):
-            tables["preferences"].add(row)
-        counts["pairs_judged"] += pair is not None
+    with in_chunks(judgments_of(study)) as judgments:
+        for _, group in groupby(judgments, key=lambda judgment: judgment.pair_id):
+            pair, counting = _write_group(group, tables["judgments"], counts)
+            if pair is None:
+                continue
+            counts["pairs_judged"] += 1
+            if row := preference(pair, counting, min_judgments, counts):
+                tables["preferences"].add(row)
+
+
+def _write_group(
+    group: Iterable[Judgment], table: TableFiles, counts: Counter
+) -> tuple[Pair | None, list[Judgment]]:
+    """Writes judgments of one pair, and returns it with those that count; (None, []) for single responses."""
+    pair, counting = None, []
+    for judgment in group:
+        row = judgment_row(judgment)
+        table.add(row)
+        _count(row, counts)
+        pair = judgment.pair
+        if pair and judgment.counts:
+            counting.append(judgment)
+    return pair, counting
 
 
 def _count(row: dict, counts: Counter) -> None:

@@ -14,6 +14,7 @@ from annotation.actions.judging import revise_judgment, submit_judgment
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.actions.studies import set_state
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
+from annotation.export import tables
 from annotation.models import Snapshot, Study
 from annotation.vocabulary import StudyState
 from tests.cast import (
@@ -189,6 +190,18 @@ def test_what_is_exported_can_be_imported_again(tmp_path):
 
 
 # What can go wrong
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
+    study = a_judged_study()
+
+    def fail(response):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tables, "response_row", fail)
+    with pytest.raises(SnapshotRefused, match="No space left"):
+        freeze_snapshot(study, out=tmp_path / "out")
+    assert not list(tmp_path.iterdir()) and not Snapshot.objects.exists()
 
 
 def test_without_a_judgment_there_is_nothing_to_freeze(tmp_path):
