@@ -1,8 +1,10 @@
 """What every test shares: the database."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 
@@ -59,3 +61,9 @@ def committed_db(_without_triggers_at_the_end: None) -> None:
 
     Use it instead of `transactional_db` or `django_db(transaction=True)`.
     """
+
+
+@pytest.fixture(autouse=True)
+def _snapshots_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Files outlive the rows that a test rolls back, so each test writes its snapshots elsewhere."""
+    monkeypatch.setattr(settings, "SNAPSHOTS", tmp_path / "snapshots")
