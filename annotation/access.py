@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from annotation import text
 from annotation.errors import NotFound
-from annotation.models import Arm, Assignment, Enrolment, Run, Snapshot, Study, User
+from annotation.models import Arm, Assignment, Enrolment, Judgment, Run, Snapshot, Study, User
 from annotation.vocabulary import GuidelineCondition, Side
 
 Row = TypeVar("Row")
@@ -106,6 +106,17 @@ def assignment_for(user: User, token: UUID) -> Assignment:
         .first()
     )
     return _found(assignment, "This page is out of date: the pair is no longer yours under this address.")
+
+
+def current_judgment(assignment: Assignment) -> Judgment | None:
+    """The newest revision of what was answered under this hold, with its rows on the responses."""
+    return assignment.judgments.prefetch_related("responses").order_by("-revision").first()
+
+
+def last_judged_token(enrolment: Enrolment) -> UUID | None:
+    """Where the rater can correct the answers given last."""
+    judged = enrolment.assignments.filter(submitted_at__isnull=False).order_by("-submitted_at")
+    return judged.values_list("token", flat=True).first()
 
 
 def studies_for(user: User) -> QuerySet[Study]:

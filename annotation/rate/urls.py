@@ -1,0 +1,15 @@
+"""The rater's addresses. A pair is known by the token of the rater's hold on it, never by a number."""
+
+from django.urls import path
+
+from annotation.rate import views
+
+app_name = "rate"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("pair/<uuid:token>/", views.judge, name="judge"),
+    path("pair/<uuid:token>/correct/", views.revise, name="revise"),
+    path("pair/<uuid:token>/skip/", views.skip, name="skip"),
+    path("<slug:slug>/", views.next_pair, name="next"),
+]

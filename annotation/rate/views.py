@@ -1,0 +1,201 @@
+"""What a rater sees and sends.
+
+The pair that a rater holds *is* the page of the study: looking at it claims it, and looking again shows the
+same one. Claiming by GET is safe to repeat (a rater holds one pair at most, and a forgotten hold lapses), so
+that a reload, a bookmark and the way back from the log-in all lead to the pair without a further click.
+
+Every reply is a whole page, or for htmx the same page without its frame.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from annotation import access
+from annotation.actions import claims, judging
+from annotation.errors import (
+    AlreadySubmitted,
+    InvalidAnswer,
+    LeaseLost,
+    NotFound,
+    NothingFree,
+    NothingLeft,
+    NotQualified,
+    StudyClosed,
+)
+from annotation.models import Assignment, Enrolment, Judgment
+from annotation.rate.forms import PairForm
+from annotation.vocabulary import AssignmentState
+
+View = Callable[..., HttpResponse]
+
+
+def for_raters(view: View) -> View:
+    """Ask for a log-in, keep nothing in caches, and answer "not there" and "not yours" with one page."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, **kwargs) -> HttpResponse:
+        # A redirect would put the log-in page in place of the answers that are still on the screen.
+        if request.htmx and not request.user.is_authenticated:
+            return HttpResponse(status=401)
+        try:
+            return login_required(view)(request, **kwargs)
+        except NotFound as error:
+            raise Http404 from error
+
+    return never_cache(guarded)
+
+
+@require_GET
+@for_raters
+def home(request: HttpRequest) -> HttpResponse:
+    """The rater's studies."""
+    return render(request, "rate/home.html", {"places": access.enrolments_of(request.user)})
+
+
+@require_GET
+@for_raters
+def next_pair(request: HttpRequest, slug: str) -> HttpResponse:
+    """The pair to judge now."""
+    return _next(request, access.enrolment_for(request.user, slug))
+
+
+@require_http_methods(["GET", "POST"])
+@for_raters
+def judge(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Keep the answers and show the next pair in the same reply.
+
+    Sending the same form again, as a reload does, finds the judgment it made and shows the next pair again.
+    """
+    assignment = access.assignment_for(request.user, token)
+    if request.method == "GET":  # somebody reloads the address of a reply
+        return redirect("rate:next", assignment.enrolment.study.slug)
+    form = _form(assignment, request.POST)
+    if not form.is_valid():
+        return _pair(request, assignment, form, status=422)
+    return _kept_or_told(request, assignment, form, judging.submit_judgment)
+
+
+@require_http_methods(["GET", "POST"])
+@for_raters
+def revise(request: HttpRequest, token: UUID) -> HttpResponse:
+    """The answers given, to be corrected; then the next pair."""
+    assignment = access.assignment_for(request.user, token)
+    judgment = access.current_judgment(assignment)
+    try:
+        claims.refuse_unless_rating(assignment.enrolment)
+    except (StudyClosed, NotQualified) as reason:
+        return _closed(request, assignment.enrolment, str(reason))
+    if judgment is None:
+        return redirect("rate:next", assignment.enrolment.study.slug)
+    if request.method == "GET":
+        return _pair(request, assignment, _form(assignment, judgment=judgment), correcting=True)
+    form = _form(assignment, request.POST)
+    if not form.is_valid():
+        return _pair(request, assignment, form, status=422, correcting=True)
+    return _kept_or_told(request, assignment, form, judging.revise_judgment, correcting=True)
+
+
+@require_POST
+@for_raters
+def skip(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Give the pair back."""
+    assignment = access.assignment_for(request.user, token)
+    with suppress(LeaseLost):  # it is not held any more, which is what was asked for
+        claims.skip_pair(assignment)
+    return redirect("rate:next", assignment.enrolment.study.slug)
+
+
+# Replies ---------------------------------------------------------------------------------------------
+
+
+def _kept_or_told(
+    request: HttpRequest,
+    assignment: Assignment,
+    form: PairForm,
+    keep: Callable[..., Judgment],
+    correcting: bool = False,
+) -> HttpResponse:
+    """The next pair when the answers were kept, otherwise a page that says why not."""
+    try:
+        judgment = keep(assignment, form.answers, form.cleaned_data["idempotency_key"])
+    except InvalidAnswer as reason:  # the study's rules changed after the form was checked
+        form.add_error(None, str(reason))
+        return _pair(request, assignment, form, status=422, correcting=correcting)
+    except (AlreadySubmitted, LeaseLost, StudyClosed, NotQualified) as reason:
+        return _refused(request, assignment, form, reason)
+    surplus = judgment.assignment.state == AssignmentState.SURPLUS
+    response = _next(request, assignment.enrolment, surplus=surplus)
+    response["HX-Replace-Url"] = reverse("rate:next", args=[assignment.enrolment.study.slug])
+    return response
+
+
+def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> HttpResponse:
+    """The next pair, or the page that says why there is none."""
+    try:
+        claimed = claims.claim_next_pair(enrolment)
+    except NothingFree as reason:
+        context = {"next_free_at": reason.next_free_at}
+        return _without_pair(request, "waiting", enrolment, surplus=surplus, **context)
+    except NothingLeft:
+        return _without_pair(request, "finished", enrolment, surplus=surplus)
+    except (StudyClosed, NotQualified) as reason:
+        return _closed(request, enrolment, str(reason), surplus=surplus)
+    assignment = access.assignment_for(request.user, claimed.token)
+    return _pair(request, assignment, _form(assignment), surplus=surplus)
+
+
+def _form(assignment: Assignment, data=None, judgment: Judgment | None = None) -> PairForm:
+    return PairForm(data, allow_tie=assignment.enrolment.study.allow_tie, judgment=judgment)
+
+
+def _pair(
+    request: HttpRequest, assignment: Assignment, form: PairForm, status: int = 200, **context
+) -> HttpResponse:
+    context |= {"pair": access.blind_pair(assignment), "form": form}
+    if not context.get("correcting"):
+        context["previous"] = access.last_judged_token(assignment.enrolment)
+    return _page(request, "pair", context, status)
+
+
+def _without_pair(request: HttpRequest, name: str, enrolment: Enrolment, **context) -> HttpResponse:
+    place = access.enrolment_for(request.user, enrolment.study.slug)  # as it is after the last judgment
+    context |= {
+        "study": {"title": place.study.title, "slug": place.study.slug},
+        "judged": place.judged,
+        "pair_count": place.study.pair_count,
+        "previous": access.last_judged_token(place),
+    }
+    return _page(request, name, context)
+
+
+def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bool = False) -> HttpResponse:
+    context = {"study": {"title": enrolment.study.title}, "reason": reason, "surplus": surplus}
+    return _page(request, "closed", context)
+
+
+def _refused(request: HttpRequest, assignment: Assignment, form: PairForm, reason: Exception) -> HttpResponse:
+    """409: the answers were not kept, so they are shown for the rater to keep."""
+    study = assignment.enrolment.study
+    context = {
+        "title": _("Already judged") if isinstance(reason, AlreadySubmitted) else _("Not kept"),
+        "reason": str(reason),
+        "given": form.given,
+        "study": {"title": study.title, "slug": study.slug},
+        "correct": assignment.token if isinstance(reason, AlreadySubmitted) else None,
+    }
+    return _page(request, "refused", context, status=409)
+
+
+def _page(request: HttpRequest, name: str, context: dict, status: int = 200) -> HttpResponse:
+    context["frame"] = "rate/_frame.html" if request.htmx else "rate/frame.html"
+    return render(request, f"rate/{name}.html", context, status=status)
