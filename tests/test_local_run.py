@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from annotation.management import installation
 from annotation.management.commands import run_local
 
 pytestmark = pytest.mark.once
@@ -163,11 +164,11 @@ def test_a_service_that_dies_at_once_ends_the_run(supervisor):
 
 
 def test_the_static_files_fingerprint_follows_their_content(monkeypatch, tmp_path):
-    before = run_local.static_files_fingerprint()
-    assert run_local.static_files_fingerprint() == before
+    before = installation.static_files_fingerprint()
+    assert installation.static_files_fingerprint() == before
     (tmp_path / "new.css").write_text("p { color: inherit }")
-    monkeypatch.setattr(run_local, "get_finders", lambda: [OneFolder(tmp_path)])
-    assert run_local.static_files_fingerprint() != before
+    monkeypatch.setattr(installation, "get_finders", lambda: [OneFolder(tmp_path)])
+    assert installation.static_files_fingerprint() != before
 
 
 class OneFolder:

@@ -2,7 +2,6 @@
 
 import time
 
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions import runs
@@ -10,8 +9,7 @@ from annotation.actions.enrolment import enrol
 from annotation.actions.generating import generate
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import DomainError
-from annotation.management import demo
-from annotation.management.commands.run_local import collect_static_files
+from annotation.management import demo, installation
 from annotation.management.simulated import SimulatedRater
 from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
@@ -41,8 +39,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, slug: str, model: str, **options) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        collect_static_files()
+        installation.prepare()
         try:
             study = self.prepare(slug, model)
             self.generate(study)

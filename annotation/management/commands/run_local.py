@@ -12,20 +12,19 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from types import FrameType
 
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.management import installation
 
 START_LIMIT = 60  # seconds until the first page must have answered
 # Seconds a service is given to finish before it is killed. An idle Celery worker takes 4 to 6, because it
@@ -165,12 +164,11 @@ class Supervisor:
 
 
 def _answers(address: str) -> bool:
+    """Whether the first page (for a stranger: the log-in it leads to) is really there."""
     try:
         with urllib.request.urlopen(address, timeout=5) as reply:
-            return reply.status < 500
-    except urllib.error.HTTPError as error:
-        return error.code < 500
-    except OSError:
+            return reply.status == 200
+    except OSError:  # no connection yet, or an error page
         return False
 
 
@@ -212,8 +210,7 @@ class Command(BaseCommand):
     def prepare(self) -> str:
         """Bring database, static files and demo study up to date; return what to say about the log-ins."""
         self.say("Preparing the database …")
-        call_command("migrate", interactive=False, verbosity=0)
-        collect_static_files()
+        installation.prepare()
         said = StringIO()
         call_command("load_demo", stdout=said)
         return said.getvalue().rstrip()
@@ -259,23 +256,3 @@ def _only_one_here() -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
-
-
-def collect_static_files() -> None:
-    """Collect the static files if any of them changed since the last time."""
-    stamp = settings.VAR / "static.stamp"
-    now = static_files_fingerprint()
-    if stamp.exists() and stamp.read_text() == now:
-        return
-    call_command("collectstatic", interactive=False, verbosity=0)
-    stamp.write_text(now)
-
-
-def static_files_fingerprint() -> str:
-    """A digest of every static file's place, size and time of change, and of where they are collected."""
-    digest = sha256(f"{settings.STATIC_ROOT} {settings.STORAGES['staticfiles']}".encode())
-    for finder in get_finders():
-        for path, storage in finder.list([]):
-            facts = os.stat(storage.path(path))
-            digest.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
