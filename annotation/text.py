@@ -39,8 +39,9 @@ def to_html(text: str) -> SafeString:
     Has no class, style, link, image or heading. Links and images become their text and address. Control,
     bidirectional and invisible characters are spelt out as `<mark>⟦U+202E⟧</mark>`.
     """
-    readable = SURROGATE.sub(_spelt_out, text.replace("\r\n", "\n").replace("\r", "\n"))
-    return SafeString(HIDDEN.sub(_marked, _markdown(readable) or _as_written(readable)))
+    readable = UNSENDABLE.sub(_spelt_out, text.replace("\r\n", "\n").replace("\r", "\n"))
+    shown = _markdown(readable)
+    return SafeString(HIDDEN.sub(_marked, _as_written(readable) if shown is None else shown))
 
 
 def _markdown(text: str) -> str | None:
@@ -93,7 +94,7 @@ HIDDEN = re.compile(
     rf"|(?<![^\x00-\x7f{VARIATION_SELECTORS}])(?<![0-9#*]){EMOJI_STYLE}"
     rf"|(?!{EMOJI_STYLE})[{VARIATION_SELECTORS}])+"
 )
-SURROGATE = re.compile("[\ud800-\udfff]")
+UNSENDABLE = re.compile("[\x00\ud800-\udfff]")  # no UTF-8, or lost by the parser
 
 
 def _spelt_out(match: re.Match[str]) -> str:

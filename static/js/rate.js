@@ -80,16 +80,22 @@
     j: () => step(1),
     k: () => step(-1),
     a: () => chooseBalance(-2),
-    A: () => chooseBalance(-3),
+    "shift a": () => chooseBalance(-3),
     b: () => chooseBalance(2),
-    B: () => chooseBalance(3),
+    "shift b": () => chooseBalance(3),
     e: () => chooseBalance(0),
-    E: () => chooseBalance("both_bad"),
+    "shift e": () => chooseBalance("both_bad"),
     s: () => find("#skip") && skip(),
     h: hide,
     g: guideline,
-    "?": help,
   };
+
+  /* The Shift key counts, Caps Lock does not; digits and "?" are what they are, since layouts differ. */
+  function actionOf(event) {
+    if (/^[1-7]$/.test(event.key)) return () => chooseNumber(Number(event.key));
+    if (event.key === "?") return help;
+    return BY_KEY[(event.shiftKey ? "shift " : "") + event.key.toLowerCase()];
+  }
 
   function isTyping(target) {
     return target.matches?.('textarea, select, input:not([type="radio"], [type="checkbox"])') || target.isContentEditable;
@@ -97,14 +103,14 @@
 
   function onKey(event) {
     const form = find(".judgment");
-    if (!form || event.repeat || event.isComposing || find("dialog[open]")) return;
+    if (!form || find(".htmx-request") || event.repeat || event.isComposing || find("dialog[open]")) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.altKey) {
       event.preventDefault();
       if (!find("#submit").disabled) form.requestSubmit();
     } else if (isTyping(event.target)) {
       if (event.key === "Escape") event.target.blur();
     } else if (keysOn() && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const act = /^[1-7]$/.test(event.key) ? () => chooseNumber(Number(event.key)) : BY_KEY[event.key];
+      const act = actionOf(event);
       if (!act) return;
       event.preventDefault();
       act();
