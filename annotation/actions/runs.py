@@ -73,16 +73,13 @@ def claim_batch(run_id: int, worker: str, at: datetime | None = None) -> Batch |
     """The next waiting batch of the run, held by `worker`; None when nothing waits."""
     at = at or timezone.now()
     for pk in Batch.objects.waiting().filter(run=run_id).order_by("number").values_list("pk", flat=True)[:50]:
-        claimed = (
-            Batch.objects.waiting()
-            .filter(pk=pk)
-            .update(
-                state=BatchState.CLAIMED,
-                claim=uuid.uuid4(),
-                worker=worker,
-                attempts=F("attempts") + 1,
-                lease_until=_lease_end(at),
-            )
+        # The batch's own columns and no join: see docs/rules/locking.md, "Compare and swap".
+        claimed = Batch.objects.filter(pk=pk, state=BatchState.QUEUED).update(
+            state=BatchState.CLAIMED,
+            claim=uuid.uuid4(),
+            worker=worker,
+            attempts=F("attempts") + 1,
+            lease_until=_lease_end(at),
         )
         if claimed:
             return Batch.objects.select_related("run__study", "arm").get(pk=pk)
