@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from annotation import text
 from annotation.errors import NotFound
 from annotation.models import Arm, Assignment, Enrolment, Judgment, Run, Snapshot, Study, User
-from annotation.vocabulary import GuidelineCondition, Side
+from annotation.vocabulary import Side
 
 Row = TypeVar("Row")
 
@@ -68,7 +68,7 @@ def blind_pair(assignment: Assignment) -> BlindPair:
         left=_blind_response(assignment, Side.LEFT),
         right=_blind_response(assignment, Side.RIGHT),
         allow_tie=study.allow_tie,
-        guideline_html=_guideline_html(study),
+        guideline_html=text.to_html(assignment.guideline.body) if assignment.guideline else "",
         lease_until=assignment.lease_until,
         judged=rater.judged,
         pair_count=study.pair_count,
@@ -77,13 +77,6 @@ def blind_pair(assignment: Assignment) -> BlindPair:
 
 def _blind_response(assignment: Assignment, side: Side) -> BlindResponse:
     return BlindResponse(side.value, side.label, text.to_html(assignment.response_on(side).text))
-
-
-def _guideline_html(study: Study) -> str:
-    if study.guideline_condition == GuidelineCondition.POLICY_FREE:
-        return ""
-    guideline = study.guidelines.first()
-    return text.to_html(guideline.body) if guideline else ""
 
 
 def enrolments_of(user: User) -> QuerySet[Enrolment]:
@@ -101,8 +94,8 @@ def assignment_for(user: User, token: UUID) -> Assignment:
     """The rater's own hold on a pair, with all that `blind_pair` reads. Raises NotFound."""
     assignment = (
         Assignment.objects.filter(enrolment__user=user, token=token)
-        .select_related("enrolment__study", "enrolment__user", "pair__prompt", "pair__response_a")
-        .select_related("pair__response_b")
+        .select_related("enrolment__study", "enrolment__user", "guideline")
+        .select_related("pair__prompt", "pair__response_a", "pair__response_b")
         .first()
     )
     return _found(assignment, "This page is out of date: the pair is no longer yours under this address.")

@@ -35,7 +35,7 @@ from annotation.models import (
     Study,
     User,
 )
-from annotation.models.triggers import ARM_SETTINGS
+from annotation.models.arm import SETTINGS
 from models_runtime.errors import InvalidSampling
 from models_runtime.types import Sampling
 
@@ -292,7 +292,7 @@ class ArmAdmin(StudyRows):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Arm | None = None) -> list[str]:
         fixed = super().get_readonly_fields(request, obj)
-        return [*fixed, *ARM_SETTINGS] if obj and obj.frozen_at else fixed
+        return [*fixed, *SETTINGS] if obj and obj.frozen_at else fixed
 
     def save_model(self, request: HttpRequest, obj: Arm, form: forms.ModelForm, change: bool) -> None:
         if change:

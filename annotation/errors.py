@@ -48,10 +48,6 @@ class RunRefused(DomainError):
     """A run cannot start or go on; the message says what to change."""
 
 
-class ArmFrozen(DomainError):
-    """An arm that has generated keeps its settings."""
-
-
 class ImportRefused(DomainError):
     """A file that was not imported; `problems` lists (line number, reason)."""
 

@@ -1,18 +1,23 @@
 """Celery: ids in, one action out. A message is a hint that somebody should look at the rows."""
 
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from celery import current_task, shared_task
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from annotation.actions import claims, generating, runs, snapshots
 from annotation.models import Batch, Run, Study, User
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
+logger = logging.getLogger(__name__)
+
+STINT_SECONDS = 60
 HINTS = 4  # messages under way for a run; more workers than this join at the beat's next hint
 
 backends = BackendCache()  # one loaded model per worker process
@@ -26,17 +31,30 @@ def hint(run: Run) -> None:
 
 @shared_task
 def generate_batch(run_id: int) -> None:
-    """Generate the next batch of the run, then pass the hint on."""
-    worker = worker_name()
-    batch = runs.claim_batch(run_id, worker)
-    if batch is None:
+    """Generate batches of the run for a while, then pass the hint on.
+
+    For a while, because the model is loaded: with two runs under way, a batch at a time would load both
+    models over and over. Not for longer, because the other run waits, and so does whoever stops the worker.
+    """
+    stint_ends = time.monotonic() + STINT_SECONDS
+    if not generate_next(run_id, worker_name(), backends):
         return
-    with keeping_lease(batch, worker):
-        generating.generate(batch, backends)
+    while time.monotonic() < stint_ends and generate_next(run_id, worker_name(), backends):
+        pass
     if Batch.objects.waiting().filter(run=run_id).exists():
         generate_batch.delay(run_id)
     elif Run.objects.filter(pk=run_id, state=RunState.GENERATED).exists():
         finish_run.delay(run_id)
+
+
+def generate_next(run_id: int, worker: str, backends: BackendCache) -> bool:
+    """Claim one batch of the run and generate it under a kept lease; False when none was waiting."""
+    batch = runs.claim_batch(run_id, worker)
+    if batch is None:
+        return False
+    with keeping_lease(batch, worker):
+        generating.generate(batch, backends)
+    return True
 
 
 @shared_task
@@ -95,7 +113,16 @@ def keeping_lease(batch: Batch, worker: str) -> Iterator[None]:
 def _renew_until(done: threading.Event, batch: Batch, worker: str) -> None:
     try:
         while not done.wait(settings.BATCH_LEASE_SECONDS / 4):
-            runs.renew_lease(batch)
-            runs.note_worker(worker, "gpu")
+            _renew_once(batch, worker)
     finally:
         connection.close()  # the thread's own connection
+
+
+def _renew_once(batch: Batch, worker: str) -> None:
+    try:
+        runs.renew_lease(batch)
+        runs.note_worker(worker, "gpu")
+    except DatabaseError:
+        # One bad moment of the database must not end the renewing: three more tries fit into a lease.
+        logger.exception("The lease of %s could not be renewed; trying again.", batch)
+        connection.close_if_unusable_or_obsolete()

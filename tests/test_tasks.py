@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from annotation import tasks
@@ -25,10 +26,12 @@ def eager(settings):
 
 @pytest.fixture
 def sent(monkeypatch):
-    """The run ids of the generation messages that were sent instead of being delivered."""
+    """The messages that were sent instead of being delivered: (task, run id)."""
     messages = []
-    monkeypatch.setattr(tasks.generate_batch, "apply_async", lambda args, **options: messages.append(args[0]))
-    monkeypatch.setattr(tasks.finish_run, "apply_async", lambda args, **options: messages.append(-args[0]))
+    for task in (tasks.generate_batch, tasks.finish_run):
+        monkeypatch.setattr(
+            task, "apply_async", lambda args, kwargs=None, t=task, **options: messages.append((t.name, *args))
+        )
     return messages
 
 
@@ -70,7 +73,7 @@ def test_the_beat_hints_at_waiting_runs_only(sent):
     while runs.claim_batch(run.pk, "test"):
         pass
     tasks.requeue_stale()
-    assert sent == [run.pk]
+    assert sent == [(tasks.generate_batch.name, run.pk)]
 
 
 def test_the_beat_frees_what_a_dead_worker_held(sent):
@@ -88,6 +91,27 @@ def test_the_beat_pairs_a_run_whose_last_message_was_lost(eager):
     tasks.requeue_stale.delay()
     run.refresh_from_db()
     assert run.state == RunState.DONE
+
+
+def test_a_worker_stays_with_a_run_for_a_stint_and_then_passes_the_hint_on(sent, monkeypatch):
+    run = a_run(prompts=8)
+    monkeypatch.setattr(tasks, "STINT_SECONDS", 0)
+    tasks.generate_batch(run.pk)
+    assert run.batches.filter(state="done").count() == 1
+    monkeypatch.setattr(tasks, "STINT_SECONDS", 60)
+    tasks.generate_batch(run.pk)
+    assert not run.batches.exclude(state="done").exists()
+    assert sent == [(tasks.generate_batch.name, run.pk), (tasks.finish_run.name, run.pk)]
+
+
+def test_one_failure_of_the_database_does_not_end_the_renewing(monkeypatch, caplog):
+    def fails(batch):
+        raise OperationalError("database is locked")
+
+    batch = runs.claim_batch(a_run().pk, "busy")
+    monkeypatch.setattr(runs, "renew_lease", fails)
+    tasks._renew_once(batch, "busy")
+    assert "could not be renewed" in caplog.text
 
 
 def test_a_failed_run_gets_no_hints(sent):

@@ -15,6 +15,14 @@ def add_arm(study: Study, name: str, **settings) -> Arm:
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
 
 
+@transaction.atomic
 def freeze_arm(arm: Arm) -> bool:
-    """From the first response on, the settings stay what they were; False when already frozen."""
-    return bool(Arm.objects.filter(pk=arm.pk, frozen_at=None).update(frozen_at=timezone.now()))
+    """Keep the settings that `arm` holds in memory, from its first response on.
+
+    False when the row says otherwise by now: then whatever was made under them belongs to no arm.
+    """
+    row = Arm.objects.select_for_update(no_key=True).get(pk=arm.pk)
+    if row.settings != arm.settings:
+        return False
+    Arm.objects.filter(pk=arm.pk, frozen_at=None).update(frozen_at=timezone.now())
+    return True

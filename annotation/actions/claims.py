@@ -8,6 +8,7 @@ from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from annotation import draws
+from annotation.actions.studies import current_guideline
 from annotation.errors import LeaseLost, NothingFree, NothingLeft, NotQualified, StudyClosed
 from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
@@ -27,8 +28,8 @@ def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignm
     with transaction.atomic():
         rater = lock_rater(enrolment.pk)
         refuse_unless_rating(rater)
-        if held := rater.assignments.leased().first():
-            return _renew(held, at)
+        if renewed := _renew(rater, at):
+            return renewed
         pair = _next_pair(rater)
         if pair is None:
             raise _why_nothing(rater, at)
@@ -59,10 +60,14 @@ def _lease_end(rater: Enrolment, at: datetime) -> datetime:
     return at + timedelta(minutes=rater.study.lease_minutes)
 
 
-def _renew(held: Assignment, at: datetime) -> Assignment:
-    held.lease_until = _lease_end(held.enrolment, at)
-    Assignment.objects.leased().filter(pk=held.pk).update(lease_until=held.lease_until)
-    return held
+def _renew(rater: Enrolment, at: datetime) -> Assignment | None:
+    """The rater's hold with a fresh lease; None when there is none, or it was released this instant."""
+    held = rater.assignments.leased().first()
+    if held is None:
+        return None
+    held.lease_until = _lease_end(rater, at)
+    renewed = Assignment.objects.leased().filter(pk=held.pk).update(lease_until=held.lease_until)
+    return held if renewed else None
 
 
 def _next_pair(rater: Enrolment) -> Pair | None:
@@ -88,6 +93,8 @@ def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
         "slot": slot,
         "left_is_a": draws.left_is_a(rater.study.seed, pair.position, slot),
         "state": AssignmentState.LEASED,
+        "guideline_condition": rater.study.guideline_condition,
+        "guideline": current_guideline(rater.study),
         "claimed_at": at,
         "lease_until": _lease_end(rater, at),
     }

@@ -1,5 +1,7 @@
 """One batch through a model: outside any transaction, and recorded once."""
 
+from hashlib import sha256
+
 from annotation.actions import runs
 from annotation.models import Arm, Batch
 from models_runtime.errors import RuntimeFailure
@@ -12,17 +14,20 @@ def generate(batch: Batch, backends: BackendCache) -> bool:
 
     Any failure of the model or its environment stops the run with the reason, and leaves it resumable.
     """
+    requests = requests_of(batch)
     try:
         backend = backends.get(spec_of(batch.arm))
-        outcomes = backend.generate(requests_of(batch), Sampling.from_dict(batch.arm.sampling))
-        return runs.record_completions(batch, outcomes, _provenance(batch, backend.describe()))
+        outcomes = backend.generate(requests, Sampling.from_dict(batch.arm.sampling))
+        provenance = _provenance(batch, backend.describe())
     except RuntimeFailure as error:
         runs.fail_batch(batch, str(error))
+        return False
     except Exception as error:
         # Whatever a model's own code raises must reach the run's page; the traceback goes to the log.
         runs.fail_batch(batch, f"{type(error).__name__}: {error}")
         raise
-    return False
+    # Not the model's fault if this fails (a full disk, a busy database): the lease lapses and another tries.
+    return runs.record_completions(batch, outcomes, provenance)
 
 
 def spec_of(arm: Arm) -> ModelSpec:
@@ -45,4 +50,11 @@ def requests_of(batch: Batch) -> list[GenerationRequest]:
 
 
 def _provenance(batch: Batch, description: dict) -> dict:
-    return {**description, "sampling": batch.arm.sampling, "worker": batch.worker, "attempt": batch.attempts}
+    return {
+        **description,
+        "sampling": Sampling.from_dict(batch.arm.sampling).to_dict(),
+        "system_prompt_sha256": sha256(batch.arm.system_prompt.encode()).hexdigest(),
+        "worker": batch.worker,
+        "attempt": batch.attempts,
+        "batch_rows": batch.items.count(),
+    }

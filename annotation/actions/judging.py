@@ -7,7 +7,6 @@ from django.db.models import F, Max
 from django.utils import timezone
 
 from annotation.actions import claims, events
-from annotation.actions.studies import current_guideline
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
@@ -92,8 +91,8 @@ def _append(held: Assignment, answers: PairAnswers, key: str, revision: int) -> 
         pair=held.pair,
         revision=revision,
         idempotency_key=key,
-        guideline_condition=study.guideline_condition,
-        guideline=current_guideline(study),
+        guideline_condition=held.guideline_condition,
+        guideline_id=held.guideline_id,
         left_is_a=held.left_is_a,
         both_bad=answers.both_bad,
         rationale=answers.rationale,

@@ -1,5 +1,6 @@
 """Responses of different arms to one prompt become pairs."""
 
+from collections.abc import Iterator
 from itertools import combinations, groupby
 
 from django.db import transaction
@@ -9,7 +10,7 @@ from annotation import draws
 from annotation.actions import events
 from annotation.models import Pair, Response, Study, User
 
-CHUNK = 500
+CHUNK = 250  # prompts read, paired and written at once
 
 
 def make_pairs(study: Study, actor: User | None = None) -> int:
@@ -17,27 +18,34 @@ def make_pairs(study: Study, actor: User | None = None) -> int:
 
     Calling it again, or twice at once, makes nothing twice. Each chunk is a transaction of its own.
     """
-    made = 0
-    chunk: list[Pair] = []
-    for pair in _possible_pairs(study):
-        chunk.append(pair)
-        if len(chunk) == CHUNK:
-            made += _keep(study, chunk)
-            chunk = []
-    made += _keep(study, chunk)
+    made = sum(_keep(study, list(_possible_pairs(study, prompts))) for prompts in _chunks_of_prompts(study))
     if made:
         events.record(study, "make_pairs", actor, made=made)
     return made
 
 
-def _possible_pairs(study: Study):
+def _chunks_of_prompts(study: Study) -> Iterator[list[int]]:
+    """The study's prompts by primary key. Every read is closed before its chunk is used.
+
+    On SQLite a write that begins while an older read is still open fails at once when anybody has
+    committed in between; no timeout helps.
+    """
+    last = 0
+    while chunk := list(
+        study.prompts.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]
+    ):
+        yield chunk
+        last = chunk[-1]
+
+
+def _possible_pairs(study: Study, prompts: list[int]) -> Iterator[Pair]:
     responses = (
-        Response.objects.filter(study=study)
+        Response.objects.filter(study=study, prompt__in=prompts)
         .select_related("arm", "prompt")
         .defer("text", "provenance", "prompt__messages")
         .order_by("prompt_id", "sample", "arm__position")
     )
-    for _, group in groupby(responses.iterator(CHUNK), key=lambda r: (r.prompt_id, r.sample)):
+    for _, group in groupby(responses, key=lambda response: (response.prompt_id, response.sample)):
         for a, b in combinations(group, 2):
             yield new_pair(study, a, b)
 

@@ -23,7 +23,7 @@ from annotation.vocabulary import BatchState, RunState
 from models_runtime.errors import InvalidSampling
 from models_runtime.types import Completion, FailedRequest, Outcome, Sampling
 
-BATCH_SIZE = 16
+BATCH_SIZE = 32
 MOST_ATTEMPTS = 4
 
 
@@ -38,13 +38,21 @@ def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_s
     batches = [part for arm in arms for part in _parts(arm, samples, batch_size)]
     if not batches:
         raise RunRefused("Every arm has answered every prompt already. Add prompts, or ask for more samples.")
-    for number, (arm, requests) in enumerate(batches):
-        batch = Batch.objects.create(run=run, arm=arm, number=number)
-        BatchItem.objects.bulk_create(
-            BatchItem(batch=batch, prompt=prompt, sample=sample) for prompt, sample in requests
-        )
+    _queue(run, batches)
     events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
     return run
+
+
+def _queue(run: Run, parts: list[tuple[Arm, list[tuple[Prompt, int]]]]) -> None:
+    batches = Batch.objects.bulk_create(
+        [Batch(run=run, arm=arm, number=number) for number, (arm, _) in enumerate(parts)]
+    )
+    items = (
+        BatchItem(batch=batch, prompt=prompt, sample=sample)
+        for batch, (_, requests) in zip(batches, parts, strict=True)
+        for prompt, sample in requests
+    )
+    BatchItem.objects.bulk_create(items, batch_size=1_000)
 
 
 def _refuse_start(study: Study, arms: list[Arm]) -> None:
@@ -90,6 +98,10 @@ def _lease_end(at: datetime) -> datetime:
     return at + timedelta(seconds=settings.BATCH_LEASE_SECONDS)
 
 
+def _lock_run(pk: int) -> Run:
+    return Run.objects.select_for_update(no_key=True).get(pk=pk)
+
+
 def _claimed(batch: Batch):
     return Batch.objects.filter(pk=batch.pk, state=BatchState.CLAIMED, claim=batch.claim)
 
@@ -101,12 +113,18 @@ def renew_lease(batch: Batch, at: datetime | None = None) -> bool:
 
 @transaction.atomic
 def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: dict) -> bool:
-    """Store what the batch brought, once; False when the claim was lost and nothing was stored.
+    """Store what the batch brought, once; False when nothing was stored.
+
+    That is when the claim was lost, or when the arm was edited while the batch ran: then the batch is
+    queued again, since its completions are not what the arm says.
 
     `outcomes` are in the order of the batch's items, with each item's primary key as `key`.
     """
     # Lock the run first: of two last batches finishing together, one must see the other as done.
-    run = Run.objects.select_for_update(no_key=True).get(pk=batch.run_id)
+    run = _lock_run(batch.run_id)
+    if not freeze_arm(batch.arm):
+        _claimed(batch).update(state=BatchState.QUEUED)
+        return False
     if not _claimed(batch).update(state=BatchState.DONE, finished_at=timezone.now(), error=""):
         return False
     items = {str(item.pk): item for item in batch.items.all()}
@@ -117,7 +135,6 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     for outcome in outcomes:
         if isinstance(outcome, FailedRequest):
             BatchItem.objects.filter(pk=items[outcome.key].pk).update(failure=outcome.reason)
-    freeze_arm(batch.arm)
     if not run.batches.exclude(state=BatchState.DONE).exists():
         Run.objects.filter(pk=run.pk, state=RunState.RUNNING).update(state=RunState.GENERATED)
     return True
@@ -143,6 +160,7 @@ def _response(batch: Batch, item: BatchItem, completion: Completion, provenance:
 @transaction.atomic
 def fail_batch(batch: Batch, reason: str) -> bool:
     """Stop the run at this batch and say why; the rest stays queued until `resume_run`."""
+    _lock_run(batch.run_id)  # before the batch, like everybody: a resume must see both or neither
     if not _claimed(batch).update(state=BatchState.FAILED, error=reason):
         return False
     failed = Run.objects.filter(pk=batch.run_id, state=RunState.RUNNING)
@@ -154,6 +172,7 @@ def fail_batch(batch: Batch, reason: str) -> bool:
 @transaction.atomic
 def resume_run(run: Run, actor: User | None = None) -> None:
     """Let a failed run go on where it stopped. Raises RunRefused when it has not failed."""
+    _lock_run(run.pk)
     if not Run.objects.filter(pk=run.pk, state=RunState.FAILED).update(state=RunState.RUNNING, error=""):
         raise RunRefused("Only a run that was stopped by a failure can be resumed.")
     run.batches.filter(state=BatchState.FAILED).update(state=BatchState.QUEUED, attempts=0, error="")

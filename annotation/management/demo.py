@@ -35,12 +35,18 @@ def logins() -> dict[str, str]:
 
 
 def person(name: str, password: str | None, **fields) -> User:
-    """The demo person, with this password; with None they cannot log in."""
+    """The demo person; new with this password (None: cannot log in), else as they are."""
     user, created = User.objects.get_or_create(username=name, defaults=fields)
-    if created or (password and not user.check_password(password)):
+    if created:
         user.set_password(password)
         user.save(update_fields=["password"])
     return user
+
+
+def login_line(user: User, password: str) -> str:
+    """What to tell about a log-in: the password only if it is the one that works."""
+    works = user.check_password(password)
+    return f"  {user.username:<12}{password if works else '(keeps the password it had before the demo)'}"
 
 
 @transaction.atomic

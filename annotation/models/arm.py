@@ -5,6 +5,9 @@ from django.db.models import Q
 
 from annotation.models.study import Study
 
+SETTINGS = ("backend", "model", "revision", "dtype", "device", "system_prompt", "sampling")
+"""What makes an arm generate as it does; frozen together."""
+
 
 def default_sampling() -> dict:
     """Greedy decoding, long enough for a short answer."""
@@ -40,6 +43,11 @@ class Arm(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def settings(self) -> dict:
+        """Everything that decides what the arm answers."""
+        return {name: getattr(self, name) for name in SETTINGS}
 
     @property
     def generates(self) -> bool:

@@ -8,7 +8,8 @@ from django.db.models.functions import Now
 
 from annotation.models.enrolment import Enrolment
 from annotation.models.pair import Pair
-from annotation.vocabulary import AssignmentState, Side
+from annotation.models.study import GuidelineVersion
+from annotation.vocabulary import AssignmentState, GuidelineCondition, Side
 
 LIVE_STATES = (AssignmentState.LEASED, AssignmentState.SUBMITTED)
 
@@ -37,6 +38,16 @@ class Assignment(models.Model):
     enrolment = models.ForeignKey(Enrolment, on_delete=models.PROTECT, related_name="assignments")
     slot = models.PositiveSmallIntegerField(null=True)
     left_is_a = models.BooleanField(help_text="Side order as shown, drawn from the study's seed.")
+    guideline_condition = models.CharField(
+        max_length=20, choices=GuidelineCondition.choices, default=GuidelineCondition.POLICY_FREE
+    )
+    guideline = models.ForeignKey(
+        GuidelineVersion,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        help_text="The version the rater is shown, whatever is published meanwhile.",
+    )
     state = models.CharField(max_length=10, choices=AssignmentState.choices, default=AssignmentState.LEASED)
     claimed_at = models.DateTimeField()
     lease_until = models.DateTimeField()

@@ -76,7 +76,6 @@ class GuidelineVersion(models.Model):
 
     class Meta:
         ordering = ["study", "-version"]
-        get_latest_by = "version"
         constraints = [
             models.UniqueConstraint(fields=["study", "version"], name="guideline_version_once_per_study"),
         ]

@@ -4,12 +4,13 @@ Migrations install them; a later migration that rebuilds one of these tables on 
 triggers and must call `install` again (`tests/models/test_triggers.py` notices).
 """
 
+from annotation.models.arm import SETTINGS
+
 APPEND_ONLY = {
     "annotation_judgment": "judgment_is_append_only",
     "annotation_responsejudgment": "response_judgment_is_append_only",
     "annotation_event": "event_is_append_only",
 }
-ARM_SETTINGS = ("backend", "model", "revision", "dtype", "device", "system_prompt", "sampling", "frozen_at")
 
 WITHIN_OVERLAP = (
     "NEW.slot IS NOT NULL AND NEW.slot >= (SELECT overlap FROM annotation_pair WHERE id = NEW.pair_id)"
@@ -18,7 +19,7 @@ OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NE
 
 
 def _arm_changed(differs: str) -> str:
-    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in ARM_SETTINGS)
+    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*SETTINGS, "frozen_at"))
     return f"OLD.frozen_at IS NOT NULL AND ({changed})"
 
 

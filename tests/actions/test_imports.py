@@ -438,7 +438,7 @@ def test_hidden_raters_get_pseudonyms_that_stay_theirs(tmp_path):
     for row in rows:
         call_command("import_judgments", "kites", jsonl(tmp_path, row), "--hide-raters")
     code = study.enrolments.get().code
-    assert code.startswith("imported-") and "example" not in code
+    assert code.startswith("rater-") and "example" not in code
 
 
 def test_skip_bad_keeps_the_first_of_two_judgments(tmp_path, capsys):

@@ -10,7 +10,7 @@ from annotation.actions.claims import claim_next_pair, release_expired_leases, s
 from annotation.actions.judging import revise_judgment, submit_judgment
 from annotation.actions.studies import add_guideline, set_state
 from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, StudyClosed
-from annotation.models import Event, Judgment
+from annotation.models import Event, Judgment, Study
 from annotation.vocabulary import AssignmentState, GuidelineCondition, StudyState
 from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, bob, carol
 
@@ -150,12 +150,14 @@ def test_a_closed_study_takes_no_corrections():
         revise_judgment(judgment.assignment, answers(), "key 2")
 
 
-def test_the_guideline_version_shown_is_stored():
-    held = a_hold(guideline_condition=GuidelineCondition.POLICY_GIVEN)
-    add_guideline(held.enrolment.study, "First wording.")
-    second = add_guideline(held.enrolment.study, "Second wording.")
+def test_the_guideline_shown_is_stored_whatever_is_published_meanwhile():
+    study = a_rateable_study(guideline_condition=GuidelineCondition.POLICY_GIVEN)
+    shown = add_guideline(study, "First wording.")
+    held = claim_next_pair(a_rater(study, bob()))
+    add_guideline(study, "Second wording.")
+    Study.objects.update(guideline_condition=GuidelineCondition.POLICY_FREE)
     judgment = submit_judgment(held, answers(), "key")
-    assert judgment.guideline == second
+    assert judgment.guideline == shown
     assert judgment.guideline_condition == GuidelineCondition.POLICY_GIVEN
 
 

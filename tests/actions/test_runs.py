@@ -1,14 +1,16 @@
 """Runs generate what is missing, and lose nothing whatever happens to workers."""
 
+import hashlib
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from annotation.actions import runs
 from annotation.actions.generating import generate
 from annotation.errors import RunRefused
-from annotation.models import Batch, Response, Run, WorkerHeartbeat
+from annotation.models import Batch, Prompt, Response, Run, WorkerHeartbeat
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.types import Completion, FailedRequest
 from models_runtime.worker import BackendCache
@@ -79,7 +81,9 @@ def test_every_response_says_how_it_came_about():
     generate_all(runs.start_run(study))
     provenance = Response.objects.first().provenance
     assert provenance["backend"] == "scripted"
-    assert provenance["sampling"] == {"temperature": 0.5, "max_new_tokens": 9}
+    assert provenance["sampling"]["temperature"] == 0.5
+    assert provenance["sampling"]["top_p"] == 1.0
+    assert provenance["system_prompt_sha256"] == hashlib.sha256(b"").hexdigest()
     assert provenance["worker"] == "test"
 
 
@@ -196,6 +200,41 @@ def test_an_arm_is_frozen_by_its_first_response():
     assert study.arms.filter(frozen_at=None).count() == 2
     runs.record_completions(batch, completions(batch), {})
     assert list(study.arms.filter(frozen_at=None).values_list("name", flat=True)) == ["two"]
+
+
+def test_completions_of_an_arm_that_was_edited_meanwhile_are_not_its_own():
+    study = a_study_to_generate(prompts=1)
+    run = runs.start_run(study)
+    batch = runs.claim_batch(run.pk, "test")
+    study.arms.filter(pk=batch.arm_id).update(model="other")
+    assert not runs.record_completions(batch, completions(batch), {})
+    assert not Response.objects.exists()
+    again = runs.claim_batch(run.pk, "test")
+    assert (again.pk, again.arm.model) == (batch.pk, "other")
+    assert runs.record_completions(again, completions(again), {})
+
+
+def test_a_database_that_fails_while_recording_leaves_the_run_going(monkeypatch):
+    def busy(*args):
+        raise OperationalError("database is locked")
+
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    monkeypatch.setattr(runs, "record_completions", busy)
+    with pytest.raises(OperationalError):
+        generate(runs.claim_batch(run.pk, "test"), BackendCache())
+    run.refresh_from_db()
+    assert (run.state, run.batches.first().state) == (RunState.RUNNING, BatchState.CLAIMED)
+
+
+@pytest.mark.parametrize("prompts", [3, 300])
+def test_starting_a_run_costs_the_same_queries_at_any_size(prompts, django_assert_max_num_queries):
+    study = a_study_to_generate(prompts=0)
+    Prompt.objects.bulk_create(
+        Prompt(study=study, key=f"p{n}", messages=[{"role": "user", "content": "Why?"}], intent="benign")
+        for n in range(prompts)
+    )
+    with django_assert_max_num_queries(16):
+        runs.start_run(study)
 
 
 def test_finishing_twice_pairs_once():

@@ -3,15 +3,24 @@
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import pytest
 from django.db import close_old_connections, connection
 from django.db.models import Count, Q
 
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import submit_judgment
 from annotation.actions.pairing import make_pairs
-from annotation.actions.runs import claim_batch, start_run
-from annotation.errors import AlreadySubmitted, NothingFree, NothingLeft
+from annotation.actions.runs import (
+    claim_batch,
+    fail_batch,
+    note_worker,
+    record_completions,
+    resume_run,
+    start_run,
+)
+from annotation.errors import AlreadySubmitted, NothingFree, NothingLeft, RunRefused
 from annotation.models import Batch, Judgment
 from tests.cast import a_prompt, a_rateable_study, a_rater, a_response, a_study, an_arm, answers, bob, person
 
@@ -127,3 +136,65 @@ def test_nothing_is_free_for_those_who_come_while_all_is_held(committed_db):
 
     assert sum(at_once(claim, raters)) == 2
     assert study.pairs.filter(Q(open_slots=0)).count() == 1
+
+
+def test_pairing_goes_on_while_others_write(committed_db):
+    study = a_study()
+    arms = [an_arm(study, "one"), an_arm(study, "two")]
+    for _ in range(60):
+        prompt = a_prompt(study)
+        for arm in arms:
+            a_response(prompt, arm)
+    done = threading.Event()
+
+    def pair(_):
+        try:
+            return make_pairs(study)
+        finally:
+            done.set()
+
+    def write(_):
+        written = 0
+        while not done.is_set():
+            note_worker("busy", "default")
+            written += 1
+        return written
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("annotation.actions.pairing.CHUNK", 2)
+        made, written = at_once(lambda job: job(None), [pair, write])
+    assert made == 60
+    assert written > 0
+
+
+def test_failures_and_resumes_at_once_leave_no_run_stuck(committed_db):
+    study = a_study()
+    an_arm(study, "one")
+    for _ in range(6):
+        a_prompt(study)
+    run = start_run(study, batch_size=1)
+
+    def fail(batch):
+        return fail_batch(batch, "no luck")
+
+    def resume(_):
+        with suppress(RunRefused):
+            resume_run(run)
+
+    batches = [claim_batch(run.pk, "doomed") for _ in range(6)]
+    at_once(lambda job: job[0](job[1]), [(fail, b) for b in batches[:5]] + [(resume, None)] * 3)
+    run.refresh_from_db()
+    failed = run.batches.filter(state="failed").exists()
+    assert (run.state == "failed") == failed
+
+
+def test_recording_and_giving_up_at_once_do_not_wait_for_each_other_forever(committed_db):
+    study = a_study()
+    an_arm(study, "one")
+    a_prompt(study)
+    run = start_run(study, batch_size=1)
+    batch = claim_batch(run.pk, "slow")
+    outcome = at_once(
+        lambda job: job(), [lambda: record_completions(batch, [], {}), lambda: fail_batch(batch, "gave up")]
+    )
+    assert sorted(outcome) == [False, True]

@@ -9,8 +9,7 @@ from django.db.models import Count, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from annotation import draws
-from annotation.actions.enrolment import enrol_imported
+from annotation.actions.enrolment import enrol_imported, pseudonym
 from annotation.actions.imports.cells import (
     BadRow,
     label,
@@ -151,7 +150,7 @@ class _JudgmentLoader:
     def _rater_code(self, row: dict) -> str:
         if self.hide_raters:
             name = required_word(row.get("rater_id"), "rater_id", longest=1000)
-            return f"imported-{draws.draw(self.study.seed, 'imported rater', name):016x}"
+            return pseudonym(self.study, f"imported {name}")
         name = required_word(row.get("rater_id"), "rater_id", longest=100)
         if "@" in name:
             raise BadRow(

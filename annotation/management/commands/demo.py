@@ -4,9 +4,9 @@ import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation import tasks
 from annotation.actions import runs
 from annotation.actions.enrolment import enrol
-from annotation.actions.generating import generate
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import DomainError
 from annotation.management import demo, installation
@@ -71,9 +71,7 @@ class Command(BaseCommand):
         backends = BackendCache()
         while Run.objects.unfinished().filter(pk=run.pk).exists():
             runs.requeue_stale()
-            if batch := runs.claim_batch(run.pk, "demo"):
-                generate(batch, backends)
-            elif not runs.finish_run(run):
+            if not tasks.generate_next(run.pk, "demo", backends) and not runs.finish_run(run):
                 time.sleep(0.2)  # a worker elsewhere has the rest
             self.say_progress(run)
         study.refresh_from_db()
@@ -84,7 +82,7 @@ class Command(BaseCommand):
         if run.state == RunState.FAILED:
             raise CommandError(f"The run stopped: {run.error} Mend it and start the demo again to go on.")
         now = run_progress(run)
-        self.stdout.write(f"  generated {now.done} of {now.total}", ending="\n")
+        self.stdout.write(f"  generated {now.done} of {now.total}")
 
     def judge(self, study: Study) -> None:
         for number, (name, noise, strictness) in enumerate(RATERS):

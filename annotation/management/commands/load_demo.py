@@ -27,5 +27,5 @@ class Command(BaseCommand):
         demo.enrol_all(study, raters)
         # Only the rows: the beat finds the run within seconds of its start.
         finish_run(demo.run_of(study))
-        for name, password in passwords.items():
-            self.stdout.write(f"  {name:<12}{password}")
+        for user in (researcher, *raters):
+            self.stdout.write(demo.login_line(user, passwords[user.username]))

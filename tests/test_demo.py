@@ -1,0 +1,83 @@
+"""The demo's people and its commands."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation.management import demo
+from annotation.management.simulated import SimulatedRater, read_form
+from annotation.models import Judgment, Run, Snapshot, Study, User
+from tests.cast import a_rateable_study, a_rater, person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _a_folder_of_its_own(monkeypatch, tmp_path, settings):
+    monkeypatch.setattr("annotation.management.installation.prepare", lambda: None)
+    settings.VAR = tmp_path
+
+
+def test_loading_the_demo_prints_log_ins_that_work(client):
+    said = StringIO()
+    call_command("load_demo", stdout=said)
+    for line in said.getvalue().strip().splitlines():
+        name, password = line.split()
+        assert client.login(username=name, password=password)
+
+
+def test_loading_the_demo_again_changes_nothing():
+    for _ in range(2):
+        call_command("load_demo", stdout=StringIO())
+    assert (Study.objects.count(), Run.objects.count(), User.objects.count()) == (1, 1, 3)
+
+
+def test_a_password_that_somebody_chose_is_kept_and_not_printed():
+    User.objects.create_user("researcher", password="one of my own", is_staff=True)
+    said = StringIO()
+    call_command("load_demo", stdout=said)
+    assert User.objects.get(username="researcher").check_password("one of my own")
+    assert "keeps the password" in said.getvalue()
+    assert "one of my own" not in said.getvalue()
+
+
+def test_log_ins_are_for_the_owners_eyes_only(tmp_path):
+    demo.logins()
+    assert (tmp_path / "demo_logins.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_simulated_rater_judges_over_http_until_nothing_is_left():
+    study = a_rateable_study(pairs=4)
+    user = person("robot")
+    enrolment = a_rater(study, user)
+    assert sum(1 for _ in SimulatedRater(user, 1, 0.4, 0).judge_all(enrolment)) == 4
+    assert Judgment.objects.count() == 4
+
+
+def test_a_page_without_a_pair_offers_no_form():
+    assert read_form("<main><p>Nothing left.</p></main>") is None
+
+
+@pytest.mark.slow
+def test_the_whole_demo_runs_and_may_be_repeated():
+    for number in (1, 2):
+        said = StringIO()
+        call_command("demo", stdout=said)
+        assert f"Snapshot {number}:" in said.getvalue()
+    assert "128 responses, 64 pairs" in said.getvalue()
+    assert Judgment.objects.count() == 3 * 64
+    assert Snapshot.objects.count() == 2
+
+
+def test_a_model_that_does_not_load_stops_the_demo_with_the_reason():
+    with pytest.raises(CommandError, match="The run stopped.*no folder"):
+        call_command("demo", model="/no/such/folder", stdout=StringIO())
+    assert Run.objects.get().state == "failed"
+
+
+def test_another_model_needs_another_slug():
+    with pytest.raises(CommandError):
+        call_command("demo", model="/no/such/folder", stdout=StringIO())
+    with pytest.raises(CommandError, match="--slug another-demo"):
+        call_command("demo", model="/another", stdout=StringIO())
