@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from annotation import access
 from annotation.actions import events
 from annotation.actions.arms import add_arm
-from annotation.actions.enrolment import enrol
+from annotation.actions.enrolment import enrol, set_state
 from annotation.actions.prompts import clean_messages
 from annotation.actions.studies import add_guideline
 from annotation.errors import DomainError
@@ -254,9 +254,14 @@ class PromptAdmin(StudyRows):
     search_fields = ["key", "family"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
-        """What has been answered keeps its wording and its name."""
+        """What has been asked keeps its wording and its name."""
         fixed = super().get_readonly_fields(request, obj)
-        return [*fixed, "key", "messages"] if obj and obj.responses.exists() else fixed
+        return [*fixed, "key", "messages"] if obj and _is_asked(obj) else fixed
+
+
+def _is_asked(prompt: Prompt) -> bool:
+    """Whether a run or a response refers to the prompt; the database then refuses other words."""
+    return prompt.responses.exists() or prompt.items.exists()
 
 
 class ArmForm(forms.ModelForm):
@@ -324,7 +329,7 @@ class EnrolmentAdmin(StudyRows):
 
     def save_model(self, request: HttpRequest, obj: Enrolment, form, change: bool) -> None:
         if change:
-            obj.save(update_fields=["state"])
+            set_state(obj, obj.state, request.user)
         else:
             obj.pk = enrol(obj.study, obj.user, request.user).pk
 

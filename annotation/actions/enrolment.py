@@ -5,6 +5,7 @@ from django.utils.crypto import salted_hmac
 
 from annotation.actions import events
 from annotation.models import Enrolment, Study, User
+from annotation.vocabulary import EnrolmentState
 
 
 @transaction.atomic
@@ -16,6 +17,19 @@ def enrol(study: Study, user: User, actor: User | None = None) -> Enrolment:
     if created:
         events.record(study, "enrol", actor, rater=enrolment.code)
     return enrolment
+
+
+@transaction.atomic
+def set_state(enrolment: Enrolment, state: EnrolmentState, actor: User | None = None) -> bool:
+    """Pause a rater or let them go on; False when nothing changed.
+
+    Answers to the pair that a paused rater holds are kept as surplus.
+    """
+    changed = Enrolment.objects.filter(pk=enrolment.pk).exclude(state=state).update(state=state)
+    enrolment.state = state
+    if changed:
+        events.record(enrolment.study, "set_rater_state", actor, rater=enrolment.code, state=state)
+    return bool(changed)
 
 
 def pseudonym(study: Study, name: str) -> str:

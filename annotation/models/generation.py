@@ -95,7 +95,7 @@ class BatchItem(models.Model):
     """One request of a batch. It has a response, or a `failure`, or is still to be generated."""
 
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="items")
-    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="+")
+    prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="items")
     sample = models.PositiveSmallIntegerField()
     failure = models.TextField(blank=True)
 

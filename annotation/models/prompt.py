@@ -11,7 +11,8 @@ class Prompt(models.Model):
     """A conversation that ends with the user's turn.
 
     `messages` is a list of {"role": "system" | "user" | "assistant", "content": text}; the arm's system
-    prompt is added when generating and never stored here.
+    prompt is added when generating and never stored here. Key and messages stay as they are once a run or a
+    response refers to them (trigger `prompt_stays_as_it_was_asked`).
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="prompts")

@@ -23,6 +23,15 @@ def _arm_changed(differs: str) -> str:
     return f"OLD.frozen_at IS NOT NULL AND ({changed})"
 
 
+def _prompt_changed(differs: str) -> str:
+    changed = f"(OLD.messages {differs} NEW.messages OR OLD.key {differs} NEW.key)"
+    asked = " OR ".join(
+        f"EXISTS (SELECT 1 FROM annotation_{table} WHERE prompt_id = OLD.id)"
+        for table in ("batchitem", "response")
+    )
+    return f"{changed} AND ({asked})"
+
+
 def _rules(differs: str) -> list[tuple[str, str, str, str]]:
     """(name, table, events, condition that is refused)."""
     return [
@@ -31,6 +40,7 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         ("assignment_within_overlap", "annotation_assignment", "UPDATE", WITHIN_OVERLAP),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
+        ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
 
 

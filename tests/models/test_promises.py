@@ -6,10 +6,12 @@ from django.utils import timezone
 
 from annotation.actions.arms import freeze_arm
 from annotation.actions.claims import claim_next_pair
-from annotation.models import Arm, Assignment, Event, Judgment, Pair, ResponseJudgment, triggers
+from annotation.actions.runs import start_run
+from annotation.models import Arm, Assignment, Event, Judgment, Pair, Prompt, ResponseJudgment, triggers
 from annotation.vocabulary import AssignmentState
 from tests.cast import (
     a_judgment,
+    a_prompt,
     a_rateable_study,
     a_rater,
     a_study,
@@ -107,6 +109,22 @@ def test_a_frozen_arm_keeps_its_settings():
     freeze_arm(arm)
     refused(lambda: Arm.objects.filter(pk=arm.pk).update(model="other"), by="arm_stays_as_it_generated")
     refused(lambda: Arm.objects.filter(pk=arm.pk).update(frozen_at=None), by="arm_stays_as_it_generated")
+
+
+def test_a_prompt_that_was_answered_keeps_its_wording():
+    prompts = Prompt.objects.filter(study=a_rateable_study(pairs=1))
+    refused(lambda: prompts.update(key="other"), by="prompt_stays_as_it_was_asked")
+    refused(lambda: prompts.update(messages=[]), by="prompt_stays_as_it_was_asked")
+    assert prompts.update(family="kites") == 1
+
+
+def test_a_prompt_that_waits_in_a_run_keeps_its_wording():
+    study = a_study()
+    an_arm(study, "one")
+    prompts = Prompt.objects.filter(pk=a_prompt(study).pk)
+    assert prompts.update(key="renamed before the run") == 1
+    start_run(study)
+    refused(lambda: prompts.update(key="other"), by="prompt_stays_as_it_was_asked")
 
 
 def test_an_arm_may_be_renamed_when_frozen():

@@ -1,0 +1,39 @@
+"""Raters join a study and are paused."""
+
+import pytest
+from django.test import override_settings
+
+from annotation.actions.enrolment import enrol, pseudonym, set_state
+from annotation.models import Enrolment, Event
+from annotation.vocabulary import EnrolmentState
+from tests.cast import a_study, alice, bob
+
+pytestmark = pytest.mark.django_db
+
+
+def test_enrolling_twice_gives_one_place():
+    study = a_study()
+    assert enrol(study, bob()) == enrol(study, bob())
+    assert Event.objects.filter(verb="enrol").count() == 1
+
+
+def test_a_code_cannot_be_computed_without_the_secret_key():
+    study = a_study()
+    code = pseudonym(study, "user 1")
+    assert code == pseudonym(study, "user 1") != pseudonym(study, "user 2")
+    with override_settings(SECRET_KEY="another installation's"):
+        assert pseudonym(study, "user 1") != code
+
+
+def test_a_rater_has_another_code_in_every_study():
+    assert enrol(a_study("one"), bob()).code != enrol(a_study("two"), bob()).code
+
+
+def test_pausing_a_rater_is_on_record_once():
+    rater = enrol(a_study(), bob())
+    assert set_state(rater, EnrolmentState.PAUSED, alice())
+    assert not set_state(rater, EnrolmentState.PAUSED, alice())
+    assert Enrolment.objects.get().state == EnrolmentState.PAUSED
+    event = Event.objects.get(verb="set_rater_state")
+    assert event.detail == {"rater": rater.code, "state": "paused"}
+    assert event.actor == alice()
