@@ -141,6 +141,7 @@ class StudyAdmin(StudyRows):
         "researchers",
         "overlap",
         "allow_tie",
+        "matched_sampling",
         "guideline_condition",
         "harm_categories",
         "lease_minutes",

@@ -36,18 +36,21 @@ class StudyState(TextChoices):
 
 class RunState(TextChoices):
     RUNNING = "running", "Generating"
+    PAUSED = "paused", "Paused"
     GENERATED = "generated", "Making pairs"
     FAILED = "failed", "Stopped by a failure"
+    CANCELLED = "cancelled", "Cancelled"
     DONE = "done", "Done"
 
 
-UNFINISHED_RUN = (RunState.RUNNING, RunState.GENERATED, RunState.FAILED)
+UNFINISHED_RUN = (RunState.RUNNING, RunState.PAUSED, RunState.GENERATED, RunState.FAILED)
 
 
 class BatchState(TextChoices):
     QUEUED = "queued", "Queued"
     CLAIMED = "claimed", "Being generated"
     FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
     DONE = "done", "Done"
 
 

@@ -7,10 +7,11 @@ batch again; the old worker, should it still live, then records nothing.
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max
 from django.utils import timezone
 
 from annotation import draws
@@ -19,6 +20,7 @@ from annotation.actions.arms import freeze_arm
 from annotation.actions.pairing import make_pairs
 from annotation.errors import RunRefused
 from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
+from annotation.reports.fairness import sampling_differences
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.errors import InvalidSampling
 from models_runtime.types import Completion, FailedRequest, Outcome, Sampling
@@ -67,6 +69,12 @@ def _refuse_start(study: Study, arms: list[Arm]) -> None:
             Sampling.from_dict(arm.sampling)
         except InvalidSampling as error:
             raise RunRefused(f"The sampling of arm “{arm.name}” is not valid: {error}") from error
+    if study.matched_sampling and (differences := sampling_differences(arms)):
+        words = "; ".join(f"{row.setting} is {' and '.join(row.values)}" for row in differences)
+        raise RunRefused(
+            f"The arms are not sampled alike: {words}. Make them equal, or switch off "
+            "“matched sampling” in the study's settings if the difference is meant."
+        )
 
 
 def _parts(arm: Arm, samples: int, size: int) -> Iterable[tuple[Arm, list[tuple[Prompt, int]]]]:
@@ -135,8 +143,7 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     for outcome in outcomes:
         if isinstance(outcome, FailedRequest):
             BatchItem.objects.filter(pk=items[outcome.key].pk).update(failure=outcome.reason)
-    if not run.batches.exclude(state=BatchState.DONE).exists():
-        Run.objects.filter(pk=run.pk, state=RunState.RUNNING).update(state=RunState.GENERATED)
+    _close_if_generated(run)
     return True
 
 
@@ -170,13 +177,76 @@ def fail_batch(batch: Batch, reason: str) -> bool:
 
 
 @transaction.atomic
+def pause_run(run: Run, actor: User | None = None) -> None:
+    """Start no further batch; those under way are finished and kept. Raises RunRefused."""
+    _move(run, [RunState.RUNNING], RunState.PAUSED, "Only a run that is generating can be paused.")
+    events.record(run.study, "pause_run", actor, run=run.pk)
+
+
+@transaction.atomic
 def resume_run(run: Run, actor: User | None = None) -> None:
-    """Let a failed run go on where it stopped. Raises RunRefused when it has not failed."""
-    _lock_run(run.pk)
-    if not Run.objects.filter(pk=run.pk, state=RunState.FAILED).update(state=RunState.RUNNING, error=""):
-        raise RunRefused("Only a run that was stopped by a failure can be resumed.")
+    """Let a paused or failed run go on where it stopped. Raises RunRefused."""
+    stopped = [RunState.PAUSED, RunState.FAILED]
+    _move(run, stopped, RunState.RUNNING, "Only a run that is paused or stopped by a failure can be resumed.")
     run.batches.filter(state=BatchState.FAILED).update(state=BatchState.QUEUED, attempts=0, error="")
+    _close_if_generated(run)
     events.record(run.study, "resume_run", actor, run=run.pk)
+
+
+@transaction.atomic
+def cancel_run(run: Run, actor: User | None = None) -> None:
+    """End the run with what it has; a later run generates the rest. Raises RunRefused.
+
+    Batches under way are still recorded: they are paid for, and their responses count like any other.
+    """
+    going = [RunState.RUNNING, RunState.PAUSED, RunState.FAILED]
+    _move(run, going, RunState.CANCELLED, "This run is over already.", finished_at=timezone.now())
+    waiting = run.batches.filter(state__in=[BatchState.QUEUED, BatchState.FAILED])
+    waiting.update(state=BatchState.CANCELLED)
+    events.record(run.study, "cancel_run", actor, run=run.pk)
+
+
+@transaction.atomic
+def retry_failed(run: Run, actor: User | None = None) -> int:
+    """Ask again what a finished run could not answer; says how many. Raises RunRefused."""
+    # The lock on the study makes retries and starts take turns.
+    study = Study.objects.select_for_update(no_key=True).get(pk=run.study_id)
+    others = study.runs.unfinished().exclude(pk=run.pk)
+    if others.exists():
+        raise RunRefused("Another run of this study is not finished. Wait for it, or cancel it.")
+    _move(run, [RunState.DONE], RunState.RUNNING, "Only a run that is done can be retried.", finished_at=None)
+    failed = list(BatchItem.objects.filter(batch__run=run).exclude(failure="").select_related("batch"))
+    if not failed:
+        raise RunRefused("Every request of this run was answered.")
+    _move_to_new_batches(run, failed)
+    reasons = sorted({item.failure for item in failed})
+    events.record(study, "retry_failed", actor, run=run.pk, items=len(failed), reasons=reasons[:20])
+    return len(failed)
+
+
+def _move_to_new_batches(run: Run, items: list[BatchItem]) -> None:
+    number = run.batches.aggregate(last=Max("number"))["last"]
+    by_arm = sorted(items, key=lambda item: item.batch.arm_id)
+    for arm, group in groupby(by_arm, key=lambda item: item.batch.arm_id):
+        pks = [item.pk for item in group]
+        for start in range(0, len(pks), BATCH_SIZE):
+            number += 1
+            batch = Batch.objects.create(run=run, arm_id=arm, number=number)
+            BatchItem.objects.filter(pk__in=pks[start : start + BATCH_SIZE]).update(batch=batch, failure="")
+
+
+def _move(run: Run, states: list[RunState], to: RunState, refusal: str, **changes) -> None:
+    """Compare and swap the run's state under its lock; RunRefused when it is in none of `states`."""
+    _lock_run(run.pk)
+    changes.setdefault("error", "")
+    if not Run.objects.filter(pk=run.pk, state__in=states).update(state=to, **changes):
+        raise RunRefused(refusal)
+
+
+def _close_if_generated(run: Run) -> None:
+    """Move a running run on to its pairs once no batch is left. The run is locked."""
+    if not run.batches.exclude(state__in=[BatchState.DONE, BatchState.CANCELLED]).exists():
+        Run.objects.filter(pk=run.pk, state=RunState.RUNNING).update(state=RunState.GENERATED)
 
 
 def finish_run(run: Run) -> bool:
@@ -218,3 +288,10 @@ def note_worker(name: str, queue: str, at: datetime | None = None) -> None:
 def request_seed(batch: Batch, item: BatchItem) -> int:
     """The seed of one request: the same for all arms."""
     return draws.request_seed(batch.run.seed, item.prompt.key, item.sample)
+
+
+CONTROLS = {"pause": pause_run, "resume": resume_run, "cancel": cancel_run, "retry": retry_failed}
+"""What can be done with a run, by the word that the desk, the API and the command line use."""
+
+GOES_ON = {"resume", "retry"}
+"""The controls after which workers have something to do again."""

@@ -14,8 +14,10 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import runs
 from annotation.api import serializers
+from annotation.errors import NotFound
 from annotation.models import Arm, Run, Study
 from annotation.reports.agreement import agreement_report
+from annotation.reports.fairness import fairness_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import rating_progress, workers
 from annotation.reports.winrates import win_rate_report
@@ -79,6 +81,26 @@ class RunDetail(ForResearchers, generics.RetrieveAPIView):
 
     def get_object(self) -> Run:
         return access.run_for(self.request.user, self.kwargs["slug"], self.kwargs["pk"])
+
+
+class RunControl(RunDetail):
+    """POST pauses, resumes, cancels or retries; the reply is the run as it is then."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: Request, slug: str, pk: int, control: str) -> Response:
+        run = self.get_object()
+        if control not in runs.CONTROLS:
+            raise NotFound(f"A run can be told to {', '.join(runs.CONTROLS)}.")
+        runs.CONTROLS[control](run, request.user)
+        hinted = _hint(run) if control in runs.GOES_ON else {}
+        return Response({**self.get_serializer(self.get_object()).data, **hinted})
+
+
+class Fairness(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        """Where the arms' settings and answered prompts differ."""
+        return Response(asdict(fairness_report(self.study())))
 
 
 class Progress(ForResearchers, APIView):

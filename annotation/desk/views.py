@@ -24,6 +24,7 @@ from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
 from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
+from annotation.reports.fairness import fairness_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import failed_items, missing_worker, rating_progress, run_progress
 from annotation.reports.rows import counting
@@ -143,19 +144,24 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "progress": progress,
         "sentence": words.run_sentence(progress, bool(missing_worker(Run.objects.filter(pk=pk)))),
         "failed_items": failed_items(run) if progress.failed else (),
+        "fairness": fairness_report(run.study),
     }
     return _page(request, "_run" if request.htmx else "run", run.study, **context)
 
 
 @desk_page
 @require_POST
-def resume_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpResponse:
+    """Pause, resume, cancel or retry: see `runs.CONTROLS`."""
     run = access.run_for(request.user, slug, pk)
+    if control not in runs.CONTROLS:
+        raise Http404("There is no such control.")
     try:
-        runs.resume_run(run, request.user)
+        runs.CONTROLS[control](run, request.user)
     except DomainError as error:
         messages.error(request, str(error))
-    else:
+        return redirect("desk:run", slug, pk)
+    if control in runs.GOES_ON:
         _hint(request, run)
     return redirect("desk:run", slug, pk)
 

@@ -68,6 +68,10 @@ def run_sentence(progress: RunProgress, lacks_worker: bool = False) -> str:
         return f"Finished: {made}{_failures(progress)}."
     if progress.state == "failed":
         return f"Stopped with {made} made and kept{_failures(progress)}."
+    if progress.state == "paused":
+        return f"Paused with {made} made and kept{_failures(progress)}."
+    if progress.state == "cancelled":
+        return f"Cancelled with {made} made and kept{_failures(progress)}. A new run makes the rest."
     if progress.state == "generated":
         return f"Making pairs: {made} are there{_failures(progress)}."
     if lacks_worker:

@@ -45,7 +45,8 @@ def manifest_of(
 
 
 def _study(study: Study) -> dict:
-    fields = ("slug", "title", "question", "state", "overlap", "allow_tie", "guideline_condition", "seed")
+    fields = ("slug", "title", "question", "state", "overlap", "allow_tie", "matched_sampling")
+    fields += ("guideline_condition", "seed")
     return {field: getattr(study, field) for field in fields}
 
 

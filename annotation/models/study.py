@@ -33,6 +33,9 @@ class Study(models.Model):
         help_text="How many raters judge each pair. Applies to pairs made from now on.",
     )
     allow_tie = models.BooleanField(default=True, help_text="Offer “about equal” on the pair questions.")
+    matched_sampling = models.BooleanField(
+        default=True, help_text="Refuse a run whose arms differ in sampling (temperature, length …)."
+    )
     guideline_condition = models.CharField(
         max_length=20, choices=GuidelineCondition.choices, default=GuidelineCondition.POLICY_FREE
     )

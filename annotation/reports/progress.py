@@ -57,7 +57,19 @@ class RunProgress:
 
     @property
     def is_finished(self) -> bool:
-        return self.state in (RunState.DONE, RunState.FAILED)
+        """Whether nothing changes until somebody does something."""
+        return self.state not in (RunState.RUNNING, RunState.GENERATED)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """What can be done with the run now, as `actions.runs.CONTROLS` names it."""
+        if self.state == RunState.DONE:
+            return ("retry",) if self.failed else ()
+        return {
+            RunState.RUNNING: ("pause", "cancel"),
+            RunState.PAUSED: ("resume", "cancel"),
+            RunState.FAILED: ("resume", "cancel"),
+        }.get(RunState(self.state), ())
 
 
 def run_progress(run: Run, at: datetime | None = None) -> RunProgress:

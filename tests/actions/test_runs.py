@@ -10,7 +10,7 @@ from django.utils import timezone
 from annotation.actions import runs
 from annotation.actions.generating import generate
 from annotation.errors import RunRefused
-from annotation.models import Batch, Prompt, Response, Run, WorkerHeartbeat
+from annotation.models import Batch, BatchItem, Event, Prompt, Response, Run, WorkerHeartbeat
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.types import Completion, FailedRequest
 from models_runtime.worker import BackendCache
@@ -170,6 +170,78 @@ def test_only_a_failed_run_can_be_resumed():
     run = runs.start_run(a_study_to_generate())
     with pytest.raises(RunRefused):
         runs.resume_run(run)
+
+
+def test_a_paused_run_starts_no_batch_but_keeps_what_is_under_way():
+    run = runs.start_run(a_study_to_generate(prompts=2), batch_size=1)
+    under_way = runs.claim_batch(run.pk, "test")
+    runs.pause_run(run)
+    assert runs.claim_batch(run.pk, "test") is None
+    assert runs.record_completions(under_way, completions(under_way), {})
+    runs.resume_run(run)
+    assert generate_all(run).state == RunState.GENERATED
+    assert Response.objects.count() == 4
+
+
+def test_a_run_paused_at_its_very_end_goes_on_to_its_pairs_when_resumed():
+    run = runs.start_run(a_study_to_generate(prompts=1), batch_size=4)
+    batches = [runs.claim_batch(run.pk, "test") for _ in range(2)]
+    runs.pause_run(run)
+    for batch in batches:
+        runs.record_completions(batch, completions(batch), {})
+    runs.resume_run(run)
+    run.refresh_from_db()
+    assert run.state == RunState.GENERATED
+
+
+def test_a_cancelled_run_keeps_what_it_has_and_lets_another_make_the_rest():
+    study = a_study_to_generate(prompts=3)
+    run = runs.start_run(study, batch_size=1)
+    generate(runs.claim_batch(run.pk, "test"), BackendCache())
+    runs.cancel_run(run)
+    assert runs.claim_batch(run.pk, "test") is None
+    assert Response.objects.count() == 1
+    assert generate_all(runs.start_run(study)).state == RunState.GENERATED
+    assert Response.objects.count() == 6
+
+
+def test_a_run_that_is_over_is_neither_paused_nor_cancelled():
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
+    runs.finish_run(run)
+    for control in ("pause", "cancel", "resume"):
+        with pytest.raises(RunRefused):
+            runs.CONTROLS[control](run)
+
+
+def test_what_could_not_be_answered_is_asked_again():
+    run = runs.start_run(a_study_to_generate(prompts=2))
+    while batch := runs.claim_batch(run.pk, "test"):
+        first, second = completions(batch)
+        runs.record_completions(batch, [first, FailedRequest(second.key, "Too long.")], {})
+    runs.finish_run(run)
+    assert runs.retry_failed(run) == 2
+    assert generate_all(run).state == RunState.GENERATED
+    assert Response.objects.count() == 4
+    assert not BatchItem.objects.exclude(failure="").exists()
+    assert Event.objects.get(verb="retry_failed").detail["reasons"] == ["Too long."]
+
+
+def test_a_run_without_failures_has_nothing_to_retry():
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
+    runs.finish_run(run)
+    with pytest.raises(RunRefused, match="was answered"):
+        runs.retry_failed(run)
+    run.refresh_from_db()
+    assert run.state == RunState.DONE
+
+
+def test_arms_that_are_sampled_differently_are_refused_unless_the_study_says_so():
+    study = a_study_to_generate(prompts=1)
+    study.arms.filter(name="two").update(sampling={"temperature": 0.7})
+    with pytest.raises(RunRefused, match="temperature is 0.0 and 0.7"):
+        runs.start_run(study)
+    type(study).objects.update(matched_sampling=False)
+    assert runs.start_run(study)
 
 
 def test_an_error_of_the_backend_is_recorded_and_raised_for_the_log():

@@ -7,6 +7,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from annotation import tasks
+from annotation.actions.runs import start_run
 from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
@@ -16,7 +17,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
-READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes")
+READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness")
 
 
 def address(name: str, study: Study) -> str:
@@ -157,6 +158,30 @@ def test_a_wrong_number_of_samples_is_refused(alice, hints, samples):
     assert answer.status_code == 400
     assert "samples" in answer.json()
     assert not Run.objects.exists()
+
+
+def test_a_run_is_controlled_and_the_reply_says_how_it_stands(alice, hints):
+    study = a_generating_study()
+    pk = alice.post(address("runs", study), {"samples": 1}).json()["id"]
+
+    def tell(control):
+        return alice.post(reverse("api:control_run", args=[study.slug, pk, control]))
+
+    assert tell("pause").json()["state"] == "paused"
+    assert tell("resume").json()["state"] == "running"
+    assert tell("retry").status_code == 409
+    assert tell("cancel").json()["state"] == "cancelled"
+    assert tell("explode").status_code == 404
+    assert len(hints) == 2
+
+
+def test_only_the_studys_researchers_control_its_runs(hints):
+    study = a_generating_study()
+    run = start_run(study)
+    answer = client_of(cast.mallory()).post(reverse("api:control_run", args=[study.slug, run.pk, "cancel"]))
+    assert answer.status_code == 404
+    run.refresh_from_db()
+    assert run.state == "running"
 
 
 def test_a_run_that_cannot_start_is_a_conflict_with_its_reason(alice, hints):

@@ -36,7 +36,7 @@ def pages(study: Study) -> list[str]:
 
 def posts(study: Study) -> list[str]:
     own = [reverse(f"desk:{name}", args=[study.slug]) for name in POSTS]
-    return [*own, reverse("desk:resume_run", args=[study.slug, Run.objects.get(study=study).pk])]
+    return [*own, reverse("desk:control_run", args=[study.slug, Run.objects.get(study=study).pk, "resume"])]
 
 
 def test_alice_sees_every_page(client, study):

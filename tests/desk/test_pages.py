@@ -225,7 +225,7 @@ def test_a_failed_run_says_why_and_is_resumed(alice, hints):
     run = runs.start_run(study)
     runs.fail_batch(runs.claim_batch(run.pk, "w"), "The model <x> does not load.")
     assert "The model &lt;x&gt; does not load." in text_of(alice, "run", study.slug, run.pk)
-    alice.post(reverse("desk:resume_run", args=[study.slug, run.pk]))
+    alice.post(reverse("desk:control_run", args=[study.slug, run.pk, "resume"]))
     run.refresh_from_db()
     assert (run.state, hints) == ("running", [run])
 
@@ -233,8 +233,8 @@ def test_a_failed_run_says_why_and_is_resumed(alice, hints):
 def test_a_run_that_did_not_fail_is_not_resumed(alice, hints):
     study = a_generating_study()
     run = runs.start_run(study)
-    answer = alice.post(reverse("desk:resume_run", args=[study.slug, run.pk]), follow=True)
-    assert "Only a run that was stopped by a failure can be resumed." in answer.content.decode()
+    answer = alice.post(reverse("desk:control_run", args=[study.slug, run.pk, "resume"]), follow=True)
+    assert "Only a run that is paused or stopped by a failure can be resumed." in answer.content.decode()
     assert not hints
 
 

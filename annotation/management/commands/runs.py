@@ -1,0 +1,77 @@
+"""`python manage.py runs STUDY …`: start a run, watch it, pause, resume, cancel or retry it."""
+
+import time
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from kombu.exceptions import KombuError
+
+from annotation import tasks
+from annotation.actions import runs
+from annotation.errors import DomainError
+from annotation.management.studies import study_named
+from annotation.models import Run, Study
+from annotation.reports.fairness import fairness_report
+from annotation.reports.progress import run_progress
+
+
+class Command(BaseCommand):
+    help = "Start, watch, pause, resume, cancel or retry a study's generation."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="the study's slug")
+        parser.add_argument(
+            "what",
+            choices=["start", "status", "fairness", *runs.CONTROLS],
+            help="what to do with its newest run",
+        )
+        parser.add_argument("--samples", type=int, default=1, help="answers per prompt and arm (start)")
+        parser.add_argument("--wait", action="store_true", help="show progress until the run is over")
+
+    def handle(self, *args, study: str, what: str, samples: int, wait: bool, **options) -> None:
+        found = study_named(study)
+        if what == "fairness":
+            return self.show_fairness(found)
+        try:
+            run = runs.start_run(found, samples) if what == "start" else self.newest(found)
+            if what in runs.CONTROLS:
+                runs.CONTROLS[what](run)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        if what == "start" or what in runs.GOES_ON:
+            self.hint(run)
+        self.show(run)
+        while wait and not run_progress(run).is_finished:
+            time.sleep(2)
+            run.refresh_from_db()
+            self.show(run)
+
+    def newest(self, study: Study) -> Run:
+        run = study.runs.first()
+        if run is None:
+            raise CommandError(f"“{study.slug}” has no run yet. Start one: manage.py runs {study.slug} start")
+        return run
+
+    def hint(self, run: Run) -> None:
+        try:
+            tasks.hint(run)
+        except (KombuError, OSError):
+            self.stderr.write("The queue does not answer; the run starts by itself when it is back.")
+
+    def show(self, run: Run) -> None:
+        run.refresh_from_db()
+        now = run_progress(run)
+        speed = f", {now.tokens_per_second:.0f} tokens/s" if now.tokens_per_second else ""
+        left = f", about {now.seconds_left:.0f} s left" if now.seconds_left else ""
+        self.stdout.write(
+            f"Run {run.pk}: {run.get_state_display().lower()}, {now.done} of {now.total} responses, "
+            f"{now.failed} failed{speed}{left}"
+        )
+        if now.error:
+            self.stdout.write(f"  {now.error}")
+
+    def show_fairness(self, study: Study) -> None:
+        report = fairness_report(study)
+        for row in report.differences:
+            self.stdout.write(f"{row.setting}: " + " | ".join(row.values))
+        for row in report.coverage:
+            self.stdout.write(f"{row.arm}: {row.responses} responses, {row.unmatched} without a counterpart")

@@ -1,0 +1,74 @@
+"""`manage.py runs`: the same controls from the command line."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation import tasks
+from annotation.models import Run
+from tests.cast import a_prompt, a_study, an_arm
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def hinted(monkeypatch):
+    runs = []
+    monkeypatch.setattr(tasks, "hint", runs.append)
+    return runs
+
+
+def a_study_to_run():
+    study = a_study()
+    an_arm(study, "one")
+    a_prompt(study)
+    return study
+
+
+def say(*words) -> str:
+    said = StringIO()
+    call_command("runs", *words, stdout=said)
+    return said.getvalue()
+
+
+def test_a_run_is_started_paused_resumed_and_cancelled(hinted):
+    a_study_to_run()
+    assert "generating, 0 of 1 responses" in say("kites", "start")
+    assert "paused" in say("kites", "pause")
+    assert "generating" in say("kites", "resume")
+    assert "cancelled" in say("kites", "cancel")
+    assert len(hinted) == 2
+
+
+def test_a_refusal_is_said_and_changes_nothing():
+    a_study_to_run()
+    say("kites", "start")
+    with pytest.raises(CommandError, match="not finished"):
+        say("kites", "start")
+    assert Run.objects.count() == 1
+
+
+def test_a_study_without_a_run_says_how_to_start_one():
+    a_study()
+    with pytest.raises(CommandError, match="runs kites start"):
+        say("kites", "status")
+
+
+def test_it_waits_until_the_run_is_over(monkeypatch):
+    study = a_study_to_run()
+    monkeypatch.setattr("time.sleep", lambda _: tasks.generate_batch(study.runs.get().pk))
+    monkeypatch.setattr(tasks.finish_run, "delay", lambda run: tasks.finish_run(run))
+    assert "done, 1 of 1" in say("kites", "start", "--wait").splitlines()[-1]
+
+
+def test_it_shows_where_the_arms_differ():
+    study = a_study_to_run()
+    an_arm(study, "two", system_prompt="Help.")
+    assert "system_prompt:  | Help." in say("kites", "fairness")
+
+
+def test_an_unknown_study_names_those_there_are():
+    a_study()
+    with pytest.raises(CommandError, match="There are: kites"):
+        say("nowhere", "status")
