@@ -166,7 +166,7 @@ class StudyAdmin(StudyRows):
         return super().formfield_for_manytomany(field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: Study, form: forms.ModelForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        save_changed(obj, form, change)
         events.record(obj, "change_study" if change else "create_study", request.user)
 
     def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets, change: bool) -> None:
@@ -191,6 +191,14 @@ class GuidelineVersionAdmin(StudyRows):
     def save_model(self, request: HttpRequest, obj: GuidelineVersion, form, change: bool) -> None:
         made = add_guideline(obj.study, obj.body, request.user)
         obj.pk, obj.version = made.pk, made.version
+
+
+def save_changed(obj: models.Model, form: forms.ModelForm, change: bool) -> None:
+    """Write only what the form changed: the page may be older than the rest of the row."""
+    if not change:
+        return obj.save()
+    columns = {field.name for field in obj._meta.concrete_fields}
+    return obj.save(update_fields=columns & set(form.changed_data))
 
 
 # Prompts and arms ------------------------------------------------------------------------------------

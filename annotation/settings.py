@@ -64,6 +64,8 @@ _make_folders("broker/messages", "broker/control", "log", "media", "snapshots", 
 SECRET_KEY = _secret_key()
 DEBUG = _flag("DEBUG")
 ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+if host := os.environ.get("HOST"):  # where `make run` listens; 0.0.0.0 and :: are every name of the machine
+    ALLOWED_HOSTS += ["*"] if host in ("0.0.0.0", "::") else [f"[{host}]" if ":" in host else host]
 CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
@@ -239,7 +241,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {"annotation.tasks.generate_batch": {"queue": "gpu"}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
-# Each message expires before the next one is due, so that they do not pile up while no worker lives.
+# Each message expires before the next one is due: a worker that comes back throws the old ones away unread.
 CELERY_BEAT_SCHEDULE = {
     "requeue-stale": {"task": "annotation.tasks.requeue_stale", "schedule": 10, "options": {"expires": 9}},
     "note-worker-default": {

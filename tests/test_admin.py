@@ -1,6 +1,7 @@
 """The admin: researchers see their own studies' rows, make raters, and gain no rights."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from django.contrib import admin
@@ -9,6 +10,7 @@ from django.urls import reverse
 
 from annotation.actions import runs
 from annotation.actions.arms import freeze_arm
+from annotation.admin import save_changed
 from annotation.models import Arm, Enrolment, Event, GuidelineVersion, Judgment, Prompt, Study, User
 from tests import cast
 from tests.reports.studies import a_varied_study
@@ -290,3 +292,15 @@ def test_a_judgment_is_neither_changed_nor_deleted(client):
     assert client.post(change(judgment), {"rationale": "other"}).status_code == 403
     deletion = reverse("admin:annotation_judgment_delete", args=[judgment.pk])
     assert client.post(deletion, {"post": "yes"}).status_code == 403
+
+
+def test_a_page_that_grew_old_puts_nothing_back():
+    """Only what the form changed is written; the study was closed while the page was open."""
+    study = cast.a_rateable_study(pairs=2)
+    form = SimpleNamespace(changed_data=["title"])
+    stale = Study.objects.get(pk=study.pk)
+    Study.objects.filter(pk=study.pk).update(state="closed", pair_count=9)
+    stale.title = "Renamed"
+    save_changed(stale, form, change=True)
+    study.refresh_from_db()
+    assert (study.title, study.state, study.pair_count) == ("Renamed", "closed", 9)

@@ -182,3 +182,25 @@ class OneFolder:
 
     def path(self, name: str) -> str:
         return str(self.folder / name)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80/"),
+        ("0.0.0.0", "http://127.0.0.1:80/"),
+        ("::1", "http://[::1]:80/"),
+        ("::", "http://[::1]:80/"),
+    ],
+)
+def test_the_address_is_one_that_a_browser_here_can_open(host, address):
+    assert run_local.address_of(host, 80) == address
+
+
+def test_messages_that_nobody_read_are_cleared_at_the_start(monkeypatch, tmp_path):
+    (tmp_path / "messages").mkdir()
+    (tmp_path / "messages" / "1.gpu.msg").write_text("{}")
+    monkeypatch.setattr(settings, "BROKER_FOLDER", tmp_path)
+    monkeypatch.setattr(settings, "CELERY_BROKER_URL", "filesystem://")
+    run_local.empty_broker()
+    assert not any((tmp_path / "messages").iterdir())

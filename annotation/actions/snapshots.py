@@ -17,7 +17,7 @@ from annotation.actions import events
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
 from annotation.export.card import data_card
 from annotation.export.formats import described
-from annotation.export.manifest import manifest_of
+from annotation.export.manifest import manifest_of, versions
 from annotation.export.tables import Written, write_tables
 from annotation.models import Judgment, Snapshot, Study, User
 
@@ -44,7 +44,8 @@ def freeze_snapshot(
         card = draft / "README.md"
         card.write_text(data_card(study, written.counts), encoding="utf-8")
         written.files[card.name] = described(card)
-        return _publish(study, actor, draft, target, written, min_judgments)
+        # Asking for versions may take a moment, so it is done before anything is locked.
+        return _publish(study, actor, draft, target, written, min_judgments, versions())
 
 
 def _refuse_target(target: Path) -> None:
@@ -82,7 +83,13 @@ def _draft_folder(home: Path, target: Path | None) -> Iterator[Path]:
 
 
 def _publish(
-    study: Study, actor: User | None, draft: Path, target: Path | None, written: Written, min_judgments: int
+    study: Study,
+    actor: User | None,
+    draft: Path,
+    target: Path | None,
+    written: Written,
+    min_judgments: int,
+    made_with: dict,
 ) -> Snapshot:
     """Number the snapshot, name its folder, record it: in one short transaction, or not at all."""
     folder = None
@@ -93,7 +100,9 @@ def _publish(
             number = _next_number(study, target)
             folder = target or settings.SNAPSHOTS / study.slug / str(number)
             now = timezone.now()
-            manifest = manifest_of(study, number, now, written.files, written.counts, min_judgments)
+            manifest = manifest_of(
+                study, number, now, written.files, written.counts, min_judgments, made_with
+            )
             (draft / "manifest.json").write_text(
                 json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
             )

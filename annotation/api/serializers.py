@@ -31,17 +31,27 @@ class StudySerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class RunSerializer(serializers.ModelSerializer):
-    """A run with where it stands; for writing, only `samples`."""
+class RunLineSerializer(serializers.ModelSerializer):
+    """A run as a line of the list: without its progress, which costs queries of its own."""
 
     id = serializers.IntegerField(source="pk", read_only=True)
+
+    class Meta:
+        model = Run
+        fields = ["id", "state", "samples", "seed", "error", "created_at", "finished_at"]
+        read_only_fields = fields
+
+
+class RunSerializer(RunLineSerializer):
+    """A run with where it stands; for writing, only `samples`."""
+
     samples = serializers.IntegerField(min_value=1, max_value=8, default=1)
     progress = serializers.SerializerMethodField()
 
     class Meta:
         model = Run
-        fields = ["id", "state", "samples", "seed", "error", "created_at", "finished_at", "progress"]
-        read_only_fields = ["id", "state", "seed", "error", "created_at", "finished_at"]
+        fields = [*RunLineSerializer.Meta.fields, "progress"]
+        read_only_fields = [name for name in RunLineSerializer.Meta.fields if name != "samples"]
 
     def get_progress(self, run: Run) -> dict:
         return asdict(run_progress(run))

@@ -54,8 +54,11 @@ class StudyDetail(ForResearchers, generics.RetrieveAPIView):
 
 
 class RunList(ForResearchers, generics.ListCreateAPIView):
-    serializer_class = serializers.RunSerializer
     pagination_class = Pages
+
+    def get_serializer_class(self) -> type[serializers.RunLineSerializer]:
+        reads = self.request.method != "POST"
+        return serializers.RunLineSerializer if reads else serializers.RunSerializer
 
     def get_queryset(self) -> QuerySet[Run]:
         return self.study().runs.all()

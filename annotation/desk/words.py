@@ -1,7 +1,7 @@
 """Numbers as people read them on the desk."""
 
 from annotation.reports.progress import RunProgress
-from annotation.reports.winrates import Headline
+from annotation.reports.winrates import FEW_PROMPTS, Headline
 from annotation.stats.estimate import Estimate
 
 MINUS, DASH, SPACE = "−", "–", "\u00a0"
@@ -42,13 +42,17 @@ def decimal_interval(estimate: Estimate) -> str:
 def headline(line: Headline) -> str:
     """The sentence that answers the study's question."""
     interval = percent_interval(line.rate)
-    rate = f"{percent(line.rate.value)} of pairs" + (f" ({interval})" if interval else "")
     judged = count(line.judgments, "judgment")
+    rate = f"{percent(line.rate.value)}{f' ({interval})' if interval else ''} of {judged}"
     if line.decided:
-        return f"{line.winner} wins {rate}, {judged}."
+        return f"{line.winner} wins {rate}."
+    if line.rate.value == 0.5:
+        return f"Neither is ahead: {line.winner} and {line.loser} share {judged} evenly."
+    if line.prompts < FEW_PROMPTS:
+        return f"Too early to say: {line.winner} wins {rate} on only {count(line.prompts, 'prompt')}."
     if not interval:
-        return f"{line.winner} wins {rate}, {judged}: too few to say how sure that is."
-    return f"Neither is ahead for sure: {line.winner} wins {rate}, {judged}."
+        return f"{line.winner} wins {rate}. {line.rate.reason}"
+    return f"Neither is ahead for sure: {line.winner} wins {rate}."
 
 
 def duration(seconds: float) -> str:

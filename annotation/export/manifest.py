@@ -10,6 +10,7 @@ import pyarrow
 from django.conf import settings
 
 from annotation.export.preferences import RULE, RULE_IN_WORDS, RULE_VERSION
+from annotation.export.rows import public_name
 from annotation.models import Arm, Study
 
 FORMAT_VERSION = 1
@@ -21,9 +22,15 @@ CONSISTENCY = (
 
 
 def manifest_of(
-    study: Study, number: int, created_at: datetime, files: dict, counts: dict, min_judgments: int
+    study: Study,
+    number: int,
+    created_at: datetime,
+    files: dict,
+    counts: dict,
+    min_judgments: int,
+    made_with: dict,
 ) -> dict:
-    """All of it as JSON values."""
+    """All of it as JSON values; `made_with` is what `versions()` said."""
     return {
         "format_version": FORMAT_VERSION,
         "number": number,
@@ -39,7 +46,7 @@ def manifest_of(
         },
         "consistency": CONSISTENCY,
         "counts": counts,
-        "versions": versions(),
+        "versions": made_with,
         "files": files,
     }
 
@@ -52,7 +59,7 @@ def _study(study: Study) -> dict:
 
 def _arm(arm: Arm) -> dict:
     fields = ("name", "position", "backend", "model", "revision", "dtype", "system_prompt", "sampling")
-    return {field: getattr(arm, field) for field in fields}
+    return {**{field: getattr(arm, field) for field in fields}, "model": public_name(arm.model)}
 
 
 def versions() -> dict:

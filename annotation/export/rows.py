@@ -1,6 +1,7 @@
 """Table rows as plain dicts. Column names are those that the import commands read."""
 
 from contextlib import closing
+from pathlib import PurePath
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
@@ -112,10 +113,18 @@ def _answers(part: ResponseJudgment, prefix: str = "") -> dict:
     return {f"{prefix}{question}": getattr(part, question) for question in RESPONSE_QUESTIONS}
 
 
+def public_name(model: str) -> str:
+    """A model's name as others may read it: of a local folder only its own, not whose home it is in."""
+    is_local = model.startswith(("/", "~", ".")) or "\\" in model
+    return PurePath(model).name if is_local else model
+
+
 def response_row(response: Response) -> dict:
     """One response with its prompt and how it came about."""
     prompt = response.prompt
     provenance = {k: v for k, v in response.provenance.items() if k not in PRIVATE_PROVENANCE}
+    if "model" in provenance:
+        provenance["model"] = public_name(provenance["model"])
     return {
         "prompt_key": prompt.key,
         "messages": prompt.messages,

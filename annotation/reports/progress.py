@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from annotation.models import Batch, BatchItem, Enrolment, Run, Study, WorkerHeartbeat
 from annotation.reports.rows import counting
-from annotation.vocabulary import BatchState, RunState
+from annotation.vocabulary import BatchState, JudgmentSource, RunState
 
 RATE_WINDOW = timedelta(minutes=5)
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
@@ -138,32 +138,32 @@ class RaterProgress:
 
 @dataclass(frozen=True)
 class RatingProgress:
-    """`judgments` of pairs out of `needed` (each pair's overlap); `full` pairs have all of theirs.
+    """`judgments` rated here, out of `needed` (each pair's overlap); `full` pairs have all of theirs.
 
-    `single` counts imported judgments of one response.
+    `imported` judgments take nobody's place: they count in reports and not towards the overlap.
     """
 
     pairs: int
     full: int
     judgments: int
     needed: int
-    single: int
+    imported: int
     raters: tuple[RaterProgress, ...]
 
 
 def rating_progress(study: Study) -> RatingProgress:
     """How far rating has come. Five queries."""
     pairs = study.pairs.aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
-    of_pairs = Count("pk", filter=Q(pair__isnull=False))
-    judged = counting(study).aggregate(of_pairs=of_pairs, all=Count("pk"))
-    per_pair = counting(study).filter(pair__isnull=False).order_by().values("pair")
+    rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
+    judged = counting(study).aggregate(rated=rated, all=Count("pk"))
+    per_pair = counting(study).filter(source=JudgmentSource.RATED).order_by().values("pair")
     full = per_pair.annotate(n=Count("pk"), k=Max("pair__overlap")).filter(n__gte=F("k")).count()
     return RatingProgress(
         pairs=pairs["count"],
         full=full,
-        judgments=judged["of_pairs"],
+        judgments=judged["rated"],
         needed=pairs["needed"],
-        single=judged["all"] - judged["of_pairs"],
+        imported=judged["all"] - judged["rated"],
         raters=_raters(study),
     )
 

@@ -1,7 +1,7 @@
 """The answers that count, as NumPy tables: one query each, however many judgments there are."""
 
 import numpy as np
-from django.db.models import QuerySet, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
 from numpy.typing import NDArray
 
@@ -41,17 +41,21 @@ PAIR_ROW = np.dtype(
 )
 
 
+IN_ORDER = (F("judgment__assignment__submitted_at").asc(nulls_first=True), "judgment_id", "pk")
+"""A correction keeps the place of what it corrects; imported judgments come first."""
+
+
 def counting(study: Study) -> QuerySet[Judgment]:
     """The study's judgments that count: current revisions, without surplus."""
     return Judgment.objects.that_count().filter(study=study)
 
 
 def response_rows(study: Study) -> Rows:
-    """A RESPONSE_ROW for each judged response of each judgment, in the order they were given.
+    """A RESPONSE_ROW for each judged response of each judgment, in the order they were first given.
 
     "" and UNANSWERED stand for what an imported row does not answer.
     """
-    rows = ResponseJudgment.objects.filter(judgment__in=counting(study)).order_by("judgment_id", "pk")
+    rows = ResponseJudgment.objects.filter(judgment__in=counting(study))
     fields = (
         "judgment__enrolment_id",
         "response_id",
@@ -63,7 +67,7 @@ def response_rows(study: Study) -> Rows:
         Coalesce("helpfulness", Value(UNANSWERED)),
         "mode",
     )
-    return np.fromiter(rows.values_list(*fields).iterator(), dtype=RESPONSE_ROW)
+    return np.fromiter(rows.order_by(*IN_ORDER).values_list(*fields).iterator(), dtype=RESPONSE_ROW)
 
 
 def pair_rows(study: Study) -> Rows:

@@ -500,3 +500,16 @@ def assert_agrees_as_published(study, arm, reference):
     assert kappa == pytest.approx(reference["fleiss_kappa_statsmodels"], abs=1e-12)
     said = next(q for q in agreement_report(study, arm=arm).questions if q.question == "mode")
     assert (said.raw.value, said.alpha.value, said.items) == (pytest.approx(raw), pytest.approx(alpha), 450)
+
+
+@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201)])
+def test_a_name_that_is_too_long_is_said(tmp_path, slug, title):
+    said = refusal("import_responses", slug, jsonl(tmp_path, answer()), "--create", title)
+    assert "is the most" in said
+    assert not Study.objects.exists()
+
+
+def test_a_time_before_time_is_a_bad_row(tmp_path):
+    a_rateable_study(pairs=1)
+    row = about_response() | {"created_at": "0001-01-01T00:00:00+05:00"}
+    assert "it must be a time" in refusal("import_judgments", "kites", jsonl(tmp_path, row))

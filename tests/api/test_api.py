@@ -205,3 +205,11 @@ def test_malformed_json_is_refused_with_a_sentence(alice, hints):
     answer = alice.post(address("runs", a_generating_study()), "{", content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["detail"]
+
+
+def test_the_list_of_runs_costs_the_same_queries_however_long_it_is(alice, django_assert_num_queries):
+    study = a_generating_study()
+    for count in (1, 12):
+        Run.objects.bulk_create([Run(study=study, seed=1, state="done") for _ in range(count)])
+        with django_assert_num_queries(4):
+            assert "progress" not in alice.get(address("runs", study)).json()["results"][0]

@@ -109,17 +109,28 @@ def test_no_page_has_inline_style_or_script(alice):
 def test_a_headline_says_when_nobody_is_ahead():
     undecided = _headline(Estimate(0.52, 0.46, 0.58, 90), decided=False)
     assert words.headline(undecided) == (
-        "Neither is ahead for sure: one wins 52\u00a0% of pairs (46–58), 1,204\u00a0judgments."
+        "Neither is ahead for sure: one wins 52\u00a0% (46–58) of 1,204\u00a0judgments."
     )
 
 
 def test_a_headline_says_who_wins():
     decided = _headline(Estimate(0.62, 0.57, 0.67, 90), decided=True)
-    assert words.headline(decided) == "one wins 62\u00a0% of pairs (57–67), 1,204\u00a0judgments."
+    assert words.headline(decided) == "one wins 62\u00a0% (57–67) of 1,204\u00a0judgments."
 
 
-def _headline(rate: Estimate, decided: bool) -> Headline:
-    return Headline("one", "two", rate, decided, judgments=1204, prompts=300)
+def test_a_headline_of_nothing_but_ties_names_no_winner():
+    even = _headline(Estimate(0.5, None, None, 90, "All the same."), decided=False)
+    assert words.headline(even) == "Neither is ahead: one and two share 1,204\u00a0judgments evenly."
+
+
+def test_a_headline_of_few_prompts_says_that_it_is_too_early():
+    early = _headline(Estimate(0.78, 0.67, 1.0, 9), decided=False, prompts=3)
+    assert words.headline(early).startswith("Too early to say: one wins 78")
+    assert words.headline(early).endswith("on only 3\u00a0prompts.")
+
+
+def _headline(rate: Estimate, decided: bool, prompts: int = 300) -> Headline:
+    return Headline("one", "two", rate, decided, judgments=1204, prompts=prompts)
 
 
 def test_numbers_that_do_not_exist_are_a_dash():

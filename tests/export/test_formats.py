@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.export.formats import SCHEMAS, TableFiles
+from annotation.export.rows import public_name
 
 
 def a_response(number):
@@ -51,3 +52,11 @@ def test_a_row_with_other_columns_is_an_error(tmp_path):
         row = a_response(1)
         del row["created_at"]
         table.add(row)
+
+
+@pytest.mark.parametrize(
+    ("model", "public"),
+    [("/home/ada/models/one", "one"), ("./one", "one"), ("~/one", "one"), ("org/name", "org/name"), ("", "")],
+)
+def test_a_local_folder_tells_nobodys_home(model, public):
+    assert public_name(model) == public

@@ -5,8 +5,10 @@ from itertools import combinations, permutations
 
 import pytest
 
+from annotation.actions.judging import revise_judgment
 from annotation.models import Arm, ResponseJudgment
 from annotation.reports.agreement import agreement_report
+from annotation.reports.rows import first_of_each, response_rows
 from annotation.vocabulary import ResponseMode, Severity
 from tests import cast
 from tests.reports.studies import a_varied_study, judge, safe, two_raters, unsafe
@@ -125,3 +127,19 @@ def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
     study = a_varied_study(4)
     with django_assert_num_queries(2):
         agreement_report(study)
+
+
+def test_a_correction_keeps_the_place_of_what_it_corrects():
+    """The response is met in two pairs; correcting the first answer must not put the second first."""
+    study = cast.a_study()
+    arms = [cast.an_arm(study, name, backend="") for name in ("one", "two", "three")]
+    prompt = cast.a_prompt(study)
+    for arm in arms:
+        cast.a_response(prompt, arm)
+    cast.make_pairs(study)
+    bob, _ = two_raters(study)
+    first = cast.a_judgment(bob, cast.answers(safe(1), safe(1)))
+    cast.a_judgment(bob, cast.answers(safe(4), safe(4)))
+    revise_judgment(first.assignment, cast.answers(safe(2), safe(2)), "corrected")
+    rows = first_of_each(response_rows(study), "response")
+    assert sorted(rows["helpfulness"]) == [2, 2, 4]

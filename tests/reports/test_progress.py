@@ -146,3 +146,17 @@ def test_where_nothing_waits_no_worker_is_missed():
     assert missing_worker(Run.objects.all()) == "No worker is alive."
     runs.fail_batch(runs.claim_batch(run.pk, "w"), "The model does not load.")
     assert missing_worker(Run.objects.all()) == ""
+
+
+def test_imported_judgments_take_nobodys_place():
+    study = cast.a_rateable_study(pairs=1, overlap=1)
+    for code in ("one", "two"):
+        study.judgments.create(
+            enrolment=study.enrolments.create(code=code),
+            source="imported",
+            pair=study.pairs.get(),
+            guideline_condition="policy_free",
+            balance_canonical=1,
+        )
+    progress = rating_progress(study)
+    assert (progress.judgments, progress.needed, progress.full, progress.imported) == (0, 1, 0, 2)

@@ -81,8 +81,10 @@ def moment(value: object, field: str) -> datetime | None:
         return None
     try:
         at = parse_datetime(text)
-    except ValueError:
+        if at is not None:
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         at = None
     if at is None:
         raise BadRow(f"“{field}” is {text}; it must be a time such as 2026-05-31T14:05:00Z.")
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return at

@@ -74,6 +74,10 @@ def import_into_new_study(
         validate_slug(slug)
     except ValidationError as error:
         raise DomainError(f"“{slug}” cannot name a study: use letters, digits, - and _ only.") from error
+    for name, field in ((slug, "slug"), (title, "title")):
+        longest = Study._meta.get_field(field).max_length
+        if len(name) > longest:
+            raise DomainError(f"The study's {field} has {len(name)} characters; {longest} is the most.")
     study = create_study(slug, title, researcher)
     return import_responses(study, path, mapping, actor=researcher, **options)
 

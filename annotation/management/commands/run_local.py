@@ -198,9 +198,9 @@ class Command(BaseCommand):
         try:
             supervisor.start()
             self.say("Starting …")
-            supervisor.wait_for_page(f"http://{host}:{port}/")
+            supervisor.wait_for_page(address_of(host, port))
             if not supervisor.asked_to_stop:
-                self.welcome(f"http://{host}:{port}/", log_ins)
+                self.welcome(address_of(host, port), log_ins)
             supervisor.watch()
         finally:
             self.say("Stopping; this takes some seconds …")
@@ -211,6 +211,7 @@ class Command(BaseCommand):
         """Bring database, static files and demo study up to date; return what to say about the log-ins."""
         self.say("Preparing the database …")
         installation.prepare()
+        empty_broker()
         said = StringIO()
         call_command("load_demo", stdout=said)
         return said.getvalue().rstrip()
@@ -222,6 +223,19 @@ class Command(BaseCommand):
     def say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def address_of(host: str, port: int) -> str:
+    """Where this machine finds the first page; “everywhere” is found at localhost."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{reachable}]' if ':' in reachable else reachable}:{port}/"
+
+
+def empty_broker() -> None:
+    """Remove messages that earlier workers never read: the rows are the queue, the beat hints again."""
+    if settings.CELERY_BROKER_URL.startswith("filesystem://"):
+        for message in (settings.BROKER_FOLDER / "messages").glob("*.msg"):
+            message.unlink(missing_ok=True)
 
 
 def usable_port(host: str, port: str) -> int:
