@@ -181,16 +181,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, host: str, port: str, **options: object) -> None:
         # While nothing is started yet, either signal simply interrupts.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        self.interrupted = False
+        signal.signal(signal.SIGINT, self.interrupt)
+        signal.signal(signal.SIGTERM, self.interrupt)
         try:
             with _only_one_here():
                 self.run(host, usable_port(host, port))
         except KeyboardInterrupt:
             self.say("Stopped before anything was started.")
 
+    def interrupt(self, signum: int, frame: FrameType | None) -> None:
+        # Remembered too: an exception raised inside a callback of the database or of a destructor is lost.
+        self.interrupted = True
+        raise KeyboardInterrupt
+
     def run(self, host: str, port: int) -> None:
         log_ins = self.prepare()
+        if self.interrupted:
+            raise KeyboardInterrupt
         supervisor = Supervisor(services(host, port), self.say)
         # From here on a signal must not interrupt between starting a process and remembering it.
         signal.signal(signal.SIGINT, supervisor.ask_to_stop)
