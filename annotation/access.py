@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from annotation import text
 from annotation.errors import NotFound
-from annotation.models import Arm, Assignment, Enrolment, Judgment, Run, Snapshot, Study, User
+from annotation.models import Arm, Assignment, Enrolment, Event, Judgment, Run, Snapshot, Study, User
 from annotation.vocabulary import Side
 
 Row = TypeVar("Row")
@@ -131,6 +131,13 @@ def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
     run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")
     return _found(run.first(), "This study has no such run.")
+
+
+def failed_snapshots_of(study: Study) -> QuerySet[Event]:
+    """Snapshots that a worker could not freeze, newest first, unless a later one was frozen."""
+    last = study.snapshots.first()
+    failed = study.events.filter(verb="freeze_snapshot_failed")
+    return failed.filter(created_at__gt=last.created_at) if last else failed
 
 
 def snapshot_for(user: User, slug: str, number: int) -> Snapshot:

@@ -10,7 +10,8 @@ from celery import current_task, shared_task
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from annotation.actions import claims, generating, runs, snapshots
+from annotation.actions import claims, events, generating, runs, snapshots
+from annotation.errors import DomainError
 from annotation.models import Batch, Run, Study, User
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
@@ -65,8 +66,12 @@ def finish_run(run_id: int) -> None:
 
 @shared_task
 def freeze_snapshot(study_id: int, user_id: int) -> None:
-    """Freeze a study that is too large to freeze while somebody waits for the page."""
-    snapshots.freeze_snapshot(Study.objects.get(pk=study_id), User.objects.get(pk=user_id))
+    """Freeze a study that is too large to freeze while somebody waits; a failure is told on its page."""
+    study, user = Study.objects.get(pk=study_id), User.objects.get(pk=user_id)
+    try:
+        snapshots.freeze_snapshot(study, user)
+    except DomainError as error:
+        events.record(study, "freeze_snapshot_failed", user, reason=str(error))
 
 
 @shared_task

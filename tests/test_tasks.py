@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.urls import reverse
 from django.utils import timezone
 
 from annotation import tasks
@@ -11,7 +12,17 @@ from annotation.actions import runs
 from annotation.actions.claims import claim_next_pair
 from annotation.models import Batch, Response, WorkerHeartbeat
 from annotation.vocabulary import RunState
-from tests.cast import a_prompt, a_rateable_study, a_rater, a_study, an_arm, bob, is_held
+from tests.cast import (
+    a_judgment,
+    a_prompt,
+    a_rateable_study,
+    a_rater,
+    a_study,
+    alice,
+    an_arm,
+    bob,
+    is_held,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +142,16 @@ def test_lapsed_leases_are_released_by_the_beat(eager):
     held = claim_next_pair(a_rater(study, bob()), at=timezone.now() - timedelta(hours=2))
     tasks.release_expired_leases.delay()
     assert not is_held(held)
+
+
+def test_a_snapshot_that_a_worker_cannot_freeze_is_told_on_its_page(client):
+    study = a_rateable_study()
+    tasks.freeze_snapshot(study.pk, alice().pk)
+    client.force_login(alice())
+    page = client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
+    assert "has no judgment yet" in page
+    a_judgment(a_rater(study, bob()))
+    tasks.freeze_snapshot(study.pk, alice().pk)
+    assert (
+        "has no judgment yet" not in client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
+    )

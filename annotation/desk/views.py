@@ -222,7 +222,8 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    return _page(request, "snapshots", study, snapshots=study.snapshots.all())
+    failure = access.failed_snapshots_of(study).first()
+    return _page(request, "snapshots", study, snapshots=study.snapshots.all(), failure=failure)
 
 
 @desk_page

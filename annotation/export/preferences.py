@@ -12,8 +12,9 @@ RULE_IN_WORDS = (
     "One row per pair. Votes are the pair's judgments that count (the newest revision of each, without "
     "surplus) and that answer the balance question; “both are bad” is a vote of 0. The mean of the votes, "
     "each from -3 (the first arm's answer is better by far) to +3 (the second's), chooses the response. "
-    "margin is the absolute value of the mean, in (0, 3]. Left out and counted: pairs without a vote, pairs "
-    "with fewer votes than min_judgments, pairs whose every vote is “both are bad”, and ties (mean 0)."
+    "margin is the absolute value of the mean, in (0, 3]. Left out and counted: judged pairs without "
+    "a vote, pairs with fewer votes than min_judgments, pairs whose every vote is “both are bad”, and ties "
+    "(mean 0)."
 )
 EXCLUSIONS = ("no_vote", "too_few_votes", "all_both_bad", "tie")
 

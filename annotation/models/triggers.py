@@ -1,7 +1,7 @@
 """Promises that no constraint can hold, kept by triggers on both databases.
 
 Migrations install them; a later migration that rebuilds one of these tables on SQLite loses its
-triggers and must call `install` again (`tests/models/test_triggers.py` notices).
+triggers and must call `install` again (`tests/models/test_promises.py` notices).
 """
 
 from annotation.models.arm import SETTINGS
@@ -42,6 +42,11 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
+
+
+def names() -> set[str]:
+    """The names of all triggers."""
+    return {f"{name}_{event.lower()}" for name, _, event, _ in _rules("")}
 
 
 def _sqlite(name: str, table: str, event: str, condition: str) -> list[str]:

@@ -23,8 +23,9 @@ from tests.cast import (
 pytestmark = pytest.mark.django_db
 
 
-def refused(action, by=""):
-    with pytest.raises(IntegrityError, match=by or None), transaction.atomic():
+def refused(action, by):
+    """`by`: the promise's name, or what SQLite says instead: the columns of a unique constraint."""
+    with pytest.raises(IntegrityError, match=by), transaction.atomic():
         action()
 
 
@@ -38,7 +39,7 @@ def test_judgments_and_events_cannot_be_changed_or_removed(table):
 
 def test_a_pair_never_has_two_raters_in_one_slot():
     pair = claim_next_pair(a_rater(a_rateable_study(pairs=1), bob())).pair
-    refused(lambda: hold(pair, carol(), slot=0))
+    refused(lambda: hold(pair, carol(), slot=0), by="assignment_once_per_slot|assignment.slot")
 
 
 def test_a_pair_never_has_a_slot_beyond_its_overlap():
@@ -61,14 +62,14 @@ def test_the_overlap_cannot_shrink_below_the_raters_a_pair_has():
 def test_a_rater_never_has_a_pair_twice():
     study = a_rateable_study(pairs=1)
     judgment = a_judgment(a_rater(study, bob()))
-    refused(lambda: hold(judgment.pair, bob(), slot=1))
+    refused(lambda: hold(judgment.pair, bob(), slot=1), by="once_per_rater|assignment.enrolment_id")
 
 
 def test_a_rater_never_holds_two_pairs():
     study = a_rateable_study(pairs=2)
     held = claim_next_pair(a_rater(study, bob()))
     other = study.pairs.exclude(pk=held.pair_id).get()
-    refused(lambda: hold(other, bob(), slot=0))
+    refused(lambda: hold(other, bob(), slot=0), by="leased_once_per_rater|assignment.enrolment_id")
 
 
 def test_open_slots_never_leave_their_range():
@@ -90,18 +91,18 @@ def test_severity_belongs_to_unsafe_responses_only():
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "promise"),
     [
-        {"safer_canonical": 3},
-        {"balance_canonical": None},
-        {"both_bad": True},
-        {"more_helpful": 4, "more_helpful_canonical": 4},
-        {"left_is_a": None},
+        ({"safer_canonical": 3}, "judgment_safer_canonical_matches_shown"),
+        ({"balance_canonical": None}, "judgment_balance_canonical_matches_shown"),
+        ({"both_bad": True}, "judgment_both_bad_is_not_a_balance"),
+        ({"more_helpful": 4, "more_helpful_canonical": 4}, "judgment_more_helpful_"),
+        ({"left_is_a": None}, "judgment_of_a_pair_or_a_response|canonical_matches_shown"),
     ],
 )
-def test_a_judgments_sides_must_agree(wrong):
+def test_a_judgments_sides_must_agree(wrong, promise):
     judgment = a_judgment(a_rater(a_rateable_study(), bob()))
-    refused(lambda: a_copy(judgment, **wrong))
+    refused(lambda: a_copy(judgment, **wrong), by=promise)
 
 
 def test_a_frozen_arm_keeps_its_settings():
@@ -136,7 +137,19 @@ def test_an_arm_may_be_renamed_when_frozen():
 def test_a_study_has_one_unfinished_run():
     study = a_study()
     study.runs.create(seed=1)
-    refused(lambda: study.runs.create(seed=1))
+    refused(lambda: study.runs.create(seed=1), by="run_unfinished_once_per_study|run.study_id")
+
+
+def test_every_trigger_is_there_after_the_migrations():
+    """On SQLite a migration that rebuilds a table loses its triggers: it must install them again."""
+    catalogue = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(catalogue[connection.vendor])
+        there = {name for (name,) in cursor.fetchall()}
+    assert there == triggers.names()
 
 
 def test_the_triggers_can_be_removed_and_installed_again():
