@@ -20,6 +20,10 @@ class Difference:
     setting: str
     values: tuple[str, ...]
 
+    @property
+    def label(self) -> str:
+        return self.setting.replace("_", " ").capitalize()
+
 
 @dataclass(frozen=True)
 class Coverage:
