@@ -127,6 +127,11 @@ def arm_in(study: Study, name: str) -> Arm:
     return _found(study.arms.filter(name=name).first(), f"This study has no arm “{name}”.")
 
 
+def dry_run_of(study: Study) -> Event | None:
+    """The newest dry run; its detail says what the models would be given."""
+    return study.events.filter(verb="dry_run").first()
+
+
 def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
     run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")

@@ -239,7 +239,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
-CELERY_TASK_ROUTES = {"annotation.tasks.generate_batch": {"queue": "gpu"}}
+CELERY_TASK_ROUTES = {
+    "annotation.tasks.generate_batch": {"queue": "gpu"},
+    "annotation.tasks.dry_run": {"queue": "gpu"},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 # Each message expires before the next one is due: a worker that comes back throws the old ones away unread.
 CELERY_BEAT_SCHEDULE = {

@@ -75,6 +75,12 @@ def freeze_snapshot(study_id: int, user_id: int) -> None:
 
 
 @shared_task
+def dry_run(study_id: int, user_id: int) -> None:
+    """Render a study's first prompts where its models can be loaded."""
+    generating.dry_run(Study.objects.get(pk=study_id), backends, actor=User.objects.get(pk=user_id))
+
+
+@shared_task
 def requeue_stale() -> None:
     """The beat's round: free what dead workers held, and hint at everything that waits."""
     runs.requeue_stale()

@@ -1,5 +1,6 @@
 """The contract of a backend."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,14 @@ class Backend(ABC):
 
         A request that can never be generated gives a FailedRequest and does not stop the others.
         """
+
+    def render(self, request: GenerationRequest) -> str:
+        """Return the exact text that the model is given for a request; here the conversation as JSON.
+
+        A backend that puts conversations into a model's own format overrides this. Raises RuntimeFailure
+        where the format refuses the conversation.
+        """
+        return json.dumps(list(request.messages), ensure_ascii=False, indent=1)
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -72,3 +72,17 @@ def test_an_unknown_study_names_those_there_are():
     a_study()
     with pytest.raises(CommandError, match="There are: kites"):
         say("nowhere", "status")
+
+
+def test_a_dry_run_shows_what_the_model_would_be_given_and_generates_nothing():
+    study = a_study_to_run()
+    study.arms.update(system_prompt="Be brief.")
+    said = say("kites", "dry-run")
+    assert "--- one, prompt-" in said
+    assert "Be brief." in said
+    assert not Run.objects.exists()
+
+
+def test_a_dry_run_finds_the_model_that_does_not_load():
+    a_study_to_run().arms.update(model="fail:no weights")
+    assert "no weights" in say("kites", "dry-run")

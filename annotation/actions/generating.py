@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
-from annotation.actions import runs
-from annotation.models import Arm, Batch
+from annotation.actions import events, runs
+from annotation.models import Arm, Batch, Prompt, Study, User
 from models_runtime.errors import RuntimeFailure
 from models_runtime.types import GenerationRequest, ModelSpec, Sampling, with_system_prompt
 from models_runtime.worker import BackendCache
@@ -28,6 +28,32 @@ def generate(batch: Batch, backends: BackendCache) -> bool:
         raise
     # Not the model's fault if this fails (a full disk, a busy database): the lease lapses and another tries.
     return runs.record_completions(batch, outcomes, provenance)
+
+
+def dry_run(study: Study, backends: BackendCache, count: int = 3, actor: User | None = None) -> list[dict]:
+    """What each generating arm's model would be given for the study's first prompts; generates nothing.
+
+    Loads every model, so a model that does not load is found out here. Each entry: arm, prompt, text, and
+    error where there is no text. Recorded as an event.
+    """
+    prompts = list(study.prompts.order_by("pk")[:count])
+    arms = [arm for arm in study.arms.all() if arm.generates]
+    rendered = [entry for arm in arms for entry in _rendered(arm, prompts, backends)]
+    events.record(study, "dry_run", actor, rendered=rendered)
+    return rendered
+
+
+def _rendered(arm: Arm, prompts: list[Prompt], backends: BackendCache) -> list[dict]:
+    entries = []
+    for prompt in prompts:
+        request = GenerationRequest("", with_system_prompt(prompt.messages, arm.system_prompt), 0)
+        entry = {"arm": arm.name, "prompt": prompt.key, "text": "", "error": ""}
+        try:
+            entry["text"] = backends.get(spec_of(arm)).render(request)
+        except RuntimeFailure as error:
+            entry["error"] = str(error)
+        entries.append(entry)
+    return entries
 
 
 def spec_of(arm: Arm) -> ModelSpec:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("<slug:slug>/", views.study, name="study"),
     path("<slug:slug>/state/", views.set_state, name="set_state"),
     path("<slug:slug>/runs/", views.start_run, name="start_run"),
+    path("<slug:slug>/dry-run/", views.dry_run, name="dry_run"),
     path("<slug:slug>/runs/<int:pk>/", views.run, name="run"),
     path("<slug:slug>/runs/<int:pk>/<slug:control>/", views.control_run, name="control_run"),
     path("<slug:slug>/results/", views.results, name="results"),

@@ -134,6 +134,21 @@ def _hint(request: HttpRequest, run: Run) -> None:
 
 
 @desk_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def dry_run(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the models would be given for the first prompts; POST has a worker look anew."""
+    study = access.study_for(request.user, slug)
+    if request.method != "POST":
+        return _page(request, "dry_run", study, dry_run=access.dry_run_of(study))
+    try:
+        tasks.dry_run.delay(study.pk, request.user.pk)
+        messages.success(request, "A worker loads the models and renders the prompts. Reload in a moment.")
+    except BROKER_FAILURES:
+        messages.error(request, "The queue does not answer, so nothing was rendered. Try again later.")
+    return redirect("desk:dry_run", slug)
+
+
+@desk_page
 @require_safe
 @vary_on_headers("HX-Request")
 def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:

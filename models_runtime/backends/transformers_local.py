@@ -39,6 +39,9 @@ CPU_ROWS, CPU_CELLS = 32, 16_384
 GPU_ROWS, GPU_CELLS = 64, 65_536
 
 
+TEMPLATE_REFUSALS = (jinja2.TemplateError, ValueError, TypeError, KeyError, IndexError)
+
+
 @dataclass(frozen=True)
 class _Row:
     """One request, ready to run: its token ids and how many new tokens it may get."""
@@ -128,17 +131,26 @@ class TransformersLocalBackend(Backend):
 
             torch.cuda.empty_cache()
 
-    def _encode(self, request: GenerationRequest) -> list[int]:
-        text = self._tokenizer.apply_chat_template(
+    def render(self, request: GenerationRequest) -> str:
+        try:
+            return self._text(request)
+        except TEMPLATE_REFUSALS as error:
+            raise RuntimeFailure(f"The model's chat template refuses this conversation: {error}") from error
+
+    def _text(self, request: GenerationRequest) -> str:
+        text: str = self._tokenizer.apply_chat_template(
             list(request.messages), tokenize=False, add_generation_prompt=True
         )
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return text
+
+    def _encode(self, request: GenerationRequest) -> list[int]:
+        ids: list[int] = self._tokenizer(self._text(request), add_special_tokens=False)["input_ids"]
         return ids
 
     def _prepare(self, request: GenerationRequest, sampling: Sampling) -> _Row | FailedRequest:
         try:
             ids = self._encode(request)
-        except (jinja2.TemplateError, ValueError, TypeError, KeyError, IndexError) as error:
+        except TEMPLATE_REFUSALS as error:
             return FailedRequest(request.key, f"The model's chat template refuses this conversation: {error}")
         if not ids:
             return FailedRequest(request.key, "The prompt is empty in the model's chat format.")

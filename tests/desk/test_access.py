@@ -11,7 +11,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ("study", "results", "raters", "responses", "snapshots")
+PAGES = ("study", "results", "dry_run", "raters", "responses", "snapshots")
 POSTS = ("set_state", "start_run", "raters", "freeze_snapshot")
 
 

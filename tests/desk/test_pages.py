@@ -294,3 +294,27 @@ def test_files_that_are_gone_are_not_found(alice):
     study = cast.a_study()
     Snapshot.objects.create(study=study, number=1, folder="/nowhere", manifest={})
     assert alice.get(reverse("desk:snapshot", args=[study.slug, 1])).status_code == 404
+
+
+# Dry run ---------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_is_asked_for_and_shown(alice, monkeypatch):
+    study = cast.a_study()
+    cast.an_arm(study, "one", system_prompt="<b>Be brief.</b>")
+    cast.a_prompt(study, "first")
+    monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: tasks.dry_run(*ids))
+    address = reverse("desk:dry_run", args=[study.slug])
+    assert "Nothing was rendered yet." in alice.get(address).content.decode()
+    page = alice.post(address, follow=True).content.decode()
+    assert "one · first" in page
+    assert "&lt;b&gt;Be brief.&lt;/b&gt;" in page and "<b>Be brief" not in page
+
+
+def test_a_dry_run_without_a_queue_says_so(alice, monkeypatch):
+    def down(*ids):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.dry_run, "delay", down)
+    address = reverse("desk:dry_run", args=[cast.a_study().slug])
+    assert "nothing was rendered" in alice.post(address, follow=True).content.decode()

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from models_runtime.backends.transformers_local import TransformersLocalBackend
 from models_runtime.base import Backend
 from models_runtime.demo import ARMS, MODEL_PATH, conversation, load_corpus
-from models_runtime.errors import ModelNotLoadable
+from models_runtime.errors import ModelNotLoadable, RuntimeFailure
 from models_runtime.registry import load_backend
 from models_runtime.types import Completion, FailedRequest, GenerationRequest, Message, ModelSpec, Sampling
 from tests.runtime.asking import GREEDY, HOT, PROMPTS, answers, ask, texts
@@ -177,3 +177,20 @@ def test_cuda_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ModelNotLoadable, match="finds no GPU"):
         load(MODEL_PATH, device="cuda")
+
+
+def test_it_renders_the_very_text_that_it_encodes(demo_model: Backend) -> None:
+    request = GenerationRequest("key", conversation(PROMPTS[0], ARMS[0]), 0)
+    text = demo_model.render(request)
+    assert ARMS[0]["system_prompt"] in text and PROMPTS[0] in text
+    ids = AutoTokenizer.from_pretrained(MODEL_PATH)(text, add_special_tokens=False)["input_ids"]
+    assert answers(demo_model, [request], GREEDY)[0].prompt_tokens == len(ids)
+
+
+def test_a_conversation_that_the_template_refuses_is_said(copied_model: Path) -> None:
+    settings = copied_model / "tokenizer_config.json"
+    config = json.loads(settings.read_text())
+    config["chat_template"] = "{{ raise_exception('no system turn here') }}"
+    settings.write_text(json.dumps(config))
+    with pytest.raises(RuntimeFailure, match="no system turn here"):
+        load(copied_model).render(ask(PROMPTS[0]))

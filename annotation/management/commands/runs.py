@@ -6,12 +6,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from kombu.exceptions import KombuError
 
 from annotation import tasks
-from annotation.actions import runs
+from annotation.actions import generating, runs
 from annotation.errors import DomainError
 from annotation.management.studies import study_named
 from annotation.models import Run, Study
 from annotation.reports.fairness import fairness_report
 from annotation.reports.progress import run_progress
+from models_runtime.worker import BackendCache
 
 
 class Command(BaseCommand):
@@ -21,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("study", help="the study's slug")
         parser.add_argument(
             "what",
-            choices=["start", "status", "fairness", *runs.CONTROLS],
+            choices=["start", "status", "fairness", "dry-run", *runs.CONTROLS],
             help="what to do with its newest run",
         )
         parser.add_argument("--samples", type=int, default=1, help="answers per prompt and arm (start)")
@@ -29,8 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args, study: str, what: str, samples: int, wait: bool, **options) -> None:
         found = study_named(study)
-        if what == "fairness":
-            return self.show_fairness(found)
+        if what in ("fairness", "dry-run"):
+            return self.show_fairness(found) if what == "fairness" else self.show_dry_run(found)
         try:
             run = runs.start_run(found, samples) if what == "start" else self.newest(found)
             if what in runs.CONTROLS:
@@ -75,3 +76,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{row.setting}: " + " | ".join(row.values))
         for row in report.coverage:
             self.stdout.write(f"{row.arm}: {row.responses} responses, {row.unmatched} without a counterpart")
+
+    def show_dry_run(self, study: Study) -> None:
+        for entry in generating.dry_run(study, BackendCache()):
+            self.stdout.write(
+                f"--- {entry['arm']}, {entry['prompt']} ---\n{entry['text'] or entry['error']}\n"
+            )
