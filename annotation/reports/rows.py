@@ -55,7 +55,7 @@ def response_rows(study: Study) -> Rows:
 
     "" and UNANSWERED stand for what an imported row does not answer.
     """
-    rows = ResponseJudgment.objects.filter(judgment__in=counting(study))
+    rows = ResponseJudgment.objects.that_count().filter(judgment__study=study)
     fields = (
         "judgment__enrolment_id",
         "response_id",
