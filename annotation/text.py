@@ -32,6 +32,11 @@ EMOJI_STYLE = "\ufe0f"
 LONGEST_RUN_SPELT_OUT = 8
 
 
+def storable(text: str) -> str:
+    """The text without what a database cannot keep: NUL and lone surrogates become U+FFFD."""
+    return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 @lru_cache(maxsize=4096)
 def to_html(text: str) -> SafeString:
     """`text`, read as CommonMark with tables, as a fragment of HTML that may be put on a page.

@@ -2,6 +2,7 @@
 
 from annotation.errors import DomainError
 from annotation.models import Prompt, Study
+from annotation.text import storable
 
 ROLES = ("system", "user", "assistant")
 
@@ -17,6 +18,8 @@ def clean_messages(messages: object) -> list[dict]:
             raise DomainError("A message has a role and a content.")
         if message["role"] not in ROLES or not isinstance(message["content"], str):
             raise DomainError("A message's role is system, user or assistant; its content is text.")
+        if storable(message["content"]) != message["content"]:
+            raise DomainError("A message holds a NUL character or half a character, which cannot be kept.")
     if messages[-1]["role"] != "user" or not messages[-1]["content"].strip():
         raise DomainError("The last message must be the user's, and not empty.")
     return messages

@@ -21,6 +21,7 @@ from annotation.actions.pairing import make_pairs
 from annotation.errors import RunRefused
 from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
 from annotation.reports.fairness import sampling_differences
+from annotation.text import storable
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.errors import InvalidSampling
 from models_runtime.types import Completion, FailedRequest, Outcome, Sampling
@@ -142,7 +143,7 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     Response.objects.bulk_create(rows, ignore_conflicts=True)
     for outcome in outcomes:
         if isinstance(outcome, FailedRequest):
-            BatchItem.objects.filter(pk=items[outcome.key].pk).update(failure=outcome.reason)
+            BatchItem.objects.filter(pk=items[outcome.key].pk).update(failure=storable(outcome.reason))
     _close_if_generated(run)
     return True
 
@@ -154,7 +155,7 @@ def _response(batch: Batch, item: BatchItem, completion: Completion, provenance:
         arm=batch.arm,
         sample=item.sample,
         batch=batch,
-        text=completion.text,
+        text=storable(completion.text),
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         output_tokens=completion.output_tokens,
@@ -167,6 +168,7 @@ def _response(batch: Batch, item: BatchItem, completion: Completion, provenance:
 @transaction.atomic
 def fail_batch(batch: Batch, reason: str) -> bool:
     """Stop the run at this batch and say why; the rest stays queued until `resume_run`."""
+    reason = storable(reason)
     _lock_run(batch.run_id)  # before the batch, like everybody: a resume must see both or neither
     if not _claimed(batch).update(state=BatchState.FAILED, error=reason):
         return False

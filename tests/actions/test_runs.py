@@ -309,6 +309,16 @@ def test_starting_a_run_costs_the_same_queries_at_any_size(prompts, django_asser
         runs.start_run(study)
 
 
+def test_what_no_database_can_keep_is_replaced_and_the_rest_is_kept():
+    run = runs.start_run(a_study_to_generate(prompts=2))
+    batch = runs.claim_batch(run.pk, "test")
+    first, second = completions(batch, "one\x00two\ud800")
+    assert runs.record_completions(batch, [first, FailedRequest(second.key, "No\x00")], {})
+    assert Response.objects.get().text == "one\ufffdtwo\ufffd"
+    assert runs.fail_batch(runs.claim_batch(run.pk, "test"), "Bad\x00luck")
+    assert Run.objects.get().error == "Bad\ufffdluck"
+
+
 def test_finishing_twice_pairs_once():
     run = generate_all(runs.start_run(a_study_to_generate(prompts=2)))
     assert runs.finish_run(run)
