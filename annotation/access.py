@@ -112,6 +112,11 @@ def last_judged_token(enrolment: Enrolment) -> UUID | None:
     return judged.values_list("token", flat=True).first()
 
 
+def skipped_with_room(enrolment: Enrolment) -> int:
+    """How many pairs the rater skipped that still need a judgment."""
+    return enrolment.assignments.skipped().filter(pair__open_slots__gt=0).count()
+
+
 def studies_for(user: User) -> QuerySet[Study]:
     """The studies a researcher sees on the desk; none for anybody else."""
     return Study.objects.for_researcher(user)

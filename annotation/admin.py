@@ -36,7 +36,9 @@ from annotation.models import (
     User,
 )
 from annotation.models.arm import SETTINGS
+from models_runtime.device import DTYPES
 from models_runtime.errors import InvalidSampling
+from models_runtime.registry import BACKENDS
 from models_runtime.types import Sampling
 
 admin.site.site_header = admin.site.site_title = "Evenhand"
@@ -233,6 +235,19 @@ class MessagesField(forms.CharField):
         return super().has_changed(self.prepare_value(initial), data)
 
 
+class WordsField(forms.CharField):
+    """A list of words, written with commas between them."""
+
+    def prepare_value(self, value: object) -> object:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: str) -> list[str]:
+        return [word for part in super().clean(value).split(",") if (word := part.strip())]
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        return super().has_changed(self.prepare_value(initial), data)
+
+
 class PromptForm(forms.ModelForm):
     messages = MessagesField(
         help_text='The user\'s text — or a JSON list of {"role": …, "content": …}, the last one the user\'s.'
@@ -242,8 +257,7 @@ class PromptForm(forms.ModelForm):
         model = Prompt
         fields = ["study", "key", "messages", "intent", "harm_category", "subset", "family"]
 
-    def clean_subset(self) -> list[str]:
-        return _words_or_refuse(self.cleaned_data["subset"] or [], "Subset tags")
+    subset = WordsField(required=False, help_text="Tags, separated by commas.")
 
     def clean(self) -> dict:
         cleaned = super().clean()
@@ -273,7 +287,24 @@ def _is_asked(prompt: Prompt) -> bool:
     return prompt.responses.exists() or prompt.items.exists()
 
 
+def _names(*names: str) -> list[tuple[str, str]]:
+    return [(name, name) for name in names]
+
+
 class ArmForm(forms.ModelForm):
+    backend = forms.ChoiceField(
+        choices=[("", "none: responses are imported"), *_names(*BACKENDS)],
+        required=False,
+        help_text="transformers_local runs a folder or a hub name here; scripted is for trying things out.",
+    )
+    dtype = forms.ChoiceField(choices=_names("auto", *DTYPES), initial="auto")
+    device = forms.RegexField(
+        r"^(auto|cpu|cuda(:\d+)?)$",
+        initial="auto",
+        error_messages={"invalid": "Use auto, cpu, cuda or cuda:NUMBER."},
+        help_text="auto, cpu, cuda or cuda:NUMBER",
+    )
+
     class Meta:
         model = Arm
         fields = [
@@ -287,6 +318,16 @@ class ArmForm(forms.ModelForm):
             "system_prompt",
             "sampling",
         ]
+
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        backend, model = cleaned.get("backend"), cleaned.get("model")
+        if "backend" in cleaned and "model" in cleaned and bool(backend) != bool(model):
+            lacking = "backend" if model else "model"
+            self.add_error(
+                lacking, "An arm that generates names a backend and a model; an imported one neither."
+            )
+        return cleaned
 
     def clean_sampling(self) -> dict:
         sampling = self.cleaned_data["sampling"]

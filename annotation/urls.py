@@ -4,7 +4,9 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 
 
 @login_required
@@ -13,8 +15,15 @@ def home(request: HttpRequest) -> HttpResponse:
     return redirect("desk:studies" if request.user.is_staff else "rate:home")
 
 
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for it by this name on pages that do not name their own, such as the admin's."""
+    return redirect(static("img/mark.svg"))
+
+
 urlpatterns = [
     path("", home, name="home"),
+    path("favicon.ico", favicon),
     path("rate/", include("annotation.rate.urls")),
     path("admin/", admin.site.urls),
     path("desk/", include("annotation.desk.urls")),

@@ -50,7 +50,7 @@ def study_fields(**fields) -> dict:
 
 
 def prompt_fields(study: Study, **fields) -> dict:
-    return {"study": study.pk, "key": "one", "messages": "How?", "intent": "benign", "subset": "[]", **fields}
+    return {"study": study.pk, "key": "one", "messages": "How?", "intent": "benign", "subset": "", **fields}
 
 
 def arm_fields(study: Study, **fields) -> dict:
@@ -168,7 +168,6 @@ def test_a_prompt_is_written_as_messages(alice):
         {"messages": '[{"role": "assistant", "content": "So."}]'},
         {"messages": "   "},
         {"harm_category": "unheard-of"},
-        {"subset": '{"a": 1}'},
         {"intent": "other"},
     ],
 )
@@ -304,3 +303,30 @@ def test_a_page_that_grew_old_puts_nothing_back():
     save_changed(stale, form, change=True)
     study.refresh_from_db()
     assert (study.title, study.state, study.pair_count) == ("Renamed", "closed", 9)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"backend": ""},
+        {"model": ""},
+        {"backend": "transformers"},
+        {"device": "gpu0"},
+        {"dtype": "int3"},
+    ],
+)
+def test_an_arm_that_could_not_generate_is_refused(alice, field):
+    fields = {"study": cast.a_study().pk, "name": "one", "backend": "scripted", "model": "echo"}
+    fields |= {"device": "auto", "dtype": "auto", "sampling": "{}"}
+    address = reverse("admin:annotation_arm_add")
+    assert "errorlist" in alice.post(address, fields | field).content.decode()
+    assert not Arm.objects.exists()
+    assert alice.post(address, fields).status_code == 302
+    assert Arm.objects.get().model == "echo"
+
+
+def test_tags_are_written_as_words(alice):
+    alice.post(
+        reverse("admin:annotation_prompt_add"), prompt_fields(cast.a_study(), subset="tea, kitchen , ")
+    )
+    assert Prompt.objects.get().subset == ["tea", "kitchen"]

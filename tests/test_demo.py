@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotation.actions.arms import freeze_arm
 from annotation.management import demo
 from annotation.management.simulated import SimulatedRater, read_form
 from annotation.models import Judgment, Run, Snapshot, Study, User
@@ -76,8 +77,16 @@ def test_a_model_that_does_not_load_stops_the_demo_with_the_reason():
     assert Run.objects.get().state == "failed"
 
 
+def test_a_model_that_never_loaded_may_be_replaced():
+    for model in ("/no/such/folder", "/nor/this"):
+        with pytest.raises(CommandError, match=model):
+            call_command("demo", model=model, stdout=StringIO())
+
+
 def test_another_model_needs_another_slug():
     with pytest.raises(CommandError):
         call_command("demo", model="/no/such/folder", stdout=StringIO())
+    for arm in Study.objects.get().arms.all():
+        freeze_arm(arm)
     with pytest.raises(CommandError, match="--slug another-demo"):
         call_command("demo", model="/another", stdout=StringIO())

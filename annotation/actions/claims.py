@@ -146,6 +146,14 @@ def _release(lapsed: QuerySet[Assignment]) -> int:
 
 
 @transaction.atomic
+def take_up_skipped(enrolment: Enrolment) -> int:
+    """Let the rater get again what they skipped, wherever it still has room; says how many pairs."""
+    rater = lock_rater(enrolment.pk)
+    refuse_unless_rating(rater)
+    return rater.assignments.filter(state=AssignmentState.SKIPPED).update(state=AssignmentState.EXPIRED)
+
+
+@transaction.atomic
 def skip_pair(assignment: Assignment) -> None:
     """Give the pair back to others; this rater does not get it again. Raises LeaseLost."""
     if not free_slot(assignment, AssignmentState.SKIPPED):

@@ -19,6 +19,16 @@ def create_study(slug: str, title: str, researcher: User | None = None, **rules)
 
 
 @transaction.atomic
+def add_researcher(study: Study, researcher: User, actor: User | None = None) -> bool:
+    """Let `researcher` see the study on the desk; False when they do already."""
+    if study.researchers.filter(pk=researcher.pk).exists():
+        return False
+    study.researchers.add(researcher)
+    events.record(study, "add_researcher", actor, researcher=researcher.pk)
+    return True
+
+
+@transaction.atomic
 def set_state(study: Study, state: StudyState, actor: User | None = None) -> bool:
     """Open or close the study; False when it already is in that state."""
     changed = Study.objects.filter(pk=study.pk).exclude(state=state).update(state=state)

@@ -26,7 +26,7 @@ from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
 from annotation.reports.outcomes import outcomes_report
-from annotation.reports.progress import failed_items, missing_worker, rating_progress, run_progress
+from annotation.reports.progress import failed_items, missing_worker, origins, rating_progress, run_progress
 from annotation.reports.rows import counting
 from annotation.reports.winrates import win_rate_report
 
@@ -160,6 +160,7 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "sentence": words.run_sentence(progress, bool(missing_worker(Run.objects.filter(pk=pk)))),
         "failed_items": failed_items(run) if progress.failed else (),
         "fairness": fairness_report(run.study),
+        "origins": origins(run),
     }
     return _page(request, "_run" if request.htmx else "run", run.study, **context)
 
@@ -188,7 +189,9 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
 @require_safe
 def results(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    wins, agreement, outcomes = win_rate_report(study), agreement_report(study), outcomes_report(study)
+    name = request.GET.get("arm", "")
+    arm = access.arm_in(study, name) if name else None
+    wins, agreement, outcomes = win_rate_report(study), agreement_report(study, arm), outcomes_report(study)
     return _page(
         request,
         "results",
@@ -201,6 +204,8 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
             for title, unit in (("Each response", "response"), ("Each pair", "pair"))
         ],
         no_agreement=agreement.is_empty,
+        arms=study.arms.all(),
+        chosen_arm=name,
         intents=figures.outcome_rows(outcomes),
         outcomes_caption=outcomes.caption,
     )

@@ -22,6 +22,9 @@ class AssignmentQuerySet(models.QuerySet):
         """Holds whose lease ended before `at` and that nobody has returned to the queue yet."""
         return self.leased().filter(lease_until__lt=at)
 
+    def skipped(self) -> "AssignmentQuerySet":
+        return self.filter(state=AssignmentState.SKIPPED)
+
     def that_count(self) -> "AssignmentQuerySet":
         """All but lapsed holds: what keeps a pair from being given to the same rater again."""
         return self.exclude(state=AssignmentState.EXPIRED)

@@ -12,4 +12,5 @@ urlpatterns = [
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
     path("<slug:slug>/", views.next_pair, name="next"),
+    path("<slug:slug>/skipped/", views.take_up_skipped, name="skipped"),
 ]

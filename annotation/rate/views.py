@@ -115,6 +115,16 @@ def skip(request: HttpRequest, token: UUID) -> HttpResponse:
     return redirect("rate:next", assignment.enrolment.study.slug)
 
 
+@require_POST
+@for_raters
+def take_up_skipped(request: HttpRequest, slug: str) -> HttpResponse:
+    """Go through the skipped pairs again."""
+    enrolment = access.enrolment_for(request.user, slug)
+    with suppress(StudyClosed, NotQualified):  # the study's page says so
+        claims.take_up_skipped(enrolment)
+    return redirect("rate:next", slug)
+
+
 # Replies ---------------------------------------------------------------------------------------------
 
 
@@ -147,7 +157,8 @@ def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> 
         context = {"next_free_at": reason.next_free_at}
         return _without_pair(request, "waiting", enrolment, surplus=surplus, **context)
     except NothingLeft:
-        return _without_pair(request, "finished", enrolment, surplus=surplus)
+        skipped = access.skipped_with_room(enrolment)
+        return _without_pair(request, "finished", enrolment, surplus=surplus, skipped=skipped)
     except (StudyClosed, NotQualified) as reason:
         return _closed(request, enrolment, str(reason), surplus=surplus)
     assignment = access.assignment_for(request.user, claimed.token)

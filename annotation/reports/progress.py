@@ -7,9 +7,9 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from annotation.models import Batch, BatchItem, Enrolment, Run, Study, WorkerHeartbeat
+from annotation.models import Batch, BatchItem, Enrolment, Response, Run, Study, WorkerHeartbeat
 from annotation.reports.rows import counting
-from annotation.vocabulary import BatchState, JudgmentSource, RunState
+from annotation.vocabulary import BatchState, EnrolmentState, JudgmentSource, RunState
 
 RATE_WINDOW = timedelta(minutes=5)
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
@@ -126,6 +126,40 @@ def failed_items(run: Run, limit: int = 100) -> tuple[FailedItem, ...]:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How the newest response of an arm in a run came about."""
+
+    arm: str
+    model: str
+    revision: str
+    device: str
+    dtype: str
+    reason: str
+    versions: str
+
+
+def origins(run: Run) -> tuple[Origin, ...]:
+    """One for each arm that has answered in this run. A query for each arm, and one more."""
+    arms = run.study.arms.filter(batches__run=run).distinct().order_by("position")
+    newest = [arm.responses.filter(batch__run=run).order_by("-pk").first() for arm in arms]
+    return tuple(_origin(response) for response in newest if response)
+
+
+def _origin(response: Response) -> Origin:
+    told = response.provenance
+    versions = told.get("versions") or {}
+    return Origin(
+        arm=response.arm.name,
+        model=told.get("model", ""),
+        revision=told.get("commit") or told.get("revision", ""),
+        device=told.get("device", ""),
+        dtype=told.get("dtype", ""),
+        reason=told.get("device_reason", ""),
+        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+    )
+
+
+@dataclass(frozen=True)
 class RaterProgress:
     """A rater by pseudonym; `judgments` are those that count."""
 
@@ -141,6 +175,7 @@ class RatingProgress:
     """`judgments` rated here, out of `needed` (each pair's overlap); `full` pairs have all of theirs.
 
     `imported` judgments take nobody's place: they count in reports and not towards the overlap.
+    `raters_missing`: how many more raters it takes before any pair can have all of its judgments.
     """
 
     pairs: int
@@ -148,11 +183,12 @@ class RatingProgress:
     judgments: int
     needed: int
     imported: int
+    raters_missing: int
     raters: tuple[RaterProgress, ...]
 
 
 def rating_progress(study: Study) -> RatingProgress:
-    """How far rating has come. Five queries."""
+    """How far rating has come. Six queries."""
     pairs = study.pairs.aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
     rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
     judged = counting(study).aggregate(rated=rated, all=Count("pk"))
@@ -164,8 +200,13 @@ def rating_progress(study: Study) -> RatingProgress:
         judgments=judged["rated"],
         needed=pairs["needed"],
         imported=judged["all"] - judged["rated"],
+        raters_missing=max(0, study.overlap - _who_may_rate(study)) if pairs["count"] else 0,
         raters=_raters(study),
     )
+
+
+def _who_may_rate(study: Study) -> int:
+    return study.enrolments.filter(user__isnull=False, state=EnrolmentState.ACTIVE).count()
 
 
 def _raters(study: Study) -> tuple[RaterProgress, ...]:

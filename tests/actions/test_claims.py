@@ -8,7 +8,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_pair
+from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_pair, take_up_skipped
 from annotation.actions.judging import submit_judgment
 from annotation.actions.runs import start_run
 from annotation.actions.studies import set_state
@@ -101,6 +101,17 @@ def test_a_skipped_pair_returns_to_the_queue_but_not_to_the_rater():
     with pytest.raises(NothingLeft):
         claim_next_pair(rater)
     assert claim_next_pair(a_rater(study, carol()))
+
+
+def test_a_rater_may_take_up_what_they_skipped():
+    study = a_rateable_study(pairs=2)
+    rater = a_rater(study, bob())
+    skipped = claim_next_pair(rater)
+    skip_pair(skipped)
+    a_judgment(rater)
+    assert take_up_skipped(rater) == 1
+    again = claim_next_pair(rater)
+    assert (again.pair_id, again.token != skipped.token) == (skipped.pair_id, True)
 
 
 def test_a_pair_that_is_not_held_cannot_be_skipped():

@@ -16,7 +16,7 @@ from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJ
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
 from annotation.stats.ratings import Ratings
-from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, bob
+from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, bob, person
 
 pytestmark = pytest.mark.django_db
 
@@ -470,6 +470,7 @@ def documented_commands():
 def xstest():
     if not XSTEST.is_dir():
         pytest.skip(f"There is no XSTest at {XSTEST}.")
+    person("researcher", is_staff=True)  # whom `make run` makes
     responses, judgments = documented_commands()
     for command, study, file, *options in (responses, judgments):
         call_command(command, study, XSTEST.parent / file, *options)
@@ -513,3 +514,25 @@ def test_a_time_before_time_is_a_bad_row(tmp_path):
     a_rateable_study(pairs=1)
     row = about_response() | {"created_at": "0001-01-01T00:00:00+05:00"}
     assert "it must be a time" in refusal("import_judgments", "kites", jsonl(tmp_path, row))
+
+
+def test_a_file_may_bring_prompts_alone(tmp_path):
+    study = a_study()
+    rows = [{"prompt_key": f"p{n}", "prompt": "Why?", "intent": "benign"} for n in range(3)]
+    call_command("import_responses", "kites", jsonl(tmp_path, *rows))
+    assert study.prompts.count() == 3
+    assert not study.responses.exists() and not study.arms.exists()
+
+
+def test_an_arm_without_a_response_is_still_a_bad_row(tmp_path):
+    row = {"prompt_key": "p", "prompt": "Why?", "intent": "benign", "arm": "one"}
+    assert "“response” is missing" in refusal("import_responses", a_study(), jsonl(tmp_path, answer(), row))
+
+
+def test_a_study_that_nobody_sees_is_said_and_can_be_given_a_researcher(tmp_path, capsys):
+    researcher, path = alice(), jsonl(tmp_path, answer())
+    call_command("import_responses", "new", path, "--create", "New")
+    assert "Nobody sees “new”" in capsys.readouterr().err
+    call_command("import_responses", "new", path, "--researcher", "alice")
+    assert "Nobody sees" not in capsys.readouterr().err
+    assert list(Study.objects.get(slug="new").researchers.all()) == [researcher]

@@ -81,7 +81,7 @@ def test_results_without_judgments_say_so(alice):
 def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_assert_num_queries):
     few, many = a_varied_study(2), 8
     address = reverse("desk:results", args=[few.slug])
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         alice.get(address)
     for number in range(many):
         prompt = cast.a_prompt(few, f"more-{number}")
@@ -91,7 +91,7 @@ def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_
     for rater in Enrolment.objects.all():
         for _ in range(many):
             cast.a_judgment(rater)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         alice.get(address)
 
 
@@ -318,3 +318,12 @@ def test_a_dry_run_without_a_queue_says_so(alice, monkeypatch):
     monkeypatch.setattr(tasks.dry_run, "delay", down)
     address = reverse("desk:dry_run", args=[cast.a_study().slug])
     assert "nothing was rendered" in alice.post(address, follow=True).content.decode()
+
+
+def test_agreement_can_be_asked_of_one_arm(alice):
+    study = a_varied_study()
+    address = reverse("desk:results", args=[study.slug])
+    arm = study.arms.first().name
+    assert f"<strong>{arm}</strong>" in alice.get(address, {"arm": arm}).content.decode()
+    assert "<strong>all arms</strong>" in alice.get(address).content.decode()
+    assert alice.get(address, {"arm": "nobody"}).status_code == 404

@@ -220,3 +220,14 @@ def test_a_rater_without_a_study_is_told_how_one_comes(db):
 def test_a_researcher_starts_at_the_desk(client, db):
     client.force_login(cast.alice())
     assert client.get("/").url == reverse("desk:studies")
+
+
+def test_who_skipped_a_pair_is_told_and_may_look_at_it_again(bob):
+    skipped = bob.action
+    bob.client.post(skipped + "skip/")
+    bob.open()
+    bob.send()
+    bob.send()
+    assert "You skipped 1 pair that still needs a judgment." in bob.html
+    reply = bob.client.post(page_of() + "skipped/", follow=True)
+    assert '<form class="judgment"' in reply.content.decode()

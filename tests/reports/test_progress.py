@@ -6,9 +6,18 @@ import pytest
 from django.utils import timezone
 
 from annotation.actions import runs
+from annotation.actions.generating import generate
 from annotation.models import Run
-from annotation.reports.progress import failed_items, missing_worker, rating_progress, run_progress, workers
+from annotation.reports.progress import (
+    failed_items,
+    missing_worker,
+    origins,
+    rating_progress,
+    run_progress,
+    workers,
+)
 from models_runtime.types import Completion, FailedRequest
+from models_runtime.worker import BackendCache
 from tests import cast
 from tests.reports.studies import judge, safe, two_raters
 
@@ -117,7 +126,7 @@ def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
     study = cast.a_rateable_study(pairs=2)
     for rater in two_raters(study):
         judge(rater, safe(), safe(), balance=0)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         rating_progress(study)
 
 
@@ -160,3 +169,23 @@ def test_imported_judgments_take_nobodys_place():
         )
     progress = rating_progress(study)
     assert (progress.judgments, progress.needed, progress.full, progress.imported) == (0, 1, 0, 2)
+
+
+def test_a_study_says_how_many_raters_it_still_lacks():
+    study = cast.a_rateable_study(pairs=1, overlap=3)
+    assert rating_progress(study).raters_missing == 3
+    for user in (cast.bob(), cast.carol()):
+        cast.a_rater(study, user)
+    assert rating_progress(study).raters_missing == 1
+
+
+def test_it_tells_what_generated_each_arm_and_why_there():
+    study = cast.a_study()
+    cast.an_arm(study, "one")
+    cast.a_prompt(study)
+    run = runs.start_run(study)
+    assert origins(run) == ()
+    generate(runs.claim_batch(run.pk, "test"), BackendCache())
+    (origin,) = origins(run)
+    assert (origin.arm, origin.model, origin.device) == ("one", "echo", "cpu")
+    assert origin.reason == "A script needs no accelerator."

@@ -84,7 +84,10 @@ def import_into_new_study(
 
 @dataclass(frozen=True)
 class _Row:
-    """`messages` is None and the labels are empty where the file leaves them to a prompt that is there."""
+    """`messages` is None and the labels are empty where the file leaves them to a prompt that is there.
+
+    `arm` is empty in a row that brings a prompt alone.
+    """
 
     key: str
     messages: list[dict] | None
@@ -106,7 +109,9 @@ class _ResponseLoader:
         self.arms = {arm.name: arm for arm in study.arms.all()}
 
     def missing(self, has: Callable[[str], bool]) -> list[str]:
-        missing = [name for name in ("prompt_key", "arm", "response") if not has(name)]
+        # A file without both brings prompts alone.
+        alone = not has("arm") and not has("response")
+        missing = [name for name in ("prompt_key", *(() if alone else ("arm", "response"))) if not has(name)]
         if self.study.prompts.exists():
             return missing
         if not has("prompt") and not has("messages"):
@@ -114,7 +119,8 @@ class _ResponseLoader:
         return missing if has("intent") else [*missing, "intent"]
 
     def read(self, row: dict) -> _Row:
-        if row.get("response") is None:
+        alone = row.get("response") is None and not word(row.get("arm"), "arm")
+        if row.get("response") is None and not alone:
             raise BadRow("“response” is missing. An empty answer is written as an empty text.")
         return _Row(
             key=required_word(row.get("prompt_key"), "prompt_key"),
@@ -123,8 +129,8 @@ class _ResponseLoader:
             harm_category=self._category(row),
             subset=words(row.get("subset"), "subset"),
             family=word(row.get("family"), "family"),
-            arm=required_word(row.get("arm"), "arm", longest=100),
-            text=raw_text(row["response"], "response"),
+            arm="" if alone else required_word(row.get("arm"), "arm", longest=100),
+            text="" if alone else raw_text(row["response"], "response"),
             sample=whole(row.get("sample"), "sample", 0, MOST_SAMPLES) or 0,
         )
 
@@ -188,6 +194,8 @@ class _ResponseLoader:
         self, row: _Row, prompt: Prompt | None, known: dict[Key, str], new: dict, result: Imported
     ) -> None:
         _refuse_contradiction(row, prompt)
+        if not row.arm:
+            return
         arm = self._arm(row.arm, result)
         key = (prompt.pk, arm.pk, row.sample)
         there = new[key].text if key in new else known.get(key)

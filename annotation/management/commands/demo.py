@@ -54,8 +54,10 @@ class Command(BaseCommand):
         researcher = demo.person(demo.RESEARCHER, demo.logins()[demo.RESEARCHER], is_staff=True)
         study = Study.objects.filter(slug=slug).first()
         if study is None:
-            return demo.demo_study(slug, "Demo with simulated raters", researcher, model, overlap=len(RATERS))
+            title = f"Demo with simulated raters ({slug})"
+            return demo.demo_study(slug, title, researcher, model, overlap=len(RATERS))
         wanted = model or str(MODEL_PATH)
+        study.arms.filter(frozen_at=None).update(model=wanted)  # a model that never loaded may be replaced
         if study.arms.exclude(model=wanted).exists():
             raise CommandError(
                 f"The study “{slug}” runs another model. Start a new one with --slug, for example: "

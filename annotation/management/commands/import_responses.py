@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.imports import Imported, import_into_new_study, import_responses
 from annotation.actions.imports.responses import FIELDS
+from annotation.actions.studies import add_researcher
 from annotation.management.importing import Importing, add_file_arguments, mapping_from
 from annotation.management.studies import study_named
 from annotation.models import Study, User
@@ -17,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--create", metavar="TITLE", help="Make the study, as a draft, when it is missing."
         )
-        parser.add_argument("--researcher", metavar="USERNAME", help="Who sees the study made by --create.")
+        parser.add_argument("--researcher", metavar="USERNAME", help="Who sees the study on the desk.")
         parser.add_argument("--no-pairs", action="store_true", help="Do not pair the responses.")
 
     def handle(self, *args: object, **options: object) -> None:
@@ -25,6 +26,12 @@ class Command(BaseCommand):
         with importing.refusals_in_words():
             result = self._import(options, importing)
         importing.done(result, "responses")
+        study = study_named(options["study"])
+        if not study.researchers.exists():
+            self.stderr.write(
+                f"Nobody sees “{study.slug}” on the desk yet. Say who does, for example: "
+                f"import_responses {study.slug} FILE --researcher researcher"
+            )
 
     def _import(self, options: dict, importing: Importing) -> Imported:
         path, mapping = options["file"], mapping_from(options, FIELDS)
@@ -37,7 +44,10 @@ class Command(BaseCommand):
         slug, researcher = options["study"], _researcher(options["researcher"])
         if options["create"] and not Study.objects.filter(slug=slug).exists():
             return import_into_new_study(slug, options["create"], path, mapping, researcher, **how)
-        return import_responses(study_named(slug), path, mapping, **how)
+        study = study_named(slug)
+        if researcher:
+            add_researcher(study, researcher)
+        return import_responses(study, path, mapping, **how)
 
 
 def _researcher(username: str | None) -> User | None:
