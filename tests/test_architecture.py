@@ -20,8 +20,8 @@ FLOORS = [
     {"tasks"},
     {"rate", "desk", "api", "admin", "management"},
 ]
-TABLES = ["people", "study", "prompt", "arm", "generation", "pair", "gold", "enrolment", "assignment"]
-TABLES += ["judgment", "grade", "snapshot", "event"]
+TABLES = ["people", "study", "prompt", "arm", "claimed", "generation", "pair", "gold", "enrolment"]
+TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

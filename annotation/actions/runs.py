@@ -1,25 +1,23 @@
 """Runs generate what is missing: started, claimed batch by batch, recorded, resumed.
 
-A worker holds a batch by a claim with a lease. Whoever finds a claim whose lease lapsed may queue the
-batch again; the old worker, should it still live, then records nothing.
+A worker holds a batch by a claim with a lease (`actions.leases`).
 """
 
-import uuid
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import Max
 from django.utils import timezone
 
 from annotation import draws
-from annotation.actions import events
+from annotation.actions import events, leases
 from annotation.actions.arms import freeze_arm
 from annotation.actions.pairing import make_pairs
 from annotation.errors import RunRefused
 from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
+from annotation.models.claimed import ClaimedBatch
 from annotation.reports.fairness import sampling_differences
 from annotation.text import storable
 from annotation.vocabulary import BatchState, RunState
@@ -27,7 +25,7 @@ from models_runtime.errors import InvalidSampling
 from models_runtime.types import Completion, FailedRequest, Outcome, Sampling
 
 BATCH_SIZE = 32
-MOST_ATTEMPTS = 4
+MOST_ATTEMPTS = leases.MOST_ATTEMPTS
 
 
 @transaction.atomic
@@ -88,36 +86,17 @@ def _parts(arm: Arm, samples: int, size: int) -> Iterable[tuple[Arm, list[tuple[
 
 def claim_batch(run_id: int, worker: str, at: datetime | None = None) -> Batch | None:
     """The next waiting batch of the run, held by `worker`; None when nothing waits."""
-    at = at or timezone.now()
-    for pk in Batch.objects.waiting().filter(run=run_id).order_by("number").values_list("pk", flat=True)[:50]:
-        # The batch's own columns and no join: see docs/rules/locking.md, "Compare and swap".
-        claimed = Batch.objects.filter(pk=pk, state=BatchState.QUEUED).update(
-            state=BatchState.CLAIMED,
-            claim=uuid.uuid4(),
-            worker=worker,
-            attempts=F("attempts") + 1,
-            lease_until=_lease_end(at),
-        )
-        if claimed:
-            return Batch.objects.select_related("run__study", "arm").get(pk=pk)
-    return None
-
-
-def _lease_end(at: datetime) -> datetime:
-    return at + timedelta(seconds=settings.BATCH_LEASE_SECONDS)
+    pk = leases.claim_first(Batch.objects.waiting().filter(run=run_id), worker, at)
+    return pk and Batch.objects.select_related("run__study", "arm").get(pk=pk)
 
 
 def _lock_run(pk: int) -> Run:
     return Run.objects.select_for_update(no_key=True).get(pk=pk)
 
 
-def _claimed(batch: Batch):
-    return Batch.objects.filter(pk=batch.pk, state=BatchState.CLAIMED, claim=batch.claim)
-
-
-def renew_lease(batch: Batch, at: datetime | None = None) -> bool:
-    """Keep the batch for another lease; False when another worker has it now."""
-    return bool(_claimed(batch).update(lease_until=_lease_end(at or timezone.now())))
+def renew_lease(batch: ClaimedBatch, at: datetime | None = None) -> bool:
+    """Keep a batch of any kind for another lease; False when another worker has it now."""
+    return leases.renew(batch, at)
 
 
 @transaction.atomic
@@ -132,9 +111,9 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     # Lock the run first: of two last batches finishing together, one must see the other as done.
     run = _lock_run(batch.run_id)
     if not freeze_arm(batch.arm):
-        _claimed(batch).update(state=BatchState.QUEUED)
+        leases.release(batch)
         return False
-    if not _claimed(batch).update(state=BatchState.DONE, finished_at=timezone.now(), error=""):
+    if not leases.finish(batch):
         return False
     items = {str(item.pk): item for item in batch.items.all()}
     completions = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
@@ -170,7 +149,7 @@ def fail_batch(batch: Batch, reason: str) -> bool:
     """Stop the run at this batch and say why; the rest stays queued until `resume_run`."""
     reason = storable(reason)
     _lock_run(batch.run_id)  # before the batch, like everybody: a resume must see both or neither
-    if not _claimed(batch).update(state=BatchState.FAILED, error=reason):
+    if not leases.fail(batch, reason):
         return False
     failed = Run.objects.filter(pk=batch.run_id, state=RunState.RUNNING)
     if failed.update(state=RunState.FAILED, error=reason):
@@ -266,18 +245,7 @@ def requeue_stale(at: datetime | None = None) -> int:
     A batch that has silenced its worker MOST_ATTEMPTS times stops its run instead: it would go on forever.
     """
     stale = Batch.objects.stale(at or timezone.now()).select_related("run__study")
-    return sum(_requeue(batch) for batch in stale)
-
-
-def _requeue(batch: Batch) -> bool:
-    if batch.attempts >= MOST_ATTEMPTS:
-        fail_batch(
-            batch,
-            f"The worker stopped without a word {batch.attempts} times while generating this batch. "
-            "It may have run out of memory: see the worker's log, then resume the run.",
-        )
-        return False
-    return bool(_claimed(batch).update(state=BatchState.QUEUED))
+    return leases.requeue(stale, give_up=fail_batch)
 
 
 def note_worker(name: str, queue: str, at: datetime | None = None) -> None:

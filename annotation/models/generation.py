@@ -4,14 +4,17 @@ The rows are the queue: a batch is waiting because its row says `queued`; a Cele
 that somebody should look. Whatever happens to messages and workers, the rows tell what is left to do.
 """
 
+from typing import Self
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from annotation.models.arm import Arm
+from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
 from annotation.models.prompt import Prompt
 from annotation.models.study import Study
-from annotation.vocabulary import UNFINISHED_RUN, BatchState, FinishReason, RunState
+from annotation.vocabulary import UNFINISHED_RUN, FinishReason, RunState
 
 
 class RunQuerySet(models.QuerySet):
@@ -48,44 +51,27 @@ class Run(models.Model):
         return f"{self.study.slug} run {self.pk}"
 
 
-class BatchQuerySet(models.QuerySet):
-    def stale(self, at) -> "BatchQuerySet":
-        """Claimed batches whose worker has not renewed its lease by `at`."""
-        return self.filter(state=BatchState.CLAIMED, lease_until__lt=at)
-
-    def waiting(self) -> "BatchQuerySet":
+class BatchQuerySet(ClaimedQuerySet):
+    def waiting(self) -> Self:
         """Batches that a worker may claim."""
-        return self.filter(state=BatchState.QUEUED, run__state=RunState.RUNNING)
+        return super().waiting().filter(run__state=RunState.RUNNING)
 
 
-class Batch(models.Model):
+class Batch(ClaimedBatch):
     """Requests of one arm and one sampling, generated together by one worker."""
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="batches")
     arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="batches")
-    number = models.PositiveIntegerField()
-    state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.QUEUED)
-    worker = models.CharField(max_length=200, blank=True)
-    claim = models.UUIDField(null=True, help_text="Names one attempt; a worker that lost it records nothing.")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True)
-    error = models.TextField(blank=True)
-    finished_at = models.DateTimeField(null=True)
 
     objects = BatchQuerySet.as_manager()
 
-    class Meta:
+    class Meta(ClaimedBatch.Meta):
         ordering = ["run", "number"]
         verbose_name_plural = "batches"
         constraints = [
             models.UniqueConstraint(fields=["run", "number"], name="batch_number_once_per_run"),
-            models.CheckConstraint(condition=Q(state__in=BatchState.values), name="batch_state_is_known"),
-            models.CheckConstraint(
-                condition=~Q(state=BatchState.CLAIMED) | Q(lease_until__isnull=False, claim__isnull=False),
-                name="batch_claimed_has_a_lease",
-            ),
+            *ClaimedBatch.Meta.constraints,
         ]
-        indexes = [models.Index(fields=["state", "lease_until"], name="batch_by_lease")]
 
     def __str__(self) -> str:
         return f"{self.run} batch {self.number}"
