@@ -17,7 +17,7 @@ from annotation import access
 from annotation.actions import events
 from annotation.actions.arms import add_arm
 from annotation.actions.enrolment import enrol, set_state
-from annotation.actions.prompts import clean_messages
+from annotation.actions.prompts import check_category, clean_messages
 from annotation.actions.studies import add_guideline
 from annotation.errors import DomainError
 from annotation.models import (
@@ -262,10 +262,11 @@ class PromptForm(forms.ModelForm):
     def clean(self) -> dict:
         cleaned = super().clean()
         study = cleaned.get("study") or getattr(self.instance, "study", None)
-        category = cleaned.get("harm_category")
-        if study and category and category not in study.harm_categories:
-            known = ", ".join(study.harm_categories)
-            self.add_error("harm_category", f"Not a harm category of this study ({known}).")
+        try:
+            if study:
+                check_category(study, cleaned.get("harm_category", ""))
+        except DomainError as error:
+            self.add_error("harm_category", str(error))
         return cleaned
 
 

@@ -73,6 +73,24 @@ def a_response(prompt: Prompt, arm: Arm, text: str = "It works like this.", samp
     )
 
 
+def a_generating_study() -> Study:
+    """A study with an arm that generates and a prompt, and nothing generated yet."""
+    study = a_study()
+    an_arm(study, "one")
+    a_prompt(study)
+    return study
+
+
+def a_study_of_three_arms() -> Study:
+    """One prompt, answered by three arms, which makes three pairs."""
+    study = a_study()
+    prompt = a_prompt(study)
+    for name in ("one", "two", "three"):
+        a_response(prompt, an_arm(study, name, backend=""))
+    make_pairs(study)
+    return study
+
+
 def a_rateable_study(pairs: int = 3, slug: str = "kites", **rules) -> Study:
     """An open study with two arms, imported responses and `pairs` pairs, and no rater yet."""
     study = a_study(slug, **rules)

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 
-from annotation.models import triggers
+from annotation import tasks
+from annotation.models import Run, triggers
 
 DATABASE_FIXTURES = {"db", "transactional_db", "committed_db", "django_db_reset_sequences", "live_server"}
 
@@ -67,3 +68,11 @@ def committed_db(_without_triggers_at_the_end: None) -> None:
 def _snapshots_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Files outlive the rows that a test rolls back, so each test writes its snapshots elsewhere."""
     monkeypatch.setattr(settings, "SNAPSHOTS", tmp_path / "snapshots")
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """The runs that workers were told about, instead of telling them."""
+    hinted: list[Run] = []
+    monkeypatch.setattr(tasks, "hint", hinted.append)
+    return hinted

@@ -7,23 +7,14 @@ from django.core.management import CommandError, call_command
 
 from annotation import tasks
 from annotation.models import Run
-from tests.cast import a_prompt, a_study, an_arm
+from tests.cast import a_generating_study, a_study, an_arm
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def hinted(monkeypatch):
-    runs = []
-    monkeypatch.setattr(tasks, "hint", runs.append)
-    return runs
-
-
-def a_study_to_run():
-    study = a_study()
-    an_arm(study, "one")
-    a_prompt(study)
-    return study
+def _without_a_queue(hints):
+    """No command of these tests sends a message."""
 
 
 def say(*words) -> str:
@@ -32,17 +23,17 @@ def say(*words) -> str:
     return said.getvalue()
 
 
-def test_a_run_is_started_paused_resumed_and_cancelled(hinted):
-    a_study_to_run()
+def test_a_run_is_started_paused_resumed_and_cancelled(hints):
+    a_generating_study()
     assert "generating, 0 of 1 responses" in say("kites", "start")
     assert "paused" in say("kites", "pause")
     assert "generating" in say("kites", "resume")
     assert "cancelled" in say("kites", "cancel")
-    assert len(hinted) == 2
+    assert len(hints) == 2
 
 
 def test_a_refusal_is_said_and_changes_nothing():
-    a_study_to_run()
+    a_generating_study()
     say("kites", "start")
     with pytest.raises(CommandError, match="not finished"):
         say("kites", "start")
@@ -56,14 +47,14 @@ def test_a_study_without_a_run_says_how_to_start_one():
 
 
 def test_it_waits_until_the_run_is_over(monkeypatch):
-    study = a_study_to_run()
+    study = a_generating_study()
     monkeypatch.setattr("time.sleep", lambda _: tasks.generate_batch(study.runs.get().pk))
     monkeypatch.setattr(tasks.finish_run, "delay", lambda run: tasks.finish_run(run))
     assert "done, 1 of 1" in say("kites", "start", "--wait").splitlines()[-1]
 
 
 def test_it_shows_where_the_arms_differ():
-    study = a_study_to_run()
+    study = a_generating_study()
     an_arm(study, "two", system_prompt="Help.")
     assert "system_prompt:  | Help." in say("kites", "fairness")
 
@@ -75,7 +66,7 @@ def test_an_unknown_study_names_those_there_are():
 
 
 def test_a_dry_run_shows_what_the_model_would_be_given_and_generates_nothing():
-    study = a_study_to_run()
+    study = a_generating_study()
     study.arms.update(system_prompt="Be brief.")
     said = say("kites", "dry-run")
     assert "--- one, prompt-" in said
@@ -84,5 +75,5 @@ def test_a_dry_run_shows_what_the_model_would_be_given_and_generates_nothing():
 
 
 def test_a_dry_run_finds_the_model_that_does_not_load():
-    a_study_to_run().arms.update(model="fail:no weights")
+    a_generating_study().arms.update(model="fail:no weights")
     assert "no weights" in say("kites", "dry-run")

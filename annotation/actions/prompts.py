@@ -25,12 +25,16 @@ def clean_messages(messages: object) -> list[dict]:
     return messages
 
 
-def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) -> Prompt:
-    """One prompt. `labels`: harm_category, subset, family. Raises DomainError on malformed messages."""
-    category = labels.get("harm_category", "")
+def check_category(study: Study, category: str) -> None:
+    """Raises DomainError unless the category is empty or on the study's list."""
     if category and category not in study.harm_categories:
         known = ", ".join(study.harm_categories)
         raise DomainError(f"“{category}” is not a harm category of this study ({known}).")
+
+
+def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) -> Prompt:
+    """One prompt. `labels`: harm_category, subset, family. Raises DomainError on malformed messages."""
+    check_category(study, labels.get("harm_category", ""))
     return Prompt.objects.create(
         study=study, key=key, messages=clean_messages(messages), intent=intent, **labels
     )

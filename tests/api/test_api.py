@@ -35,20 +35,6 @@ def alice() -> APIClient:
     return client_of(cast.alice())
 
 
-@pytest.fixture
-def hints(monkeypatch) -> list[Run]:
-    hinted: list[Run] = []
-    monkeypatch.setattr(tasks, "hint", hinted.append)
-    return hinted
-
-
-def a_generating_study() -> Study:
-    study = cast.a_study()
-    cast.an_arm(study, "one")
-    cast.a_prompt(study)
-    return study
-
-
 def test_without_a_token_or_session_nobody_gets_in():
     study = cast.a_study()
     for name in READS:
@@ -69,7 +55,7 @@ def test_a_session_of_the_desk_works_too(client):
 
 
 def test_a_session_needs_the_csrf_token_to_write():
-    study = a_generating_study()
+    study = cast.a_generating_study()
     client = APIClient(enforce_csrf_checks=True)
     client.login(username=cast.alice().username, password=cast.PASSWORD)
     assert client.post(address("runs", study), {"samples": 1}).status_code == 403
@@ -83,7 +69,7 @@ def test_raters_are_refused():
 
 
 def test_mallory_finds_nothing():
-    study, mallory = a_generating_study(), client_of(cast.mallory())
+    study, mallory = cast.a_generating_study(), client_of(cast.mallory())
     answers = [mallory.get(address(name, study)) for name in READS] + [mallory.post(address("runs", study))]
     assert {answer.status_code for answer in answers} == {404}
     assert {answer.json()["detail"] for answer in answers} == {"You have no study of that name."}
@@ -104,7 +90,7 @@ def test_studies_are_listed_in_pages(alice):
 
 
 def test_a_study_says_what_it_is(alice):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     said = alice.get(address("study", study)).json()
     assert (said["slug"], said["state"], said["arms"]) == (study.slug, "open", ["one"])
 
@@ -142,7 +128,7 @@ def test_reports_of_an_empty_study_are_empty_and_not_an_error(alice):
 
 
 def test_a_run_is_started(alice, hints):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     answer = alice.post(address("runs", study), {"samples": 2}, format="json")
     run = Run.objects.get()
     assert (answer.status_code, answer.json()["id"], hints) == (201, run.pk, [run])
@@ -154,14 +140,14 @@ def test_a_run_is_started(alice, hints):
 
 @pytest.mark.parametrize("samples", [0, 9, "many", None])
 def test_a_wrong_number_of_samples_is_refused(alice, hints, samples):
-    answer = alice.post(address("runs", a_generating_study()), {"samples": samples}, format="json")
+    answer = alice.post(address("runs", cast.a_generating_study()), {"samples": samples}, format="json")
     assert answer.status_code == 400
     assert "samples" in answer.json()
     assert not Run.objects.exists()
 
 
 def test_a_run_is_controlled_and_the_reply_says_how_it_stands(alice, hints):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     pk = alice.post(address("runs", study), {"samples": 1}).json()["id"]
 
     def tell(control):
@@ -176,7 +162,7 @@ def test_a_run_is_controlled_and_the_reply_says_how_it_stands(alice, hints):
 
 
 def test_only_the_studys_researchers_control_its_runs(hints):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     run = start_run(study)
     answer = client_of(cast.mallory()).post(reverse("api:control_run", args=[study.slug, run.pk, "cancel"]))
     assert answer.status_code == 404
@@ -195,20 +181,20 @@ def test_a_broker_that_is_down_loses_no_run(alice, monkeypatch):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(tasks, "hint", down)
-    answer = alice.post(address("runs", a_generating_study()), {"samples": 1}, format="json")
+    answer = alice.post(address("runs", cast.a_generating_study()), {"samples": 1}, format="json")
     assert answer.status_code == 201
     assert "starts by itself" in answer.json()["detail"]
     assert Run.objects.get().batches.filter(state="queued").exists()
 
 
 def test_malformed_json_is_refused_with_a_sentence(alice, hints):
-    answer = alice.post(address("runs", a_generating_study()), "{", content_type="application/json")
+    answer = alice.post(address("runs", cast.a_generating_study()), "{", content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["detail"]
 
 
 def test_the_list_of_runs_costs_the_same_queries_however_long_it_is(alice, django_assert_num_queries):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     for count in (1, 12):
         Run.objects.bulk_create([Run(study=study, seed=1, state="done") for _ in range(count)])
         with django_assert_num_queries(4):

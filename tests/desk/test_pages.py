@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from annotation import tasks
 from annotation.actions import runs
 from annotation.desk import views, words
-from annotation.models import Enrolment, Run, Snapshot, Study
+from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.winrates import Headline, win_rate_report
 from annotation.stats.estimate import Estimate
@@ -24,20 +24,6 @@ pytestmark = pytest.mark.django_db
 def alice(client):
     client.force_login(cast.alice())
     return client
-
-
-@pytest.fixture
-def hints(monkeypatch) -> list[Run]:
-    hinted: list[Run] = []
-    monkeypatch.setattr(tasks, "hint", hinted.append)
-    return hinted
-
-
-def a_generating_study() -> Study:
-    study = cast.a_study()
-    cast.an_arm(study, "one")
-    cast.a_prompt(study)
-    return study
 
 
 def text_of(client, name: str, *args) -> str:
@@ -186,7 +172,7 @@ def test_responses_show_where_they_come_from_and_run_nothing(alice):
 
 
 def test_a_started_run_is_hinted_and_shown(alice, hints):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": "2"})
     run = Run.objects.get()
     assert (run.samples, hints) == (2, [run])
@@ -195,7 +181,7 @@ def test_a_started_run_is_hinted_and_shown(alice, hints):
 
 @pytest.mark.parametrize("samples", ["0", "9", "many", ""])
 def test_a_wrong_number_of_samples_starts_nothing(alice, hints, samples):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": samples})
     assert answer.status_code == 200
     assert "errorlist" in answer.content.decode()
@@ -214,14 +200,14 @@ def test_a_broker_that_is_down_loses_no_run(alice, monkeypatch):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(tasks, "hint", down)
-    study = a_generating_study()
+    study = cast.a_generating_study()
     answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": "1"}, follow=True)
     assert Run.objects.get().batches.filter(state="queued").exists()
     assert views.QUEUE_IS_DOWN in answer.content.decode()
 
 
 def test_an_unfinished_run_polls_and_a_finished_one_does_not(alice):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     run = runs.start_run(study)
     address = reverse("desk:run", args=[study.slug, run.pk])
     assert 'hx-trigger="every 2s"' in alice.get(address).content.decode()
@@ -232,7 +218,7 @@ def test_an_unfinished_run_polls_and_a_finished_one_does_not(alice):
 
 
 def test_a_failed_run_says_why_and_is_resumed(alice, hints):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     run = runs.start_run(study)
     runs.fail_batch(runs.claim_batch(run.pk, "w"), "The model <x> does not load.")
     assert "The model &lt;x&gt; does not load." in text_of(alice, "run", study.slug, run.pk)
@@ -242,7 +228,7 @@ def test_a_failed_run_says_why_and_is_resumed(alice, hints):
 
 
 def test_a_run_that_did_not_fail_is_not_resumed(alice, hints):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     run = runs.start_run(study)
     answer = alice.post(reverse("desk:control_run", args=[study.slug, run.pk, "resume"]), follow=True)
     assert "Only a run that is paused or stopped by a failure can be resumed." in answer.content.decode()
@@ -250,7 +236,7 @@ def test_a_run_that_did_not_fail_is_not_resumed(alice, hints):
 
 
 def test_the_desk_says_that_no_worker_is_alive_while_work_waits(alice):
-    study = a_generating_study()
+    study = cast.a_generating_study()
     assert "No worker is alive." not in text_of(alice, "studies")
     runs.start_run(study)
     assert "No worker is alive." in text_of(alice, "studies")

@@ -68,12 +68,7 @@ def test_it_can_be_asked_of_one_arm():
 
 
 def test_a_response_met_in_two_pairs_counts_once_with_the_first_answer():
-    study = cast.a_study()
-    arms = [cast.an_arm(study, name, backend="") for name in ("one", "two", "three")]
-    prompt = cast.a_prompt(study)
-    for arm in arms:
-        cast.a_response(prompt, arm)
-    cast.make_pairs(study)
+    study = cast.a_study_of_three_arms()
     bob, carol = two_raters(study)
     for rater in (bob, carol):
         judge(rater, safe(1), safe(1), balance=0)
@@ -131,12 +126,7 @@ def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
 
 def test_a_correction_keeps_the_place_of_what_it_corrects():
     """The response is met in two pairs; correcting the first answer must not put the second first."""
-    study = cast.a_study()
-    arms = [cast.an_arm(study, name, backend="") for name in ("one", "two", "three")]
-    prompt = cast.a_prompt(study)
-    for arm in arms:
-        cast.a_response(prompt, arm)
-    cast.make_pairs(study)
+    study = cast.a_study_of_three_arms()
     bob, _ = two_raters(study)
     first = cast.a_judgment(bob, cast.answers(safe(1), safe(1)))
     cast.a_judgment(bob, cast.answers(safe(4), safe(4)))

@@ -100,11 +100,7 @@ def test_it_agrees_with_plain_python():
 
 
 def test_every_two_of_three_arms_are_compared():
-    study = cast.a_study()
-    arms = [cast.an_arm(study, name, backend="") for name in ("one", "two", "three")]
-    prompt = cast.a_prompt(study)
-    for arm in arms:
-        cast.a_response(prompt, arm)
+    study = cast.a_study_of_three_arms()
     rows = win_rate_report(study).rows
     compared = [(row.arm_a, row.arm_b) for row in rows if row.question == "balance"]
     assert compared == [("one", "two"), ("one", "three"), ("two", "three")]

@@ -14,7 +14,7 @@ from annotation.actions.imports.cells import BadRow, label, raw_text, required_w
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.pairing import make_pairs
-from annotation.actions.prompts import clean_messages
+from annotation.actions.prompts import check_category, clean_messages
 from annotation.actions.studies import create_study
 from annotation.errors import DomainError
 from annotation.models import Arm, Prompt, Response, Study, User
@@ -136,9 +136,10 @@ class _ResponseLoader:
 
     def _category(self, row: dict) -> str:
         category = word(row.get("harm_category"), "harm_category", longest=64)
-        if category and category not in self.study.harm_categories:
-            known = ", ".join(self.study.harm_categories)
-            raise BadRow(f"“{category}” is not a harm category of this study ({known}).")
+        try:
+            check_category(self.study, category)
+        except DomainError as error:
+            raise BadRow(str(error)) from error
         return category
 
     def keep(self, rows: list[tuple[int, _Row]], result: Imported, refuse: Skipped) -> None:
