@@ -188,6 +188,7 @@ class AgreementRow:
     raw_interval: str
     alpha: str
     alpha_interval: str
+    ac1: str
     reason: str
     items: int
     raters: int
@@ -207,6 +208,7 @@ def _agreement_row(question: Agreement) -> AgreementRow:
         raw_interval=words.percent_interval(question.raw),
         alpha=words.decimal(question.alpha.value),
         alpha_interval=words.decimal_interval(question.alpha),
+        ac1=words.decimal(question.ac1.value) if question.ac1.value is not None else "",
         reason=question.alpha.reason,
         items=question.items,
         raters=question.raters,

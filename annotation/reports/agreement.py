@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from annotation.models import Arm, Study
 from annotation.reports.rows import UNANSWERED, Rows, first_of_each, pair_rows, response_rows
-from annotation.stats.agreement import Level, krippendorff_alpha, raw_agreement
-from annotation.stats.estimate import Estimate
+from annotation.stats.agreement import Level, gwet_ac1, krippendorff_alpha, raw_agreement
+from annotation.stats.estimate import Estimate, undefined
 from annotation.stats.ratings import Ratings
 from annotation.vocabulary import UNSAFE_LEVELS, SafetyLevel, Severity
 
 BOOTSTRAP = 1000
+
+
+UNORDERED = ("unsafe", "mode")
+ORDERED = "AC1 is for labels without order."
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Agreement:
     level: Level
     raw: Estimate
     alpha: Estimate
+    ac1: Estimate
     items: int
     raters: int
     judgments: int
@@ -72,7 +77,8 @@ def _agreement(rows: Rows, unit: str, question: str, level: Level, values: Value
     ratings = Ratings.from_rows(rows[unit][answered], rows["rater"][answered], said[answered])
     raw = raw_agreement(ratings, bootstrap=BOOTSTRAP)
     alpha = krippendorff_alpha(ratings, level, bootstrap=BOOTSTRAP)
-    return Agreement(question, unit, level, raw, alpha, raw.n, len(ratings.raters), len(ratings))
+    ac1 = gwet_ac1(ratings, bootstrap=BOOTSTRAP) if question in UNORDERED else undefined(raw.n, ORDERED)
+    return Agreement(question, unit, level, raw, alpha, ac1, raw.n, len(ratings.raters), len(ratings))
 
 
 def _ranks(rows: Rows, column: str, scale: type[SafetyLevel] | type[Severity]):

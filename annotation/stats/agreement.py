@@ -1,7 +1,8 @@
-"""How far raters agree: raw agreement and Krippendorff's alpha, with missing data.
+"""How far raters agree: raw agreement, Krippendorff's alpha and Gwet's AC1, with missing data.
 
 Sources: K. Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011; A. F. Hayes and K. Krippendorff,
-Communication Methods and Measures 1 (2007) 77-89. In every estimate here, n counts the items with at least
+Communication Methods and Measures 1 (2007) 77-89; K. L. Gwet, British Journal of Mathematical and Statistical
+Psychology 61 (2008) 29-48. In every estimate here, n counts the items with at least
 two ratings; the others cannot show agreement and are left out. Intervals resample those items.
 """
 
@@ -68,6 +69,35 @@ def krippendorff_alpha(
 
     width = len(table.categories)
     return bootstrap_estimate(alpha, table.sizes, plan, n=table.items, unit="item", width=width)
+
+
+def gwet_ac1(ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95) -> Estimate:
+    """Gwet's AC1 for labels without order: (observed - chance) / (1 - chance) of raw agreement.
+
+    Chance is sum p(1-p) / (q-1) over the q labels, p being a label's mean share of an item's ratings. It
+    stays small where nearly everything has one label, so AC1 does not collapse there as alpha does. Items
+    with one rating count in p, and the interval resamples all items. It does not exist with one rater,
+    without an item rated twice, or with only one label.
+    """
+    plan = Resampling(bootstrap, seed, confidence)
+    rated = profiles(ratings)
+    reason = _why_no_pairs(ratings, rated) or _why_no_variation(rated)
+    if reason:
+        return undefined(rated.items, reason)
+    table = profiles(ratings, least=1)
+    m, pairs = table.judgments, table.judgments > 1
+    agreeing = np.divide(table.squared_counts() - m, m * (m - 1), out=np.zeros_like(m), where=pairs)
+
+    def ac1(weights: Floats) -> Floats:
+        compared = weights @ pairs
+        observed = np.divide(
+            weights @ agreeing, compared, out=np.full(len(weights), np.nan), where=compared > 0
+        )
+        share = table.margins(weights / m) / weights.sum(axis=1)[:, np.newaxis]
+        chance = (share * (1 - share)).sum(axis=1) / (len(table.categories) - 1)
+        return (observed - chance) / (1 - chance)
+
+    return bootstrap_estimate(ac1, table.sizes, plan, n=rated.items, unit="item", width=len(table.categories))
 
 
 def _nominal(table: Profiles) -> Disagreement:

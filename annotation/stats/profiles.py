@@ -19,7 +19,7 @@ from annotation.stats.ratings import Ratings
 
 @dataclass(frozen=True, eq=False)
 class Profiles:
-    """The distinct rating counts among items with at least two ratings.
+    """The distinct rating counts among items with enough ratings (two, unless `profiles` was told otherwise).
 
     ``counts`` is a sparse (profiles, categories) matrix, ``judgments`` its row sums, ``sizes`` the number
     of items with each profile. Memory is linear in the judgments.
@@ -32,7 +32,7 @@ class Profiles:
 
     @property
     def items(self) -> int:
-        """The number of items with at least two ratings."""
+        """The number of items."""
         return int(self.sizes.sum())
 
     def margins(self, weights: Floats) -> Floats:
@@ -44,11 +44,11 @@ class Profiles:
         return np.asarray(self.counts.multiply(self.counts).sum(axis=1), dtype=np.float64).ravel()
 
 
-def profiles(ratings: Ratings) -> Profiles:
-    """Group the items that have the same counts; items with fewer than two ratings are left out."""
+def profiles(ratings: Ratings, least: int = 2) -> Profiles:
+    """Group the items that have the same counts; items with fewer than `least` ratings are left out."""
     rows, cols, sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     known = 0
-    for distinct, items in _blocks(ratings):
+    for distinct, items in _blocks(ratings, least):
         rows.append(known + np.repeat(np.arange(len(distinct)), distinct.shape[1]))
         cols.append(distinct.ravel())
         sizes.append(items)
@@ -59,13 +59,13 @@ def profiles(ratings: Ratings) -> Profiles:
     return Profiles(counts, judgments, np.concatenate(sizes), ratings.categories)
 
 
-def _blocks(ratings: Ratings) -> Iterator[tuple[Ints, Ints]]:
-    """For each number of ratings ≥ 2: the distinct sorted rows of values, and how many items have each."""
+def _blocks(ratings: Ratings, least: int) -> Iterator[tuple[Ints, Ints]]:
+    """For each number of ratings ≥ `least`: the distinct sorted rows of values, with their items counted."""
     order = np.lexsort((ratings.value_codes, ratings.item_codes))
     values = ratings.value_codes[order]
     per_item = np.bincount(ratings.item_codes, minlength=len(ratings.items))
     starts = np.cumsum(per_item) - per_item
-    for size in np.unique(per_item[per_item >= 2]):
+    for size in np.unique(per_item[per_item >= least]):
         rows = values[starts[per_item == size][:, np.newaxis] + np.arange(size)]
         distinct, items = np.unique(rows, axis=0, return_counts=True)
         yield distinct, items.astype(np.int64)

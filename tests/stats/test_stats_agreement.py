@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from annotation.stats.agreement import krippendorff_alpha, raw_agreement
+from annotation.stats.agreement import gwet_ac1, krippendorff_alpha, raw_agreement
 from annotation.stats.errors import BadInput
 from annotation.stats.ratings import Ratings
 
@@ -83,6 +83,35 @@ def test_a_skewed_set_has_high_raw_agreement_and_low_alpha():
     items = [("safe", "safe")] * 93 + [("unsafe", "unsafe")] + [("safe", "unsafe")] * 6
     assert raw_agreement(from_items(*items)).value == pytest.approx(0.94)
     assert krippendorff_alpha(from_items(*items), "nominal").value == pytest.approx(0.22, abs=0.005)
+    assert gwet_ac1(from_items(*items)).value == pytest.approx(0.935, abs=0.0005)
+
+
+def test_ac1_is_one_when_all_agree_and_bounds_its_interval_by_it():
+    agreed = gwet_ac1(from_items(*[("a", "a")] * 20, *[("b", "b")] * 20))
+    assert agreed.value == pytest.approx(1)
+
+
+def test_ac1_counts_items_with_one_rating_in_what_chance_would_give():
+    """Worked by hand: shares a (1 + 1/2 + 1) / 3, b the rest; observed 1/2 over the two items rated twice."""
+    ac1 = gwet_ac1(from_items(("a", "a"), ("a", "b"), ("a",)), bootstrap=0)
+    chance = 2 * (5 / 6) * (1 / 6)
+    assert ac1.value == pytest.approx((0.5 - chance) / (1 - chance))
+    assert ac1.n == 2
+
+
+def test_ac1_has_an_interval_around_its_value():
+    items = [("a", "a")] * 30 + [("b", "b")] * 20 + [("a", "b")] * 10
+    ac1 = gwet_ac1(from_items(*items))
+    assert ac1.low < ac1.value < ac1.high
+
+
+@pytest.mark.parametrize(
+    ("items", "why"),
+    [([("a", "a")] * 3, "Every rating is the same"), ([("a",), ("b",)], "agreement needs two")],
+)
+def test_ac1_says_why_it_does_not_exist(items, why):
+    ac1 = gwet_ac1(from_items(*items))
+    assert ac1.value is None and why in ac1.reason
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from annotation.stats.agreement import krippendorff_alpha, raw_agreement
+from annotation.stats.agreement import gwet_ac1, krippendorff_alpha, raw_agreement
 from annotation.stats.preference import win_rate
 
 pytestmark = pytest.mark.once
@@ -28,6 +28,9 @@ def assert_matches(ratings, reference, scales=("nominal",)):
     )
     assert pooled.value == pytest.approx(reference["observed_pairwise_agreement_pooled_pairs"], abs=1e-9)
     assert mean_over_items.n == reference["items_with_2plus"]
+    if "irrCAC" in reference:
+        ac1 = gwet_ac1(ratings, bootstrap=0)
+        assert ac1.value == pytest.approx(reference["irrCAC"]["gwet_ac1"]["coefficient"], abs=6e-6)
     for scale in scales:
         alpha = krippendorff_alpha(ratings, scale, bootstrap=0)
         assert alpha.value == pytest.approx(reference[f"krippendorff_alpha_{scale}"], abs=1e-9), scale
