@@ -33,3 +33,8 @@ def left_is_a(seed: int, position: int, slot: int) -> bool:
 def request_seed(seed: int, prompt_key: str, sample: int) -> int:
     """The sampling seed of one response; shared by all arms, so that arms differ by nothing else."""
     return draw(seed, "request", prompt_key, sample) >> 31
+
+
+def grade_seed(seed: int, prompt_key: str, sample: int, repeat: int) -> int:
+    """The sampling seed of one grade: another for each repeat, the same for all arms."""
+    return draw(seed, "grade", prompt_key, sample, repeat) >> 31

@@ -48,6 +48,14 @@ class RunRefused(DomainError):
     """A run cannot start or go on; the message says what to change."""
 
 
+class GradingRefused(DomainError):
+    """A grading cannot start or go on; the message says what to change."""
+
+
+class NotAVerdict(DomainError):
+    """What a judge model wrote holds no verdict that can be used; the message says why."""
+
+
 class ImportRefused(DomainError):
     """A file that was not imported; `problems` lists (line number, reason)."""
 

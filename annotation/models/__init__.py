@@ -6,6 +6,7 @@ from annotation.models.assignment import Assignment
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
+from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
 from annotation.models.people import User
@@ -20,6 +21,10 @@ __all__ = [
     "BatchItem",
     "Enrolment",
     "Event",
+    "Grade",
+    "GradeBatch",
+    "GradeItem",
+    "Grading",
     "GuidelineVersion",
     "Judgment",
     "Pair",

@@ -10,6 +10,7 @@ APPEND_ONLY = {
     "annotation_judgment": "judgment_is_append_only",
     "annotation_responsejudgment": "response_judgment_is_append_only",
     "annotation_event": "event_is_append_only",
+    "annotation_grade": "grade_is_append_only",
 }
 
 WITHIN_OVERLAP = (
@@ -71,19 +72,24 @@ def _postgresql(name: str, table: str, event: str, condition: str) -> list[str]:
 
 
 def install(connection) -> None:
-    """Create every trigger that is missing. Breaking one raises `IntegrityError` with its name."""
+    """Create every trigger that is missing. Breaking one raises `IntegrityError` with its name.
+
+    The rules of tables that a later migration makes are left to that migration.
+    """
     postgresql = connection.vendor == "postgresql"
     differs = "IS DISTINCT FROM" if postgresql else "IS NOT"
     statements = _postgresql if postgresql else _sqlite
     with connection.cursor() as cursor:
-        for rule in _rules(differs):
-            for statement in statements(*rule):
-                cursor.execute(statement)
+        there = set(connection.introspection.table_names(cursor))
+        rules = [rule for rule in _rules(differs) if rule[1] in there]
+        for statement in (statement for rule in rules for statement in statements(*rule)):
+            cursor.execute(statement)
 
 
 def remove(connection) -> None:
     """Drop every trigger: to undo the migration, and for tests that empty the tables of SQLite."""
     with connection.cursor() as cursor:
-        for name, table, event, _ in _rules(""):
+        there = set(connection.introspection.table_names(cursor))
+        for name, table, event, _ in [rule for rule in _rules("") if rule[1] in there]:
             on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}_{event.lower()}{on_table}")
