@@ -242,6 +242,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     "annotation.tasks.generate_batch": {"queue": "gpu"},
     "annotation.tasks.dry_run": {"queue": "gpu"},
+    "annotation.tasks.grade_batch": {"queue": "gpu"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 # Each message expires before the next one is due: a worker that comes back throws the old ones away unread.

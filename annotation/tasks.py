@@ -3,16 +3,17 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from celery import current_task, shared_task
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from annotation.actions import claims, events, generating, runs, snapshots
+from annotation.actions import claims, events, generating, grading, runs, snapshots
 from annotation.errors import DomainError
-from annotation.models import Batch, Run, Study, User
+from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
+from annotation.models.claimed import ClaimedBatch
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
@@ -37,15 +38,22 @@ def generate_batch(run_id: int) -> None:
     For a while, because the model is loaded: with two runs under way, a batch at a time would load both
     models over and over. Not for longer, because the other run waits, and so does whoever stops the worker.
     """
-    stint_ends = time.monotonic() + STINT_SECONDS
-    if not generate_next(run_id, worker_name(), backends):
+    if not _for_a_stint(lambda: generate_next(run_id, worker_name(), backends)):
         return
-    while time.monotonic() < stint_ends and generate_next(run_id, worker_name(), backends):
-        pass
     if Batch.objects.waiting().filter(run=run_id).exists():
         generate_batch.delay(run_id)
     elif Run.objects.filter(pk=run_id, state=RunState.GENERATED).exists():
         finish_run.delay(run_id)
+
+
+def _for_a_stint(do_next: Callable[[], bool]) -> bool:
+    """Do one thing after another until the stint ends or none is left; False when there was none at all."""
+    stint_ends = time.monotonic() + STINT_SECONDS
+    if not do_next():
+        return False
+    while time.monotonic() < stint_ends and do_next():
+        pass
+    return True
 
 
 def generate_next(run_id: int, worker: str, backends: BackendCache) -> bool:
@@ -62,6 +70,31 @@ def generate_next(run_id: int, worker: str, backends: BackendCache) -> bool:
 def finish_run(run_id: int) -> None:
     """Pair what a generated run brought."""
     runs.finish_run(Run.objects.select_related("study").get(pk=run_id))
+
+
+def hint_grading(found: Grading) -> None:
+    """Tell workers that `found` has batches. Call it after commit."""
+    for _ in range(HINTS):
+        grade_batch.delay(found.pk)
+
+
+@shared_task
+def grade_batch(grading_id: int) -> None:
+    """Have the judge look at batches of the grading for a while, then pass the hint on."""
+    if not _for_a_stint(lambda: grade_next(grading_id, worker_name(), backends)):
+        return
+    if GradeBatch.objects.waiting().filter(grading=grading_id).exists():
+        grade_batch.delay(grading_id)
+
+
+def grade_next(grading_id: int, worker: str, backends: BackendCache) -> bool:
+    """Claim one batch of the grading and grade it under a kept lease; False when none was waiting."""
+    batch = grading.claim_batch(grading_id, worker)
+    if batch is None:
+        return False
+    with keeping_lease(batch, worker):
+        grading.grade(batch, backends)
+    return True
 
 
 @shared_task
@@ -88,6 +121,9 @@ def requeue_stale() -> None:
         generate_batch.apply_async([run.pk], expires=settings.HINT_EXPIRES_SECONDS)
     for run in Run.objects.filter(state=RunState.GENERATED):
         finish_run.apply_async([run.pk], expires=settings.HINT_EXPIRES_SECONDS)
+    grading.requeue_stale()
+    for pk in GradeBatch.objects.waiting().order_by().values_list("grading", flat=True).distinct():
+        grade_batch.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task
@@ -109,7 +145,7 @@ def worker_name() -> str:
 
 
 @contextmanager
-def keeping_lease(batch: Batch, worker: str) -> Iterator[None]:
+def keeping_lease(batch: ClaimedBatch, worker: str) -> Iterator[None]:
     """Renew the batch's lease, and say that the worker lives, as long as the block runs."""
     done = threading.Event()
     thread = threading.Thread(target=_renew_until, args=(done, batch, worker), daemon=True)
@@ -121,7 +157,7 @@ def keeping_lease(batch: Batch, worker: str) -> Iterator[None]:
         thread.join()
 
 
-def _renew_until(done: threading.Event, batch: Batch, worker: str) -> None:
+def _renew_until(done: threading.Event, batch: ClaimedBatch, worker: str) -> None:
     try:
         while not done.wait(settings.BATCH_LEASE_SECONDS / 4):
             _renew_once(batch, worker)
@@ -129,7 +165,7 @@ def _renew_until(done: threading.Event, batch: Batch, worker: str) -> None:
         connection.close()  # the thread's own connection
 
 
-def _renew_once(batch: Batch, worker: str) -> None:
+def _renew_once(batch: ClaimedBatch, worker: str) -> None:
     try:
         runs.renew_lease(batch)
         runs.note_worker(worker, "gpu")
