@@ -1,0 +1,94 @@
+"""`python manage.py grade STUDY …`: have a judge model grade a study's responses, watch it, resume it."""
+
+import json
+import time
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from kombu.exceptions import KombuError
+
+from annotation import tasks
+from annotation.actions import grading
+from annotation.errors import DomainError
+from annotation.management.studies import study_named
+from annotation.models import Grading, Study
+from annotation.reports.grades import failed_grades, grading_progress
+from annotation.vocabulary import KeepRule
+
+
+class Command(BaseCommand):
+    help = "Have a judge model grade a study's responses as a shadow rater, or resume the newest grading."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="the study's slug")
+        parser.add_argument("--backend", default="transformers_local", help="as for arms")
+        parser.add_argument("--model", default="", help="the judge, by name or path, as for arms")
+        parser.add_argument("--revision", default="", help="branch, tag or commit of the judge")
+        parser.add_argument("--dtype", default="auto")
+        parser.add_argument("--device", default="auto")
+        parser.add_argument("--sampling", default="{}", help='JSON, such as {"temperature": 0.7}')
+        parser.add_argument(
+            "--policy-given", action="store_true", help="show the judge the study's guideline"
+        )
+        parser.add_argument("--repeats", type=int, default=1, help="how often each response is graded")
+        parser.add_argument(
+            "--keep", choices=KeepRule.values, default=KeepRule.MIN, help="what counts of several"
+        )
+        parser.add_argument("--resume", action="store_true", help="go on with the newest grading instead")
+        parser.add_argument(
+            "--wait", action="store_true", help="show progress until the grading stands still"
+        )
+
+    def handle(self, *args, study: str, resume: bool, wait: bool, **options) -> None:
+        found = study_named(study)
+        try:
+            graded = self.resume(found) if resume else self.start(found, options)
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        self.hint(graded)
+        self.show(graded)
+        while wait and not grading_progress(graded).is_finished:
+            time.sleep(2)
+            graded.refresh_from_db()
+            self.show(graded)
+
+    def start(self, study: Study, options: dict) -> Grading:
+        names = ("backend", "model", "revision", "dtype", "device")
+        judge = grading.Judge(**{name: options[name] for name in names}, sampling=_json(options["sampling"]))
+        return grading.start_grading(
+            study, judge, options["policy_given"], options["repeats"], options["keep"]
+        )
+
+    def resume(self, study: Study) -> Grading:
+        newest = study.gradings.first()
+        if newest is None:
+            raise CommandError(f"“{study.slug}” has no grading yet. Start one: name --backend and --model.")
+        grading.resume_grading(newest)
+        newest.refresh_from_db()
+        return newest
+
+    def hint(self, graded: Grading) -> None:
+        try:
+            tasks.hint_grading(graded)
+        except (KombuError, OSError):
+            self.stderr.write("The queue does not answer; the grading starts by itself when it is back.")
+
+    def show(self, graded: Grading) -> None:
+        now = grading_progress(graded)
+        self.stdout.write(
+            f"Grading {graded.pk}: {graded.get_state_display().lower()}, {now.done} of {now.total} grades, "
+            f"{now.failed} without a verdict"
+        )
+        if now.error:
+            self.stdout.write(f"  {now.error}")
+        if now.is_finished and now.failed:
+            self.stdout.write(f"  The first: {failed_grades(graded, 1)[0].failure}")
+
+
+def _json(text: str) -> dict:
+    try:
+        sampling = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"--sampling is not JSON: {error}") from error
+    if not isinstance(sampling, dict):
+        raise CommandError('--sampling is an object, such as {"temperature": 0.7}.')
+    return sampling
