@@ -25,6 +25,8 @@ from annotation.models import (
     Assignment,
     Enrolment,
     Event,
+    Grade,
+    Grading,
     GuidelineVersion,
     Judgment,
     Pair,
@@ -463,6 +465,27 @@ class RunAdmin(ReadOnlyRows):
     list_display = ["pk", "study", "state", "samples", "created_at", "finished_at"]
     list_select_related = ["study"]
     list_filter = ["state"]
+
+
+@admin.register(Grading)
+class GradingAdmin(ReadOnlyRows):
+    list_display = ["pk", "study", "state", "model", "repeats", "created_at", "finished_at"]
+    list_select_related = ["study"]
+    list_filter = ["state"]
+    exclude = ["secret"]
+
+
+@admin.register(Grade)
+class GradeAdmin(ReadOnlyRows):
+    study_path = "grading__study"
+    list_display = ["pk", "grading", "response_id", "repeat", "safety", "helpfulness", "failure"]
+    list_select_related = ["grading__study"]
+
+    def get_list_filter(self, request: HttpRequest) -> list:
+        return ["severity", "mode"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[str]:
+        return []
 
 
 @admin.register(Snapshot)

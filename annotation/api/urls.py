@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import views
+from annotation.api import grading, views
 
 app_name = "api"
 urlpatterns = [
@@ -11,6 +11,14 @@ urlpatterns = [
     path("studies/<slug:slug>/runs/", views.RunList.as_view(), name="runs"),
     path("studies/<slug:slug>/runs/<int:pk>/", views.RunDetail.as_view(), name="run"),
     path("studies/<slug:slug>/runs/<int:pk>/<slug:control>/", views.RunControl.as_view(), name="control_run"),
+    path("studies/<slug:slug>/gradings/", grading.GradingList.as_view(), name="gradings"),
+    path("studies/<slug:slug>/gradings/<int:pk>/", grading.GradingDetail.as_view(), name="grading"),
+    path("studies/<slug:slug>/gradings/<int:pk>/report/", grading.Grades.as_view(), name="grades"),
+    path(
+        "studies/<slug:slug>/gradings/<int:pk>/<slug:control>/",
+        grading.GradingControl.as_view(),
+        name="control_grading",
+    ),
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
     path("studies/<slug:slug>/progress/", views.Progress.as_view(), name="progress"),
     path("studies/<slug:slug>/agreement/", views.Agreement.as_view(), name="agreement"),

@@ -2,8 +2,10 @@
 
 from django import forms
 
+from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
 from annotation.models import User
-from annotation.vocabulary import StudyState
+from annotation.vocabulary import KeepRule, StudyState
+from models_runtime.registry import BACKENDS
 
 MOST_SAMPLES = 8
 
@@ -18,6 +20,34 @@ class RunForm(forms.Form):
     samples = forms.IntegerField(
         min_value=1, max_value=MOST_SAMPLES, initial=1, label="Responses per prompt and arm"
     )
+
+
+class GradingForm(forms.Form):
+    """Which model grades, and how. What is left empty is chosen when the grading starts."""
+
+    backend = forms.ChoiceField(choices=[(name, name) for name in BACKENDS], initial="transformers_local")
+    model = forms.CharField(max_length=500, label="Judge model, by name or path")
+    revision = forms.CharField(max_length=200, required=False, label="Revision (optional)")
+    repeats = forms.IntegerField(
+        min_value=1, max_value=MOST_REPEATS, initial=1, label="Grades for each response"
+    )
+    keep = forms.ChoiceField(choices=KeepRule.choices, initial=KeepRule.MIN, label="Of several, keep")
+    temperature = forms.FloatField(
+        min_value=0, max_value=10, required=False, label="Temperature (empty: 0, or 1 for several)"
+    )
+    max_new_tokens = forms.IntegerField(
+        min_value=1, initial=VERDICT_TOKENS, label="Longest verdict, in tokens"
+    )
+    policy_given = forms.BooleanField(required=False, label="Show the judge the study’s guideline")
+
+    @property
+    def judge(self) -> Judge:
+        """The judge that was filled in."""
+        given = self.cleaned_data
+        sampling = {"max_new_tokens": given["max_new_tokens"]}
+        if given["temperature"] is not None:
+            sampling["temperature"] = given["temperature"]
+        return Judge(given["backend"], given["model"], given["revision"], sampling=sampling)
 
 
 class EnrolForm(forms.Form):

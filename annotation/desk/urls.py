@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import views
+from annotation.desk import grading, views
 
 app_name = "desk"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("<slug:slug>/runs/<int:pk>/", views.run, name="run"),
     path("<slug:slug>/runs/<int:pk>/<slug:control>/", views.control_run, name="control_run"),
     path("<slug:slug>/results/", views.results, name="results"),
+    path("<slug:slug>/grading/", grading.gradings, name="gradings"),
+    path("<slug:slug>/grading/<int:pk>/", grading.grading, name="grading"),
+    path("<slug:slug>/grading/<int:pk>/<slug:control>/", grading.control_grading, name="control_grading"),
     path("<slug:slug>/raters/", views.raters, name="raters"),
     path("<slug:slug>/responses/", views.responses, name="responses"),
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),

@@ -1,5 +1,6 @@
 """Numbers as people read them on the desk."""
 
+from annotation.reports.grades import GradingProgress
 from annotation.reports.progress import RunProgress
 from annotation.reports.winrates import FEW_PROMPTS, Headline
 from annotation.stats.estimate import Estimate
@@ -87,3 +88,20 @@ def run_sentence(progress: RunProgress, lacks_worker: bool = False) -> str:
 
 def _failures(progress: RunProgress) -> str:
     return f", {progress.failed:,} could not be answered" if progress.failed else ""
+
+
+def grading_sentence(progress: GradingProgress, lacks_worker: bool = False) -> str:
+    """Where a grading stands, in one sentence."""
+    made = f"{progress.done:,} of {count(progress.total, 'grade')}"
+    failed = f", {progress.failed:,} brought no verdict" if progress.failed else ""
+    if progress.state == "done" and not progress.done:
+        return f"Finished without a verdict: none of {count(progress.total, 'grade')} could be made."
+    if progress.state == "done":
+        return f"Finished: {made}{failed}."
+    if progress.state == "failed":
+        return f"Stopped with {made} made and kept{failed}."
+    if progress.state == "paused":
+        return f"Paused with {made} made and kept{failed}."
+    if lacks_worker:
+        return f"Waiting for a worker: {made} so far{failed}."
+    return f"Grading: {made} so far{failed}."

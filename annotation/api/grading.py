@@ -1,0 +1,136 @@
+"""The automatic grader over JSON."""
+
+from dataclasses import asdict
+
+from django.db.models import QuerySet
+from kombu.exceptions import KombuError
+from rest_framework import generics, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import tasks
+from annotation.actions import grading
+from annotation.api.views import ForResearchers, Pages
+from annotation.errors import NotFound
+from annotation.models import Grading
+from annotation.reports.grades import failed_grades, grades_report, grading_in, grading_progress
+from annotation.vocabulary import KeepRule
+
+
+class GradingLineSerializer(serializers.ModelSerializer):
+    """A grading as a line of the list. What its delimiters are drawn from (`secret`) stays inside."""
+
+    id = serializers.IntegerField(source="pk", read_only=True)
+    guideline_version = serializers.IntegerField(source="guideline.version", default=None, read_only=True)
+
+    class Meta:
+        model = Grading
+        fields = [
+            "id",
+            "state",
+            "backend",
+            "model",
+            "revision",
+            "dtype",
+            "device",
+            "sampling",
+            "guideline_condition",
+            "guideline_version",
+            "rubric_version",
+            "rubric_sha256",
+            "repeats",
+            "keep",
+            "error",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class GradingSerializer(GradingLineSerializer):
+    """A grading with where it stands."""
+
+    progress = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Grading
+        fields = [*GradingLineSerializer.Meta.fields, "progress"]
+        read_only_fields = fields
+
+    def get_progress(self, found: Grading) -> dict:
+        return asdict(grading_progress(found))
+
+
+class NewGradingSerializer(serializers.Serializer):
+    """What a grading is started with; `sampling` {} chooses by itself."""
+
+    backend = serializers.CharField()
+    model = serializers.CharField()
+    revision = serializers.CharField(default="", allow_blank=True)
+    dtype = serializers.CharField(default="auto")
+    device = serializers.CharField(default="auto")
+    sampling = serializers.DictField(default=dict)
+    policy_given = serializers.BooleanField(default=False)
+    repeats = serializers.IntegerField(min_value=1, max_value=grading.MOST_REPEATS, default=1)
+    keep = serializers.ChoiceField(choices=KeepRule.choices, default=KeepRule.MIN)
+
+
+class GradingList(ForResearchers, generics.ListCreateAPIView):
+    pagination_class = Pages
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer]:
+        return NewGradingSerializer if self.request.method == "POST" else GradingLineSerializer
+
+    def get_queryset(self) -> QuerySet[Grading]:
+        return self.study().gradings.select_related("guideline")
+
+    def create(self, request: Request, slug: str) -> Response:
+        """Start a grading. It is queued even where the queue does not answer; `detail` says so then."""
+        study, asked = self.study(), self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        given = dict(asked.validated_data)
+        how = {name: given.pop(name) for name in ("policy_given", "repeats", "keep")}
+        found = grading.start_grading(study, grading.Judge(**given), actor=request.user, **how)
+        return Response({**GradingSerializer(found).data, **_hint(found)}, status.HTTP_201_CREATED)
+
+
+def _hint(found: Grading) -> dict[str, str]:
+    try:
+        tasks.hint_grading(found)
+    except (KombuError, OSError):
+        return {"detail": "Queued. The queue does not answer; the grading starts by itself when it is back."}
+    return {}
+
+
+class OneGrading(ForResearchers):
+    def get_object(self) -> Grading:
+        return grading_in(self.study(), self.kwargs["pk"])
+
+
+class GradingDetail(OneGrading, generics.RetrieveAPIView):
+    serializer_class = GradingSerializer
+
+
+class GradingControl(OneGrading, APIView):
+    def post(self, request: Request, slug: str, pk: int, control: str) -> Response:
+        """Pause or resume; the reply is the grading as it is then."""
+        found = self.get_object()
+        if control not in grading.CONTROLS:
+            raise NotFound(f"A grading can be told to {', '.join(grading.CONTROLS)}.")
+        grading.CONTROLS[control](found, request.user)
+        hinted = _hint(found) if control == "resume" else {}
+        return Response({**GradingSerializer(self.get_object()).data, **hinted})
+
+
+class Grades(OneGrading, APIView):
+    def get(self, request: Request, slug: str, pk: int) -> Response:
+        """The kept grades by arm and intent, people beside the grader, and the first looks that failed.
+
+        `?keep=min` or `mean` reads the grades by that rule instead of the grading's own.
+        """
+        found, keep = self.get_object(), request.query_params.get("keep", "")
+        if keep and keep not in KeepRule.values:
+            raise NotFound(f"Grades are kept by {' or '.join(KeepRule.values)}.")
+        failures = [asdict(one) for one in failed_grades(found)]
+        return Response({**asdict(grades_report(found, keep)), "failures": failures})
