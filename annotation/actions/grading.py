@@ -59,7 +59,8 @@ def start_grading(
     # The lock on the study makes two starts take turns; the second finds the first's grading.
     study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     _refuse_judge(judge, repeats, keep)
-    grading = _grading(study, judge, policy_given, repeats)
+    # Locked, so that no worker stops it between the look at its state and the change.
+    grading = _lock(_grading(study, judge, policy_given, repeats).pk)
     missing = _missing(grading, repeats)
     _refuse_start(grading, bool(missing))
     _queue(grading, missing)
@@ -246,7 +247,7 @@ def _grade(batch: GradeBatch, item: GradeItem, outcome: Outcome, provenance: dic
         batch=batch,
         response_id=item.response_id,
         repeat=item.repeat,
-        provenance=provenance,
+        provenance={**provenance, "response_sha256": sha256(item.response.text.encode()).hexdigest()},
     )
     if isinstance(outcome, Completion):
         _read_into(row, outcome, _key(batch.grading, item))

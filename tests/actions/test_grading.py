@@ -1,5 +1,6 @@
 """A judge model grades responses as a shadow rater: nothing lost, nothing doubled, nothing made up."""
 
+import hashlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,7 @@ def test_every_response_is_graded_once_and_says_how(tmp_path):
     assert (told["backend"], told["rubric_version"], told["worker"]) == ("scripted", "1", "test")
     assert told["rubric_sha256"] == found.rubric_sha256 and len(told["rubric_sha256"]) == 64
     assert told["sampling"]["temperature"] == 0.0
+    assert told["response_sha256"] == hashlib.sha256(grade.response.text.encode()).hexdigest()
 
 
 def test_the_judge_is_told_neither_arm_nor_other_answers(tmp_path):

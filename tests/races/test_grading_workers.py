@@ -21,10 +21,10 @@ def test_a_grading_survives_workers_that_are_killed_in_the_middle(committed_db, 
     def is_done():
         return Grading.objects.filter(pk=found.pk, state=GradingState.DONE).exists()
 
-    with a_worker(tmp_path) as first:
+    with a_worker(tmp_path, "filesystem://") as first:
         until(is_busy)
         kill(first)
     assert not is_done()
-    with a_worker(tmp_path):
+    with a_worker(tmp_path, "filesystem://"):
         until(is_done)
     assert Grade.objects.count() == Grade.objects.values("response", "repeat").distinct().count() == 16
