@@ -76,7 +76,7 @@ def blind_pair(assignment: Assignment) -> BlindPair:
 
 
 def _blind_response(assignment: Assignment, side: Side) -> BlindResponse:
-    return BlindResponse(side.value, side.label, text.to_html(assignment.response_on(side).text))
+    return BlindResponse(side.value, side.label, text.to_html(assignment.text_on(side)))
 
 
 def enrolments_of(user: User) -> QuerySet[Enrolment]:

@@ -48,6 +48,10 @@ class RunRefused(DomainError):
     """A run cannot start or go on; the message says what to change."""
 
 
+class ReviewRefused(DomainError):
+    """A decision about marked pairs that cannot be carried out; the message says why."""
+
+
 class GradingRefused(DomainError):
     """A grading cannot start or go on; the message says what to change."""
 

@@ -74,6 +74,36 @@ class FinishReason(TextChoices):
     IMPORTED = "imported", "Imported"
 
 
+class PairState(TextChoices):
+    OPEN = "open", "Open for rating"
+    HELD = "held", "Waits for review"
+    DROPPED = "dropped", "Dropped from the study"
+    REPLACED = "replaced", "Withdrawn: an answer was generated again"
+
+
+PAIRS_OF_STUDY = (PairState.OPEN, PairState.HELD)
+"""States of the pairs that the study has; the others have left it and are only kept."""
+
+
+class MarkKind(TextChoices):
+    """Why somebody should look before a rater does. The last two are of a pair, the others of a response."""
+
+    TRUNCATED = "truncated", "Cut off"
+    EMPTY = "empty", "Empty"
+    LANGUAGE = "language", "Another language than the prompt"
+    IDENTITY = "identity", "Says which model it is"
+    TOKENS = "tokens", "Special tokens"
+    IDENTICAL = "identical", "Both answers are the same"
+    NEAR_IDENTICAL = "near_identical", "Both answers are nearly the same"
+
+
+class ReviewDecision(TextChoices):
+    SHOW = "show", "Show as is"
+    MASK = "mask", "Mask the name"
+    REGENERATE = "regenerate", "Generate again"
+    DROP = "drop", "Drop from the study"
+
+
 class EnrolmentState(TextChoices):
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused"

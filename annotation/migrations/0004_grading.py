@@ -14,7 +14,7 @@ def install(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0002_triggers"),
+        ("annotation", "0003_review"),
     ]
 
     operations = [

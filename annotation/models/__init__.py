@@ -1,5 +1,5 @@
 """Every table. Modules import downwards only: people < study < prompt < arm < claimed < generation <
-pair < enrolment < assignment < judgment < grade < snapshot < event."""
+pair < review < enrolment < assignment < judgment < grade < snapshot < event."""
 
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
@@ -11,6 +11,7 @@ from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
 from annotation.models.people import User
 from annotation.models.prompt import Prompt
+from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import GuidelineVersion, Study
 
@@ -27,6 +28,7 @@ __all__ = [
     "Grading",
     "GuidelineVersion",
     "Judgment",
+    "Mark",
     "Pair",
     "Prompt",
     "Response",

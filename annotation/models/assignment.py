@@ -95,3 +95,7 @@ class Assignment(models.Model):
         """The response shown on this side."""
         is_a = (side == Side.LEFT) == self.left_is_a
         return self.pair.response_a if is_a else self.pair.response_b
+
+    def text_on(self, side: Side) -> str:
+        """What the rater reads on this side."""
+        return self.pair.text_of(self.response_on(side))

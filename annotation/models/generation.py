@@ -95,8 +95,18 @@ class BatchItem(models.Model):
         return f"{self.prompt} sample {self.sample}"
 
 
+class ResponseQuerySet(models.QuerySet):
+    def current(self) -> "ResponseQuerySet":
+        """Those that no later response took the place of."""
+        return self.filter(replaced_at__isnull=True)
+
+
 class Response(models.Model):
-    """An answer that a rater may see: generated (`batch` tells where) or imported (`batch` is null)."""
+    """An answer that a rater may see: generated (`batch` tells where) or imported (`batch` is null).
+
+    From `replaced_at` on it has given up its place to an answer that is generated anew; it is only kept.
+    `scanner` is the version of `annotation.scan` that looked at it last, "" if none did.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="responses")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="responses")
@@ -110,12 +120,20 @@ class Response(models.Model):
     seconds = models.FloatField(null=True)
     seed = models.BigIntegerField(null=True)
     provenance = models.JSONField(default=dict)
+    replaced_at = models.DateTimeField(null=True, editable=False)
+    scanner = models.CharField(max_length=20, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = ResponseQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(fields=["prompt", "arm", "sample"], name="response_once_per_sample"),
+            models.UniqueConstraint(
+                fields=["prompt", "arm", "sample"],
+                condition=Q(replaced_at__isnull=True),
+                name="response_once_per_sample",
+            ),
             models.CheckConstraint(
                 condition=Q(finish_reason=FinishReason.IMPORTED, batch__isnull=True)
                 | (~Q(finish_reason=FinishReason.IMPORTED) & Q(batch__isnull=False)),

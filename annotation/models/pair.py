@@ -7,11 +7,20 @@ from django.db.models.functions import Now
 from annotation.models.generation import Response
 from annotation.models.prompt import Prompt
 from annotation.models.study import Study
+from annotation.vocabulary import PAIRS_OF_STUDY, PairState, ReviewDecision
 
 
 class PairQuerySet(models.QuerySet):
     def with_open_slot(self) -> "PairQuerySet":
-        return self.filter(open_slots__gt=0)
+        return self.filter(open_slots__gt=0, state=PairState.OPEN)
+
+    def of_study(self) -> "PairQuerySet":
+        """Pairs that are rated or wait for review; the others have left the study."""
+        return self.filter(state__in=PAIRS_OF_STUDY)
+
+    def held(self) -> "PairQuerySet":
+        """Pairs that wait for review."""
+        return self.filter(state=PairState.HELD)
 
     def not_taken_by(self, enrolment) -> "PairQuerySet":
         """Pairs that this rater does not hold and has not judged or skipped; a lapsed hold may be retaken."""
@@ -25,6 +34,9 @@ class Pair(models.Model):
 
     `open_slots` counts the judgments still free to claim. Slots are numbered 0 … overlap − 1; the
     database refuses an assignment outside them (trigger `assignment_within_overlap`) and two in one.
+
+    Raters get pairs that are open and no others (trigger `assignment_of_an_open_pair`). `shown_a` and
+    `shown_b` are what raters read instead of the responses' texts, where a name was masked.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="pairs")
@@ -34,6 +46,10 @@ class Pair(models.Model):
     position = models.BigIntegerField(help_text="Place in the study's shuffled order.")
     overlap = models.PositiveSmallIntegerField()
     open_slots = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=10, choices=PairState.choices, default=PairState.OPEN)
+    decision = models.CharField(max_length=10, choices=ReviewDecision.choices, blank=True)
+    shown_a = models.TextField(null=True)  # noqa: DJ001 — a masked text may be empty, null is none
+    shown_b = models.TextField(null=True)  # noqa: DJ001
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PairQuerySet.as_manager()
@@ -49,12 +65,26 @@ class Pair(models.Model):
                 condition=Q(open_slots__gte=0) & Q(open_slots__lte=F("overlap")),
                 name="pair_open_slots_within_overlap",
             ),
+            models.CheckConstraint(condition=Q(state__in=PairState.values), name="pair_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(decision__in=["", *ReviewDecision.values]), name="pair_decision_is_known"
+            ),
         ]
         indexes = [
             models.Index(
-                fields=["study", "position"], condition=Q(open_slots__gt=0), name="pair_open_by_position"
+                fields=["study", "position"],
+                condition=Q(open_slots__gt=0, state=PairState.OPEN),
+                name="pair_open_by_position",
+            ),
+            models.Index(
+                fields=["study", "position"], condition=Q(state=PairState.HELD), name="pair_held_by_position"
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.prompt} pair {self.pk}"
+
+    def text_of(self, response: Response) -> str:
+        """What raters read of one of its two responses."""
+        shown = self.shown_a if response.pk == self.response_a_id else self.shown_b
+        return response.text if shown is None else shown

@@ -16,6 +16,7 @@ APPEND_ONLY = {
 WITHIN_OVERLAP = (
     "NEW.slot IS NOT NULL AND NEW.slot >= (SELECT overlap FROM annotation_pair WHERE id = NEW.pair_id)"
 )
+PAIR_NOT_OPEN = "(SELECT state FROM annotation_pair WHERE id = NEW.pair_id) <> 'open'"
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
 
@@ -39,6 +40,13 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         *[(name, table, event, "") for table, name in APPEND_ONLY.items() for event in ("UPDATE", "DELETE")],
         ("assignment_within_overlap", "annotation_assignment", "INSERT", WITHIN_OVERLAP),
         ("assignment_within_overlap", "annotation_assignment", "UPDATE", WITHIN_OVERLAP),
+        ("assignment_of_an_open_pair", "annotation_assignment", "INSERT", PAIR_NOT_OPEN),
+        (
+            "assignment_of_an_open_pair",
+            "annotation_assignment",
+            "UPDATE",
+            f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {PAIR_NOT_OPEN}",
+        ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
