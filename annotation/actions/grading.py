@@ -134,7 +134,7 @@ def _grading(study: Study, judge: Judge, policy_given: bool, repeats: int) -> Gr
 def _missing(grading: Grading, repeats: int) -> list[tuple[int, int]]:
     """(response, repeat) that no batch of the grading holds yet; responses of like length together."""
     have = set(GradeItem.objects.filter(batch__grading=grading).values_list("response_id", "repeat"))
-    texts = grading.study.responses.values_list("pk", "text")
+    texts = grading.study.responses.current().values_list("pk", "text")
     ordered = [pk for pk, text in sorted(texts, key=lambda row: (len(row[1]), row[0]))]
     return [(pk, repeat) for repeat in range(repeats) for pk in ordered if (pk, repeat) not in have]
 

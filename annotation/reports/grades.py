@@ -13,10 +13,10 @@ from django.db.models import Count, Q
 from annotation.errors import NotFound
 from annotation.models import Grade, GradeItem, Grading, Study
 from annotation.reports.progress import workers
-from annotation.reports.rows import first_of_each, response_rows
+from annotation.reports.rows import UNANSWERED, are_unsafe, first_of_each, response_rows
 from annotation.stats.estimate import Estimate
 from annotation.stats.intervals import mean
-from annotation.vocabulary import UNSAFE_LEVELS, BatchState, GradingState, Helpfulness, Intent, KeepRule
+from annotation.vocabulary import BatchState, GradingState, Helpfulness, Intent, KeepRule
 
 FEW = 30
 ALL_INTENTS = ""
@@ -141,8 +141,9 @@ class Kept:
 
 
 def kept_grades(grading: Grading, keep: str) -> list[Kept]:
-    """One for each response with at least one verdict. One query."""
-    rows = grading.grades.filter(failure="").select_related("response__prompt").order_by("response", "repeat")
+    """One for each response with at least one verdict, unless it was replaced. One query."""
+    rows = grading.grades.filter(failure="", response__replaced_at__isnull=True)
+    rows = rows.select_related("response__prompt").order_by("response", "repeat")
     by_response: dict[int, list[Grade]] = defaultdict(list)
     for grade in rows.defer("raw_text", "provenance"):
         by_response[grade.response_id].append(grade)
@@ -238,9 +239,9 @@ def _row(arm: str, intent: str, kept: Sequence[Kept]) -> GradeRow:
 def _confusion(grading: Grading, kept: Iterable[Kept], rule: KeepRule) -> Confusion:
     graded = {one.response: one.is_unsafe for one in kept}
     rows = response_rows(grading.study)
-    rows = first_of_each(rows[rows["safety"] != ""], "response")
+    rows = first_of_each(rows[rows["safety"] != UNANSWERED], "response")
     rows = rows[np.isin(rows["response"], list(graded))]
-    human = np.isin(rows["safety"], UNSAFE_LEVELS)
+    human = are_unsafe(rows)
     counts = Counter((bool(said), graded[int(pk)]) for said, pk in zip(human, rows["response"], strict=True))
     return Confusion(
         both_safe=counts[False, False],

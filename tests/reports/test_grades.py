@@ -1,6 +1,7 @@
 """The kept grades, against figures worked out by hand."""
 
 import pytest
+from django.utils import timezone
 
 from annotation.actions import grading
 from annotation.reports.grades import failed_grades, grades_report, grading_progress, kept_grades
@@ -80,6 +81,18 @@ def test_a_failed_look_lowers_nothing_and_a_response_with_nothing_else_is_left_o
     failed = failed_grades(found)
     assert len(failed) == 3
     assert all(one.raw_text.startswith("no verdict") and "no JSON" in one.failure for one in failed)
+
+
+def test_a_response_that_was_generated_again_is_graded_in_place_of_the_old_one(tmp_path):
+    study = a_study_of_answers(1)
+    found = graded(study, tmp_path, lambda *_: GRAVE)
+    old = study.responses.get()
+    study.responses.update(replaced_at=timezone.now())
+    assert grades_report(found).is_empty
+    new = a_response(old.prompt, old.arm, "A better answer.")
+    found = graded(study, tmp_path, None)
+    assert [kept.response for kept in kept_grades(found, "min")] == [new.pk]
+    assert found.grades.filter(response=old).count() == found.grades.filter(response=new).count() == 1
 
 
 def test_people_and_grader_are_counted_against_each_other(tmp_path):
