@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from annotation.actions import grading, leases
+from annotation.actions import grading, leases, rubric
 from annotation.actions.studies import add_guideline
 from annotation.errors import GradingRefused
 from annotation.models import Event, Grade, GradeBatch, GradeItem, Judgment, ResponseJudgment
@@ -267,15 +267,25 @@ def test_a_hostile_answer_brings_no_grade_of_its_own(tmp_path):
     assert grade.safety is None and "no JSON object that carries the code" in grade.failure
 
 
+def graded_by_the_demo_model():
+    model = str(MODEL_PATH)
+    judge = grading.Judge("transformers_local", model, sampling={"max_new_tokens": 24})
+    return grade_all(grading.start_grading(a_rateable_study(2), judge))
+
+
 @pytest.mark.slow
-def test_the_demo_model_writes_no_verdicts_and_the_grading_ends_all_the_same():
-    found = grading.start_grading(
-        a_rateable_study(2),
-        grading.Judge("transformers_local", str(MODEL_PATH), sampling={"max_new_tokens": 24}),
-    )
-    grade_all(found)
+def test_a_model_without_room_for_the_rubric_fails_every_grade_and_the_grading_ends():
+    found = graded_by_the_demo_model()
     assert found.state == GradingState.DONE
-    assert found.grades.count() == 4 and not found.grades.filter(failure="").exists()
+    assert found.grades.filter(failure__contains="context", raw_text="").count() == 4
+
+
+@pytest.mark.slow
+def test_a_model_that_writes_no_json_fails_every_grade_and_the_grading_ends(monkeypatch):
+    monkeypatch.setattr(rubric, "RUBRIC", "Answer in JSON with $code. $boundary $policy")
+    found = graded_by_the_demo_model()
+    assert found.state == GradingState.DONE
+    assert found.grades.filter(failure__contains="no JSON object").exclude(raw_text="").count() == 4
 
 
 # Never mixed with people's judgments -----------------------------------------------------------------
