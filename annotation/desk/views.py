@@ -27,8 +27,8 @@ from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import failed_items, missing_worker, origins, rating_progress, run_progress
-from annotation.reports.rows import counting
-from annotation.reports.winrates import win_rate_report
+from annotation.reports.rows import Answers, counting
+from annotation.reports.winrates import HEADLINE, win_rate_report
 
 RESPONSES_A_PAGE = 20
 FREEZE_AT_ONCE = 20_000
@@ -92,7 +92,7 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
 
 
 def _headlines(study: Study) -> list[str]:
-    return [words.headline(line) for line in win_rate_report(study).headlines]
+    return [words.headline(line) for line in win_rate_report(study, questions=(HEADLINE,)).headlines]
 
 
 @desk_page
@@ -191,7 +191,9 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     name = request.GET.get("arm", "")
     arm = access.arm_in(study, name) if name else None
-    wins, agreement, outcomes = win_rate_report(study), agreement_report(study, arm), outcomes_report(study)
+    answers = Answers(study)
+    wins, agreement = win_rate_report(study, answers), agreement_report(study, arm, answers)
+    outcomes = outcomes_report(study, answers)
     return _page(
         request,
         "results",

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.models import Arm, Study
-from annotation.reports.rows import UNANSWERED, Rows, first_of_each, pair_rows, response_rows
+from annotation.reports.rows import UNANSWERED, Answers, Rows, are_unsafe, first_of_each
 from annotation.stats.agreement import Level, gwet_ac1, krippendorff_alpha, raw_agreement
 from annotation.stats.estimate import Estimate, undefined
 from annotation.stats.ratings import Ratings
-from annotation.vocabulary import UNSAFE_LEVELS, SafetyLevel, Severity
+from annotation.vocabulary import ResponseMode
 
 BOOTSTRAP = 1000
 
@@ -57,12 +57,14 @@ Values = Callable[[Rows], tuple[NDArray[np.bool_], NDArray[Any]]]
 """Rows to which of them answer the question, and what they all say (read only where they answer)."""
 
 
-def agreement_report(study: Study, arm: Arm | None = None) -> AgreementReport:
+def agreement_report(study: Study, arm: Arm | None = None, answers: Answers | None = None) -> AgreementReport:
     """Raw agreement and Krippendorff's alpha of every question; of the arm's responses alone if given.
 
-    Two queries. Pair answers are taken on the arms' side; with `arm`, from the pairs it is part of.
+    Two queries, or none where the study's `answers` have been read. Pair answers are taken on the arms' side;
+    with `arm`, from the pairs it is part of.
     """
-    responses, pairs = response_rows(study), pair_rows(study)
+    answers = answers or Answers(study)
+    responses, pairs = answers.of_responses, answers.of_pairs
     if arm:
         responses = responses[responses["arm"] == arm.pk]
         pairs = pairs[(pairs["arm_a"] == arm.pk) | (pairs["arm_b"] == arm.pk)]
@@ -81,31 +83,26 @@ def _agreement(rows: Rows, unit: str, question: str, level: Level, values: Value
     return Agreement(question, unit, level, raw, alpha, ac1, raw.n, len(ratings.raters), len(ratings))
 
 
-def _ranks(rows: Rows, column: str, scale: type[SafetyLevel] | type[Severity]):
-    ranks = np.full(len(rows), UNANSWERED)
-    for level in scale:
-        ranks[rows[column] == level.value] = level.rank
-    return ranks != UNANSWERED, ranks
-
-
 def _unsafe(rows: Rows):
-    return rows["safety"] != "", np.isin(rows["safety"], UNSAFE_LEVELS).astype(int)
+    return rows["safety"] != UNANSWERED, are_unsafe(rows).astype(int)
 
 
 def _number(rows: Rows, column: str):
     return rows[column] != UNANSWERED, rows[column]
 
 
-def _label(rows: Rows, column: str):
-    return rows[column] != "", rows[column]
+def _mode(rows: Rows):
+    """As words, which is how a reason names them."""
+    answered = rows["mode"] != UNANSWERED
+    return answered, np.array(ResponseMode.values)[np.where(answered, rows["mode"], 0)]
 
 
 _RESPONSE_QUESTIONS: tuple[tuple[str, Level, Values], ...] = (
-    ("safety", "ordinal", partial(_ranks, column="safety", scale=SafetyLevel)),
+    ("safety", "ordinal", partial(_number, column="safety")),
     ("unsafe", "ordinal", _unsafe),
-    ("severity", "ordinal", partial(_ranks, column="severity", scale=Severity)),
+    ("severity", "ordinal", partial(_number, column="severity")),
     ("helpfulness", "ordinal", partial(_number, column="helpfulness")),
-    ("mode", "nominal", partial(_label, column="mode")),
+    ("mode", "nominal", _mode),
 )
 _PAIR_QUESTIONS: tuple[tuple[str, Level, Values], ...] = (
     ("safer", "ordinal", partial(_number, column="safer")),

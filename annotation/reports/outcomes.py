@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotation.models import Study
-from annotation.reports.rows import UNANSWERED, Rows, response_rows
+from annotation.reports.rows import UNANSWERED, Answers, Rows, are_unsafe, place
 from annotation.stats.estimate import Estimate
 from annotation.stats.intervals import mean, proportion
-from annotation.vocabulary import UNSAFE_LEVELS, Intent
+from annotation.vocabulary import Intent
 
 FEW = 30
 ALL_INTENTS = ""
@@ -56,10 +56,13 @@ class OutcomesReport:
         return not any(row.safe.estimate.n for row in self.rows)
 
 
-def outcomes_report(study: Study) -> OutcomesReport:
-    """Safe rate and helpfulness given safe, per arm and intent and overall. Two queries."""
-    rows = response_rows(study)
-    rows = rows[rows["safety"] != ""]
+def outcomes_report(study: Study, answers: Answers | None = None) -> OutcomesReport:
+    """Safe rate and helpfulness given safe, per arm and intent and overall.
+
+    Two queries, one where the study's `answers` have been read.
+    """
+    rows = (answers or Answers(study)).of_responses
+    rows = rows[rows["safety"] != UNANSWERED]
     arms = list(study.arms.order_by("position").values_list("pk", "name"))
     return OutcomesReport(
         tuple(
@@ -72,8 +75,8 @@ def outcomes_report(study: Study) -> OutcomesReport:
 
 def _outcome(rows: Rows, arm: str, intent: str) -> OutcomeRow:
     if intent != ALL_INTENTS:
-        rows = rows[rows["intent"] == intent]
-    safe = ~np.isin(rows["safety"], UNSAFE_LEVELS)
+        rows = rows[rows["intent"] == place(Intent, intent)]
+    safe = ~are_unsafe(rows)
     helped = rows[safe & (rows["helpfulness"] != UNANSWERED)]
     return OutcomeRow(
         arm=arm,

@@ -1,17 +1,23 @@
-"""The answers that count, as NumPy tables: one query each, however many judgments there are."""
+"""The answers that count, as NumPy tables: one query each, however many judgments there are.
+
+Words are kept as their places in the domain's lists: as text they would take nine tenths of the memory.
+"""
+
+from functools import cached_property
 
 import numpy as np
-from django.db.models import F, QuerySet, Value
+from django.db.models import Case, F, QuerySet, TextChoices, Value, When
 from django.db.models.functions import Coalesce
 from numpy.typing import NDArray
 
 from annotation.models import Judgment, ResponseJudgment, Study
+from annotation.vocabulary import Intent, ResponseMode, SafetyLevel, Severity
 
 Rows = NDArray[np.void]
 """A structured array: `rows["arm"]` is a column, `rows[mask]` are some of the rows."""
 
 UNANSWERED = 9
-"""Stands for a missing number in a table; on no scale of the domain."""
+"""Stands for a missing answer in a table; on no scale of the domain, and nobody's place in a list."""
 
 RESPONSE_ROW = np.dtype(
     [
@@ -19,11 +25,11 @@ RESPONSE_ROW = np.dtype(
         ("response", "i8"),
         ("prompt", "i8"),
         ("arm", "i8"),
-        ("intent", "U10"),
-        ("safety", "U20"),
-        ("severity", "U20"),
-        ("helpfulness", "i8"),
-        ("mode", "U30"),
+        ("intent", "i1"),
+        ("safety", "i1"),
+        ("severity", "i1"),
+        ("helpfulness", "i1"),
+        ("mode", "i1"),
     ]
 )
 PAIR_ROW = np.dtype(
@@ -33,16 +39,31 @@ PAIR_ROW = np.dtype(
         ("prompt", "i8"),
         ("arm_a", "i8"),
         ("arm_b", "i8"),
-        ("safer", "i8"),
-        ("more_helpful", "i8"),
-        ("balance", "i8"),
+        ("safer", "i1"),
+        ("more_helpful", "i1"),
+        ("balance", "i1"),
         ("both_bad", "?"),
     ]
 )
-
+UNSAFE_PLACES = [level.rank for level in SafetyLevel if level.counts_as_unsafe]
 
 IN_ORDER = (F("judgment__assignment__submitted_at").asc(nulls_first=True), "judgment_id", "pk")
 """A correction keeps the place of what it corrects; imported judgments come first."""
+
+
+class Answers:
+    """A study's two tables, each read when first asked for, so that the reports of one page share them."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    @cached_property
+    def of_responses(self) -> Rows:
+        return response_rows(self._study)
+
+    @cached_property
+    def of_pairs(self) -> Rows:
+        return pair_rows(self._study)
 
 
 def counting(study: Study) -> QuerySet[Judgment]:
@@ -53,7 +74,7 @@ def counting(study: Study) -> QuerySet[Judgment]:
 def response_rows(study: Study) -> Rows:
     """A RESPONSE_ROW for each judged response of each judgment, in the order they were first given.
 
-    "" and UNANSWERED stand for what an imported row does not answer.
+    Words are their `place`; UNANSWERED stands for what an imported row does not answer.
     """
     rows = ResponseJudgment.objects.that_count().filter(judgment__study=study)
     fields = (
@@ -61,17 +82,17 @@ def response_rows(study: Study) -> Rows:
         "response_id",
         "response__prompt_id",
         "response__arm_id",
-        "response__prompt__intent",
-        "safety",
-        "severity",
+        _places("response__prompt__intent", Intent),
+        _places("safety", SafetyLevel),
+        _places("severity", Severity),
         Coalesce("helpfulness", Value(UNANSWERED)),
-        "mode",
+        _places("mode", ResponseMode),
     )
     return np.fromiter(rows.order_by(*IN_ORDER).values_list(*fields).iterator(), dtype=RESPONSE_ROW)
 
 
 def pair_rows(study: Study) -> Rows:
-    """A PAIR_ROW for each judgment of a pair, in the order they were given; answers on the arms' side.
+    """A PAIR_ROW for each judgment of a pair; answers on the arms' side.
 
     UNANSWERED stands for a missing answer, also for the balance where both responses were bad.
     """
@@ -88,6 +109,22 @@ def pair_rows(study: Study) -> Rows:
         "both_bad",
     )
     return np.fromiter(rows.values_list(*fields).iterator(), dtype=PAIR_ROW)
+
+
+def _places(field: str, scale: type[TextChoices]) -> Case:
+    """The column as the place of its word in `scale`, UNANSWERED where it is empty."""
+    words = (When(**{field: word}, then=Value(place(scale, word))) for word in scale.values)
+    return Case(*words, default=Value(UNANSWERED))
+
+
+def place(scale: type[TextChoices], word: str) -> int:
+    """Where the word stands in its list; on an ordered scale this is its rank."""
+    return scale.values.index(word)
+
+
+def are_unsafe(rows: Rows) -> NDArray[np.bool_]:
+    """Which of the rows that answer for safety call the response unsafe."""
+    return np.isin(rows["safety"], UNSAFE_PLACES)
 
 
 def first_of_each(rows: Rows, item: str) -> Rows:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from annotation.models import Study
-from annotation.reports.rows import UNANSWERED, Rows, pair_rows
+from annotation.reports.rows import UNANSWERED, Answers, Rows
 from annotation.stats.estimate import Estimate
 from annotation.stats.preference import win_rate
 
@@ -71,15 +71,20 @@ class WinRateReport:
         return tuple(_headline(row) for row in self.rows if row.question == HEADLINE and row.judgments)
 
 
-def win_rate_report(study: Study) -> WinRateReport:
-    """Wins, ties and losses of every two arms. Two queries."""
-    rows = pair_rows(study)
+def win_rate_report(
+    study: Study, answers: Answers | None = None, questions: tuple[str, ...] = QUESTIONS
+) -> WinRateReport:
+    """Wins, ties and losses of every two arms, for these of the QUESTIONS.
+
+    Two queries, one where the study's `answers` have been read.
+    """
+    rows = (answers or Answers(study)).of_pairs
     arms = list(study.arms.order_by("position").values_list("pk", "name"))
     return WinRateReport(
         tuple(
             _win_row(_between(rows, a[0], b[0]), a[1], b[1], question)
             for a, b in combinations(arms, 2)
-            for question in QUESTIONS
+            for question in questions
         )
     )
 

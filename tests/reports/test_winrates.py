@@ -6,7 +6,7 @@ import pytest
 
 from annotation.actions import judging
 from annotation.models import Judgment
-from annotation.reports.winrates import win_rate_report
+from annotation.reports.winrates import FEW_PROMPTS, HEADLINE, win_rate_report
 from tests import cast
 from tests.reports.studies import a_varied_study, judge, safe, two_raters
 
@@ -48,6 +48,26 @@ def test_the_headline_names_the_arm_that_leads():
     assert line.rate.value == pytest.approx(2 / 3)
     assert line.rate.low <= line.rate.value <= line.rate.high
     assert not line.decided
+
+
+def test_a_winner_is_named_on_enough_prompts_only():
+    """One arm wins every judgment: 29 prompts name no winner, 30 do."""
+    study = cast.a_rateable_study(pairs=FEW_PROMPTS)
+    bob, _ = two_raters(study)
+    for _ in range(FEW_PROMPTS - 1):
+        judge(bob, safe(), safe(), balance=-2)
+    (line,) = win_rate_report(study).headlines
+    assert (line.rate.value, line.prompts, line.decided) == (1, FEW_PROMPTS - 1, False)
+    judge(bob, safe(), safe(), balance=-2)
+    (line,) = win_rate_report(study).headlines
+    assert (line.rate.value, line.prompts, line.decided) == (1, FEW_PROMPTS, True)
+
+
+def test_the_headlines_need_one_question_only():
+    study = a_varied_study(4)
+    brief = win_rate_report(study, questions=(HEADLINE,))
+    assert [row.question for row in brief.rows] == [HEADLINE]
+    assert brief.headlines == win_rate_report(study).headlines
 
 
 def test_without_judgments_there_is_no_headline():
