@@ -8,8 +8,9 @@ Markdown would leave out a part of the text, the whole is shown as it was writte
 import html
 import re
 import unicodedata
+from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
+from threading import Lock
 
 import nh3
 from django.utils.safestring import SafeString
@@ -19,6 +20,9 @@ from markdown_it.token import Token
 
 LONGEST_MARKDOWN = 30_000
 """Characters. Longer text is shown as written, because the time that Markdown takes grows faster than it."""
+
+MOST_KEPT = 8_000_000
+"""Characters, up to four bytes each, of the texts and their HTML that a process remembers."""
 
 DEEPEST_NESTING = 20
 BLOCKS = {"p", "ul", "ol", "li", "blockquote", "pre", "table", "th", "td"}
@@ -37,13 +41,20 @@ def storable(text: str) -> str:
     return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-@lru_cache(maxsize=4096)
 def to_html(text: str) -> SafeString:
     """`text`, read as CommonMark with tables, as a fragment of HTML that may be put on a page.
 
     Has no class, style, link, image or heading. Links and images become their text and address. Control,
     bidirectional and invisible characters are spelt out as `<mark>⟦U+202E⟧</mark>`.
     """
+    shown = KEPT.get(text)
+    if shown is None:
+        shown = _to_html(text)
+        KEPT.put(text, shown)
+    return shown
+
+
+def _to_html(text: str) -> SafeString:
     readable = UNSENDABLE.sub(_spelt_out, text.replace("\r\n", "\n").replace("\r", "\n"))
     shown = _markdown(readable)
     return SafeString(HIDDEN.sub(_marked, _as_written(readable) if shown is None else shown))
@@ -74,6 +85,38 @@ def _shown(tokens: list[Token]) -> Iterator[str]:
             continue
         yield token.info
         yield from _shown(token.children) if token.children else [token.content]
+
+
+class Kept:
+    """The HTML of the texts that were shown last, limited by size: one text may be as long as thousands.
+
+    Threads may share it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._total = most, 0
+        self._html: OrderedDict[str, SafeString] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, text: str) -> SafeString | None:
+        """The text's HTML, or None where it is not kept."""
+        with self._lock:
+            if text in self._html:
+                self._html.move_to_end(text)
+            return self._html.get(text)
+
+    def put(self, text: str, shown: SafeString) -> None:
+        """Keep the HTML, and forget what was not asked for longest where there is too much."""
+        with self._lock:
+            if text in self._html:  # another thread was faster
+                return
+            self._html[text] = shown
+            self._total += len(text) + len(shown)
+            while self._total > self._most:
+                self._total -= sum(map(len, self._html.popitem(last=False)))
+
+
+KEPT = Kept(MOST_KEPT)
 
 
 # Hidden characters -----------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ import re
 import time
 
 import pytest
+from django.utils.safestring import SafeString
 
-from annotation.text import LONGEST_MARKDOWN, TAGS, to_html
+from annotation.text import LONGEST_MARKDOWN, TAGS, Kept, to_html
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -179,6 +180,23 @@ def test_nothing_is_nothing():
 def test_a_very_long_text_is_shown_as_written():
     text = "**word** " * (LONGEST_MARKDOWN // 9 + 1)
     assert to_html(text) == f'<pre dir="auto">{text}</pre>'
+
+
+def test_what_is_remembered_has_a_limit_of_size():
+    kept = Kept(most=10)
+    for text in ("one", "two"):
+        kept.put(text, SafeString(text[0]))
+    kept.put("two", SafeString("t"))  # by another thread, a moment later
+    assert kept.get("one") == "o"
+    kept.put("six", SafeString("s"))
+    assert [kept.get(text) for text in ("one", "two", "six")] == ["o", None, "s"]
+    kept.put("longer than all", SafeString("l"))
+    assert [kept.get(text) for text in ("one", "six", "longer than all")] == [None, None, None]
+
+
+def test_a_text_is_read_once():
+    text = "Kites *fly*, read once."
+    assert to_html(text) is to_html(text)
 
 
 @pytest.mark.parametrize(
