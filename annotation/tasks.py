@@ -10,7 +10,7 @@ from celery import current_task, shared_task
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from annotation.actions import claims, events, generating, grading, runs, snapshots
+from annotation.actions import claims, generating, grading, runs, snapshots
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
 from annotation.models.claimed import ClaimedBatch
@@ -104,7 +104,10 @@ def freeze_snapshot(study_id: int, user_id: int) -> None:
     try:
         snapshots.freeze_snapshot(study, user)
     except DomainError as error:
-        events.record(study, "freeze_snapshot_failed", user, reason=str(error))
+        snapshots.note_failure(study, user, str(error))
+    except Exception:
+        snapshots.note_failure(study, user, "Something unexpected went wrong; the worker's log says what.")
+        raise
 
 
 @shared_task

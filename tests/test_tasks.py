@@ -155,3 +155,16 @@ def test_a_snapshot_that_a_worker_cannot_freeze_is_told_on_its_page(client):
     assert (
         "has no judgment yet" not in client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
     )
+
+
+def test_a_snapshot_that_fails_unexpectedly_is_told_too(client, monkeypatch):
+    def fails(*args):
+        raise MemoryError
+
+    study = a_rateable_study()
+    monkeypatch.setattr(tasks.snapshots, "freeze_snapshot", fails)
+    with pytest.raises(MemoryError):
+        tasks.freeze_snapshot(study.pk, alice().pk)
+    client.force_login(alice())
+    page = client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
+    assert "Something unexpected went wrong" in page

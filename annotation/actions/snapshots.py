@@ -48,6 +48,16 @@ def freeze_snapshot(
         return _publish(study, actor, draft, target, written, min_judgments, versions())
 
 
+def note_asked(study: Study, actor: User) -> None:
+    """Record that a worker is about to be asked for a snapshot, so that its silence is seen."""
+    events.record(study, "freeze_snapshot_asked", actor)
+
+
+def note_failure(study: Study, actor: User, reason: str) -> None:
+    """Record why a snapshot that a worker was asked for is not there."""
+    events.record(study, "freeze_snapshot_failed", actor, reason=reason)
+
+
 def _refuse_target(target: Path) -> None:
     if len(str(target)) > LONGEST_PATH:
         raise SnapshotRefused(f"The folder's path is longer than {LONGEST_PATH} characters.")

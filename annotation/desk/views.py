@@ -26,7 +26,14 @@ from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
 from annotation.reports.outcomes import outcomes_report
-from annotation.reports.progress import failed_items, missing_worker, origins, rating_progress, run_progress
+from annotation.reports.progress import (
+    failed_items,
+    missing_worker,
+    origins,
+    rating_progress,
+    run_progress,
+    snapshot_under_way,
+)
 from annotation.reports.rows import Answers, counting
 from annotation.reports.winrates import HEADLINE, win_rate_report
 
@@ -244,8 +251,9 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    failure = access.failed_snapshots_of(study).first()
-    return _page(request, "snapshots", study, snapshots=study.snapshots.all(), failure=failure)
+    snapshots, asked = study.snapshots.all(), snapshot_under_way(study)
+    failure = None if asked else access.failed_snapshots_of(study).first()
+    return _page(request, "snapshots", study, snapshots=snapshots, asked=asked, failure=failure)
 
 
 @desk_page
@@ -256,18 +264,23 @@ def freeze_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
         _freeze(request, study)
     except DomainError as error:
         messages.error(request, str(error))
-    except BROKER_FAILURES as error:
-        messages.error(request, f"The snapshot was not frozen: {error}. Nothing else changed; try again.")
     return redirect("desk:snapshots", slug)
 
 
 def _freeze(request: HttpRequest, study: Study) -> None:
     if counting(study).count() > FREEZE_AT_ONCE:
-        tasks.freeze_snapshot.delay(study.pk, request.user.pk)
-        messages.success(request, "A worker freezes the snapshot. Reload this page in a few minutes.")
+        _have_frozen(request, study)
     else:
         snapshot = freezing.freeze_snapshot(study, request.user)
         messages.success(request, f"Snapshot {snapshot.number} is frozen.")
+
+
+def _have_frozen(request: HttpRequest, study: Study) -> None:
+    freezing.note_asked(study, request.user)
+    try:
+        tasks.freeze_snapshot.delay(study.pk, request.user.pk)
+    except BROKER_FAILURES as error:
+        freezing.note_failure(study, request.user, f"The queue does not answer: {error}.")
 
 
 @desk_page

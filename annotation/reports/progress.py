@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from annotation.models import Batch, BatchItem, Enrolment, Response, Run, Study, WorkerHeartbeat
+from annotation.models import Batch, BatchItem, Enrolment, Event, Response, Run, Study, WorkerHeartbeat
 from annotation.reports.rows import counting
 from annotation.vocabulary import BatchState, EnrolmentState, JudgmentSource, RunState
 
@@ -252,3 +252,9 @@ def missing_worker(runs: QuerySet[Run], at: datetime | None = None) -> str:
     if not silent:
         return ""
     return living.sentence or f"No worker takes work from the queue “{silent[0]}”."
+
+
+def snapshot_under_way(study: Study) -> Event | None:
+    """When and by whom a worker was asked for a snapshot, where it neither came nor failed since."""
+    last = study.events.filter(verb__startswith="freeze_snapshot").first()
+    return last if last and last.verb == "freeze_snapshot_asked" else None

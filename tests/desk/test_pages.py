@@ -272,8 +272,23 @@ def test_a_large_study_is_frozen_by_a_worker(alice, monkeypatch):
     study = a_varied_study(3)
     alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
     assert queued == [(study.pk, cast.alice().pk)]
+    assert "A worker was asked for a snapshot" in text_of(alice, "snapshots", study.slug)
     tasks.freeze_snapshot(*queued[0])
     assert Snapshot.objects.get().study == study
+    assert "A worker was asked" not in text_of(alice, "snapshots", study.slug)
+
+
+def test_a_snapshot_that_no_worker_hears_of_is_told_as_a_failure(alice, monkeypatch):
+    def fails(*args):
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(views, "FREEZE_AT_ONCE", 5)
+    monkeypatch.setattr(tasks.freeze_snapshot, "delay", fails)
+    study = a_varied_study(3)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    page = text_of(alice, "snapshots", study.slug)
+    assert "The queue does not answer: connection refused." in page
+    assert "A worker was asked" not in page
 
 
 def test_files_that_are_gone_are_not_found(alice):

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connection
 
+from annotation.actions import snapshots
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.export import rows, tables
 from annotation.models import Enrolment
@@ -59,3 +60,11 @@ def test_freezes_at_once_get_different_numbers(committed_db, settings, tmp_path)
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(freeze, range(8))) == list(range(1, 9))
     assert sorted(os.listdir(tmp_path / "kites")) == sorted(str(number) for number in range(1, 9))
+
+
+def test_asking_for_versions_locks_nobody_out(committed_db, tmp_path, monkeypatch):
+    """Git may take seconds to answer, and on SQLite a transaction would hold the one write lock meanwhile."""
+    locked = []
+    monkeypatch.setattr(snapshots, "versions", lambda: {"locked": locked.append(connection.in_atomic_block)})
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    assert locked == [False]
