@@ -48,6 +48,12 @@ admin.site.index_title = "Studies and people"
 admin.site.site_url = "/desk/"
 
 
+def save_changed(obj: models.Model, form: forms.ModelForm) -> None:
+    """Write only what the form changed: the object may be older than the rest of its row."""
+    columns = {field.name for field in obj._meta.concrete_fields}
+    obj.save(update_fields=columns & set(form.changed_data))
+
+
 class StudyRows(admin.ModelAdmin):
     """Rows that belong to a study, given by `study_path`; whoever is staff may look at those of their own."""
 
@@ -81,6 +87,11 @@ class StudyRows(admin.ModelAdmin):
         if field.remote_field.model is Study:
             options["queryset"] = access.studies_for(request.user)
         return super().formfield_for_foreignkey(field, request, **options)
+
+    def save_model(
+        self, request: HttpRequest, obj: models.Model, form: forms.ModelForm, change: bool
+    ) -> None:
+        save_changed(obj, form) if change else obj.save()
 
     def get_list_filter(self, request: HttpRequest) -> list:
         return [("study", admin.RelatedOnlyFieldListFilter), *self.list_filter]
@@ -170,7 +181,7 @@ class StudyAdmin(StudyRows):
         return super().formfield_for_manytomany(field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: Study, form: forms.ModelForm, change: bool) -> None:
-        save_changed(obj, form, change)
+        super().save_model(request, obj, form, change)
         events.record(obj, "change_study" if change else "create_study", request.user)
 
     def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets, change: bool) -> None:
@@ -195,14 +206,6 @@ class GuidelineVersionAdmin(StudyRows):
     def save_model(self, request: HttpRequest, obj: GuidelineVersion, form, change: bool) -> None:
         made = add_guideline(obj.study, obj.body, request.user)
         obj.pk, obj.version = made.pk, made.version
-
-
-def save_changed(obj: models.Model, form: forms.ModelForm, change: bool) -> None:
-    """Write only what the form changed: the page may be older than the rest of the row."""
-    if not change:
-        return obj.save()
-    columns = {field.name for field in obj._meta.concrete_fields}
-    return obj.save(update_fields=columns & set(form.changed_data))
 
 
 # Prompts and arms ------------------------------------------------------------------------------------
@@ -354,7 +357,7 @@ class ArmAdmin(StudyRows):
 
     def save_model(self, request: HttpRequest, obj: Arm, form: forms.ModelForm, change: bool) -> None:
         if change:
-            obj.save(update_fields=[*form.cleaned_data])
+            save_changed(obj, form)
         else:
             made = add_arm(obj.study, **{k: v for k, v in form.cleaned_data.items() if k != "study"})
             obj.pk, obj.position = made.pk, made.position

@@ -10,7 +10,6 @@ from django.urls import reverse
 
 from annotation.actions import runs
 from annotation.actions.arms import freeze_arm
-from annotation.admin import save_changed
 from annotation.models import Arm, Enrolment, Event, GuidelineVersion, Judgment, Prompt, Study, User
 from tests import cast
 from tests.reports.studies import a_varied_study
@@ -18,7 +17,7 @@ from tests.reports.studies import a_varied_study
 pytestmark = pytest.mark.django_db
 
 OURS = [model for model in admin.site._registry if model._meta.app_label == "annotation"]
-READ_ONLY = ("judgment", "event", "assignment", "response", "pair", "run", "snapshot")
+READ_ONLY = ("judgment", "event", "assignment", "response", "pair", "run", "snapshot", "grading", "grade")
 
 
 @pytest.fixture
@@ -294,15 +293,23 @@ def test_a_judgment_is_neither_changed_nor_deleted(client):
 
 
 def test_a_page_that_grew_old_puts_nothing_back():
-    """Only what the form changed is written; the study was closed while the page was open."""
-    study = cast.a_rateable_study(pairs=2)
-    form = SimpleNamespace(changed_data=["title"])
-    stale = Study.objects.get(pk=study.pk)
-    Study.objects.filter(pk=study.pk).update(state="closed", pair_count=9)
-    stale.title = "Renamed"
-    save_changed(stale, form, change=True)
-    study.refresh_from_db()
-    assert (study.title, study.state, study.pair_count) == ("Renamed", "closed", 9)
+    """Only what the form changed is written; the rest of the row became another while the page was open."""
+    cast.a_rateable_study(pairs=2)
+    assert saved_late(Study, {"title": "Renamed"}, {"state": "closed", "pair_count": 9})
+    assert saved_late(Prompt, {"family": "kites"}, {"intent": "malicious", "subset": ["hard"]})
+    assert saved_late(Arm, {"name": "renamed"}, {"dtype": "bfloat16"})
+
+
+def saved_late(model, ours, theirs) -> bool:
+    """Whether both changes stay: ours by the admin with an object read before theirs was written."""
+    stale = model.objects.first()
+    model.objects.filter(pk=stale.pk).update(**theirs)
+    for name, value in ours.items():
+        setattr(stale, name, value)
+    request = SimpleNamespace(user=cast.alice())
+    form = SimpleNamespace(changed_data=[*ours, "researchers"], cleaned_data={**ours, "dtype": "auto"})
+    admin.site.get_model_admin(model).save_model(request, stale, form, change=True)
+    return model.objects.filter(pk=stale.pk, **ours, **theirs).exists()
 
 
 @pytest.mark.parametrize(
