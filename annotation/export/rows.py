@@ -1,7 +1,7 @@
 """Table rows as plain dicts. Column names are those that the import commands read."""
 
 from contextlib import closing
-from pathlib import PurePath
+from pathlib import PureWindowsPath
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
@@ -115,8 +115,9 @@ def _answers(part: ResponseJudgment, prefix: str = "") -> dict:
 
 def public_name(model: str) -> str:
     """A model's name as others may read it: of a local folder only its own, not whose home it is in."""
-    is_local = model.startswith(("/", "~", ".")) or "\\" in model
-    return PurePath(model).name if is_local else model
+    path = PureWindowsPath(model)  # which reads both kinds of paths
+    is_local = model.startswith(("/", "~", ".")) or "\\" in model or path.drive
+    return path.name if is_local else model
 
 
 def response_row(response: Response) -> dict:

@@ -56,6 +56,24 @@ def test_preferences_are_what_the_hand_finds(tmp_path):
     assert (counts["votes"], counts["both_bad_votes"], counts["pairs_judged"]) == (9, 2, 5)
 
 
+def test_no_file_tells_whose_home_a_model_lies_in(tmp_path):
+    study = a_judged_study()
+    model = "/home/ada/models/one"
+    study.arms.filter(name=A).update(model=model)
+    digests = {"model.safetensors": "0" * 64}
+    provenance = {"model": model, "weights_sha256": digests, "worker": "gpu@adas-machine"}
+    study.responses.filter(arm__name=A).update(provenance=provenance)
+    freeze_snapshot(study, out=tmp_path / "out")
+    told = b"".join(path.read_bytes() for path in (tmp_path / "out").iterdir() if path.suffix != ".parquet")
+    assert b"/home/ada" not in told and b"adas-machine" not in told
+    told_of = [
+        json.loads(row["provenance"]) for row in read(tmp_path / "out", "responses") if row["arm"] == A
+    ]
+    assert told_of[0] == {"model": "one", "weights_sha256": digests}
+    tables = [pq.read_table(tmp_path / "out" / f"{name}.parquet") for name in ("responses", "judgments")]
+    assert not any("/home/ada" in str(table.to_pydict()) for table in tables)
+
+
 def test_min_judgments_leaves_thin_pairs_out(tmp_path):
     snapshot = freeze_snapshot(a_judged_study(), out=tmp_path / "out", min_judgments=2)
     assert len(read(tmp_path / "out", "preferences")) == 2

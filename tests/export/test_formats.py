@@ -56,7 +56,16 @@ def test_a_row_with_other_columns_is_an_error(tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "public"),
-    [("/home/ada/models/one", "one"), ("./one", "one"), ("~/one", "one"), ("org/name", "org/name"), ("", "")],
+    [
+        ("/home/ada/models/one", "one"),
+        ("/home/ada/models/one/", "one"),
+        ("./one", "one"),
+        ("~/one", "one"),
+        (r"C:\Users\ada\one", "one"),
+        ("C:/Users/ada/one", "one"),
+        ("org/name", "org/name"),
+        ("", ""),
+    ],
 )
 def test_a_local_folder_tells_nobodys_home(model, public):
     assert public_name(model) == public
