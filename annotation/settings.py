@@ -63,9 +63,11 @@ _make_folders("broker/messages", "broker/control", "log", "media", "snapshots", 
 
 SECRET_KEY = _secret_key()
 DEBUG = _flag("DEBUG")
-ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
-if host := os.environ.get("HOST"):  # where `make run` listens; 0.0.0.0 and :: are every name of the machine
-    ALLOWED_HOSTS += ["*"] if host in ("0.0.0.0", "::") else [f"[{host}]" if ":" in host else host]
+HOST = os.environ.get("HOST", "127.0.0.1")  # where `make run` listens; 0.0.0.0 and :: are every name it has
+LOOPBACK = "localhost,127.0.0.1,[::1]"
+ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "*" if HOST in ("0.0.0.0", "::") else LOOPBACK)
+# It looks for its own first page, so that address is allowed whatever else is.
+ALLOWED_HOSTS += LOOPBACK.split(",") if HOST in ("0.0.0.0", "::") else [f"[{HOST}]" if ":" in HOST else HOST]
 CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [

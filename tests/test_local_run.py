@@ -1,5 +1,6 @@
 """`manage.py run_local`: it starts everything, stops everything, and says plainly when it cannot."""
 
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.http.request import validate_host
 
 from annotation.management import installation
 from annotation.management.commands import run_local
@@ -206,3 +208,42 @@ def test_messages_that_nobody_read_are_cleared_at_the_start(monkeypatch, tmp_pat
     monkeypatch.setattr(settings, "CELERY_BROKER_URL", "filesystem://")
     run_local.empty_broker()
     assert not any((tmp_path / "messages").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("variables", "allowed", "refused"),
+    [
+        ({}, ["localhost", "127.0.0.1", "[::1]"], ["lab.example"]),
+        ({"HOST": "192.0.2.7"}, ["192.0.2.7", "localhost"], ["lab.example"]),
+        ({"HOST": "2001:db8::7"}, ["[2001:db8::7]"], ["lab.example"]),
+        ({"HOST": "0.0.0.0"}, ["127.0.0.1", "lab.example"], []),
+        ({"HOST": "::", "ALLOWED_HOSTS": "lab.example"}, ["[::1]", "lab.example"], ["192.0.2.7"]),
+    ],
+)
+def test_the_page_may_be_asked_for_where_it_listens(variables, allowed, refused, tmp_path):
+    read = "import json; from annotation import settings; print(json.dumps(settings.ALLOWED_HOSTS))"
+    clean = {
+        k: v for k, v in os.environ.items() if k not in ("HOST", "ALLOWED_HOSTS", "DJANGO_SETTINGS_MODULE")
+    }
+    environment = clean | {"EVENHAND_VAR": str(tmp_path)} | variables
+    said = subprocess.run([sys.executable, "-c", read], env=environment, capture_output=True, check=True)
+    patterns = json.loads(said.stdout)
+    assert all(validate_host(name, patterns) for name in allowed)
+    assert not any(validate_host(name, patterns) for name in refused)
+
+
+def test_the_services_are_told_where_they_listen(monkeypatch):
+    told = []
+
+    def services_then_stop(host, port):
+        told.append((host, os.environ["HOST"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("HOST", "127.0.0.1")
+    monkeypatch.setattr(run_local, "services", services_then_stop)
+    monkeypatch.setattr(run_local.Command, "prepare", lambda self: "")
+    command = run_local.Command()
+    command.interrupted = False
+    with pytest.raises(KeyboardInterrupt):
+        command.run("0.0.0.0", 8000)
+    assert told == [("0.0.0.0", "0.0.0.0")]

@@ -199,6 +199,7 @@ class Command(BaseCommand):
         log_ins = self.prepare()
         if self.interrupted:
             raise KeyboardInterrupt
+        os.environ["HOST"] = host  # the services' settings allow requests for it
         supervisor = Supervisor(services(host, port), self.say)
         # From here on a signal must not interrupt between starting a process and remembering it.
         signal.signal(signal.SIGINT, supervisor.ask_to_stop)
