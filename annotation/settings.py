@@ -37,26 +37,31 @@ def _make_folders(*names: str) -> None:
         ) from error
 
 
-def _secret_key() -> str:
-    """``SECRET_KEY``, or a key generated once and kept in ``var/secret_key``.
+def _create_once(path: Path, text: str) -> None:
+    """Make the file with this text unless it is there, readable by its owner alone.
 
-    The key is written to a file of its own first and linked into place, so that several processes that
-    start together agree on one key and none of them reads half of it.
+    It is written elsewhere first and linked into place, so that several processes that start together agree
+    on one text and none of them reads half of it.
     """
+    if path.exists():
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _secret_key() -> str:
+    """``SECRET_KEY``, or a key generated once and kept in ``var/secret_key``."""
     if key := os.environ.get("SECRET_KEY"):
         return key
-    kept = VAR / "secret_key"
-    if not kept.exists():
-        draft = VAR / f"secret_key.{os.getpid()}"
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, kept)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return kept.read_text().strip()
+    _create_once(VAR / "secret_key", secrets.token_urlsafe(48))
+    return (VAR / "secret_key").read_text().strip()
 
 
 _make_folders("broker/messages", "broker/control", "log", "media", "snapshots", "static")
@@ -220,18 +225,43 @@ REST_FRAMEWORK = {
 # The queue ------------------------------------------------------------------------------------------
 
 BROKER_FOLDER = VAR / "broker"
+
+
+def make_exchanges(folder: Path) -> None:
+    """Make the filesystem queue's exchanges in `folder`, bound to nothing yet.
+
+    The transport would make each as an empty file and then fill it; a worker or beat that starts beside it
+    reads the empty file, and ends.
+    """
+    for name in ("default", "gpu", "celery.pidbox", "reply.celery.pidbox"):
+        _create_once(folder / "control" / f"{name}.exchange", "[]")
+
+
+def broker_options(url: str, folder: Path = BROKER_FOLDER) -> dict:
+    """What the transport of this URL needs to know."""
+    if url.startswith("filesystem://"):
+        return {
+            # One folder for both directions: sender and worker are on the same machine.
+            "data_folder_in": str(folder / "messages"),
+            "data_folder_out": str(folder / "messages"),
+            "control_folder": str(folder / "control"),
+            "polling_interval": 0.05,
+        }
+    if url.startswith(("redis://", "rediss://")):
+        return {
+            # Redis delivers a message again that was not finished after so many seconds. For a run that is
+            # harmless, since a batch's claim lets one worker in; a snapshot would be frozen twice.
+            "visibility_timeout": 3600,
+            # Without one, a page that sends a hint to a host that is down hangs for minutes.
+            "socket_connect_timeout": 4,
+            "socket_keepalive": True,
+        }
+    return {}
+
+
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or "filesystem://"
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {
-        # One folder for both directions: sender and worker are on the same machine.
-        "data_folder_in": str(BROKER_FOLDER / "messages"),
-        "data_folder_out": str(BROKER_FOLDER / "messages"),
-        "control_folder": str(BROKER_FOLDER / "control"),
-        "polling_interval": 0.05,
-    }
-    if CELERY_BROKER_URL.startswith("filesystem://")
-    else {}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
+make_exchanges(BROKER_FOLDER)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"

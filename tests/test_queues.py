@@ -1,7 +1,9 @@
 """Every queue that the documentation names can be spoken to with what requirements.txt installs."""
 
 import pytest
-from kombu import Connection
+from kombu import Connection, Queue
+
+from annotation.settings import broker_options, make_exchanges
 
 pytestmark = pytest.mark.once
 
@@ -10,3 +12,27 @@ pytestmark = pytest.mark.once
 def test_the_transport_of_a_documented_broker_is_installed(url):
     with Connection(url) as connection:
         assert connection.transport.driver_type in ("filesystem", "redis", "amqp")
+
+
+def test_processes_that_start_together_find_every_exchange_whole(tmp_path):
+    for part in ("messages", "control"):
+        (tmp_path / part).mkdir()
+    make_exchanges(tmp_path)
+    made = sorted(tmp_path.glob("control/*"))
+    assert [path.read_text() for path in made] == ["[]"] * 4
+    options = broker_options("filesystem://", tmp_path)
+    gpu = Queue("gpu", exchange="gpu", routing_key="gpu")
+    with Connection("filesystem://", transport_options=options) as line, line.SimpleQueue(gpu) as queue:
+        queue.put("a hint")
+        make_exchanges(tmp_path)  # by a process that starts later
+        assert queue.get(timeout=1).payload == "a hint"
+    assert sorted(tmp_path.glob("control/*")) == made
+
+
+def test_the_options_of_redis_are_those_its_transport_knows():
+    with Connection(
+        "redis://localhost:1/0", transport_options=broker_options("redis://localhost:1/0")
+    ) as line:
+        known = line.transport.Channel.from_transport_options
+    assert set(broker_options("rediss://localhost:1/0")) <= set(known)
+    assert broker_options("amqp://localhost:1//") == {}
