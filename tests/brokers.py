@@ -1,17 +1,21 @@
 """Real brokers for the tests: each started on free ports, in a folder of its own, and stopped again."""
 
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_LIMIT = 60  # seconds; RabbitMQ takes 5 to 15 on a busy machine
+# The script in PATH changes the user, or refuses to.
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+PR_SET_PDEATHSIG = 1
 
 
 def free_ports(count: int) -> list[int]:
@@ -27,8 +31,8 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def filesystem(folder: Path) -> Iterator[str]:
-    """The default: no server at all."""
+def filesystem(folder: Path, port: int = 0) -> Iterator[str]:
+    """The default: no server at all, and nothing to start."""
     yield "filesystem://"
 
 
@@ -42,9 +46,10 @@ def redis(folder: Path, port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def rabbitmq(folder: Path) -> Iterator[str]:
-    """A RabbitMQ node with its own name, cookie and port mapper; the packaged script would change user."""
-    port, distribution, mapper = free_ports(3)
+def rabbitmq(folder: Path, port: int = 0) -> Iterator[str]:
+    """A RabbitMQ node with its own name, cookie and port mapper; `folder` keeps the queues of a port."""
+    distribution, mapper, free = free_ports(3)
+    port = port or free
     environment = os.environ | {
         "HOME": str(folder),
         "RABBITMQ_NODENAME": f"test{port}@localhost",
@@ -61,12 +66,13 @@ def rabbitmq(folder: Path) -> Iterator[str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
     }
-    try:
-        with _server([str(RABBITMQ)], folder / "rabbitmq.log", environment, port):
-            yield f"amqp://guest:guest@127.0.0.1:{port}//"
-    finally:
-        # The port mapper is a daemon of its own that outlives the node which started it.
-        subprocess.run(["epmd", "-port", str(mapper), "-kill"], capture_output=True)
+    # Started here, because a mapper that the node starts is a daemon, and outlives the node.
+    epmd = ["epmd", "-address", "127.0.0.1", "-port", str(mapper)]
+    with (
+        _server(epmd, folder / "epmd.log", environment, mapper),
+        _server([str(RABBITMQ)], folder / "rabbitmq.log", environment, port),
+    ):
+        yield f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
 BROKERS: dict[str, Callable] = {"filesystem": filesystem, "redis": redis, "rabbitmq": rabbitmq}
@@ -91,6 +97,7 @@ def _server(command: list[str], log: Path, environment: dict[str, str], port: in
             stderr=said,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
     try:
         _wait_for(process, log, port)
@@ -99,6 +106,12 @@ def _server(command: list[str], log: Path, environment: dict[str, str], port: in
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _end_with_parent() -> None:
+    """On Linux the kernel stops a server when the test run is killed and its `finally` cannot."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_for(process: subprocess.Popen, log: Path, port: int) -> None:

@@ -1,14 +1,16 @@
 """``python -m tests.run``: the whole suite on SQLite, then the database's tests again on PostgreSQL.
 
-Exits with 0 only if both ran and both passed.
+Exits with 0 only if both ran and both passed. What was skipped is named at the end, with its reason.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
+from tests.could_not_run import LIST
 from tests.postgres import CannotStart, throwaway_postgres
 
 NO_TESTS_RAN = 5  # pytest's own exit status
@@ -21,6 +23,7 @@ class Outcome:
     database: str
     problem: str
     seconds: float
+    skipped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.database:<12} {self.problem or 'passed'}   ({self.seconds:.0f} s)"
@@ -28,10 +31,12 @@ class Outcome:
 
 def run_suite(database: str, environment: dict[str, str]) -> Outcome:
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=5"]
-    status = subprocess.run(command, env=environment).returncode
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=5", "-p", "tests.could_not_run"]
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8", prefix="evenhand-skipped-") as skipped:
+        status = subprocess.run(command, env=environment | {LIST: skipped.name}).returncode
+        names = tuple(skipped.read().splitlines())
     problem = {0: "", NO_TESTS_RAN: "FAILED: no test ran"}.get(status, f"FAILED (pytest ended with {status})")
-    return Outcome(database, problem, time.monotonic() - started)
+    return Outcome(database, problem, time.monotonic() - started, names)
 
 
 def run_on_sqlite() -> Outcome:
@@ -52,6 +57,8 @@ def main() -> int:
     print("\n" + "-" * 60)
     for outcome in outcomes:
         print(outcome)
+    for name in dict.fromkeys(name for outcome in outcomes for name in outcome.skipped):
+        print(f"could not run: {name}")
     return int(any(outcome.problem for outcome in outcomes))
 
 
