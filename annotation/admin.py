@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db import IntegrityError, models
 from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from annotation import access
@@ -37,7 +38,9 @@ from annotation.models import (
     Study,
     User,
 )
-from annotation.models.arm import SETTINGS
+from annotation.models.arm import SETTINGS, default_sampling
+from annotation.models.study import default_harm_categories
+from annotation.text import storable
 from models_runtime.device import DTYPES
 from models_runtime.errors import InvalidSampling
 from models_runtime.registry import BACKENDS
@@ -126,19 +129,41 @@ class ReadOnlyRows(StudyRows):
 # Studies ---------------------------------------------------------------------------------------------
 
 
-def _words_or_refuse(value: object, what: str) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
-        raise forms.ValidationError(f'{what} are a list of words, such as ["one", "two"].')
-    return value
+class PlainJSONField(forms.JSONField):
+    """JSON as a person writes it: a form error, too, for what only an attacker would nest or number so."""
+
+    def to_python(self, value: object) -> object:
+        try:
+            return super().to_python(value)
+        except (RecursionError, ValueError) as error:
+            raise forms.ValidationError("This is not JSON that can be read.", code="invalid") from error
+
+    def bound_data(self, data: object, initial: object) -> object:
+        try:
+            return super().bound_data(data, initial)
+        except (RecursionError, ValueError):
+            return InvalidJSONInput(data)
+
+    def prepare_value(self, value: object) -> object:
+        return storable(super().prepare_value(value))  # half a character cannot be sent back to the browser
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and storable(value) == value
 
 
 class StudyForm(forms.ModelForm):
+    harm_categories = PlainJSONField(initial=default_harm_categories, help_text="A list of words.")
+
     class Meta:
         model = Study
         fields = "__all__"  # noqa: DJ007 — the admin names them
 
     def clean_harm_categories(self) -> list[str]:
-        return _words_or_refuse(self.cleaned_data["harm_categories"], "Harm categories")
+        words = self.cleaned_data["harm_categories"]
+        if not isinstance(words, list) or not all(map(_is_word, words)):
+            raise forms.ValidationError('Harm categories are a list of words, such as ["one", "two"].')
+        return words
 
 
 @admin.register(Study)
@@ -231,7 +256,7 @@ class MessagesField(forms.CharField):
         """JSON where the text is a list of objects, else the text itself."""
         try:
             parsed = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return text
         is_list_of_objects = isinstance(parsed, list) and any(isinstance(part, dict) for part in parsed)
         return parsed if is_list_of_objects else text
@@ -303,6 +328,7 @@ class ArmForm(forms.ModelForm):
         required=False,
         help_text="transformers_local runs a folder or a hub name here; scripted is for trying things out.",
     )
+    sampling = PlainJSONField(initial=default_sampling, required=False)
     dtype = forms.ChoiceField(choices=_names("auto", *DTYPES), initial="auto")
     device = forms.RegexField(
         r"^(auto|cpu|cuda(:\d+)?)$",
@@ -342,7 +368,7 @@ class ArmForm(forms.ModelForm):
         try:
             Sampling.from_dict(sampling)
         except InvalidSampling as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(storable(str(error))) from error
         return sampling
 
 

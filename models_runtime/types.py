@@ -60,7 +60,10 @@ class Sampling:
 def _number(value: Any) -> float:
     """Return value as a float, or NaN (which fails every comparison) where it is not a number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else float("nan")
+    try:
+        return float(value) if is_number else float("nan")
+    except OverflowError:  # a whole number of hundreds of digits
+        return float("nan")
 
 
 def _require_number(name: str, value: Any, is_in_range: bool, wanted: str) -> None:

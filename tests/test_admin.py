@@ -337,3 +337,42 @@ def test_tags_are_written_as_words(alice):
         reverse("admin:annotation_prompt_add"), prompt_fields(cast.a_study(), subset="tea, kitchen , ")
     )
     assert Prompt.objects.get().subset == ["tea", "kitchen"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"lease_minutes": "4200000000"},
+        {"overlap": "1000000000"},
+        {"harm_categories": '["\\ud800"]'},
+        {"harm_categories": "[" * 100_000},
+        {"harm_categories": "9" * 5_000},
+    ],
+)
+def test_a_study_that_would_break_its_pages_is_refused(alice, field):
+    study = cast.a_study()
+    address = reverse("admin:annotation_study_change", args=[study.pk])
+    fields = {
+        "slug": study.slug,
+        "title": study.title,
+        "overlap": "2",
+        "lease_minutes": "30",
+        "guideline_condition": "policy_free",
+        "harm_categories": '["illicit"]',
+        "researchers": cast.alice().pk,
+    }
+    assert "errorlist" in alice.post(address, fields | field).content.decode()
+    assert alice.post(address, fields).status_code == 302
+
+
+@pytest.mark.parametrize("sampling", ["[" * 100_000, '{"temperature": 1' + "0" * 400 + "}", '{"\\ud800": 1}'])
+def test_sampling_that_nobody_would_write_is_a_form_error(alice, sampling):
+    fields = {"study": cast.a_study().pk, "name": "one", "backend": "scripted", "model": "echo"}
+    fields |= {"device": "auto", "dtype": "auto", "sampling": sampling}
+    answer = alice.post(reverse("admin:annotation_arm_add"), fields)
+    assert answer.status_code == 200 and not Arm.objects.exists()
+
+
+def test_a_deeply_nested_prompt_is_only_text(alice):
+    fields = prompt_fields(cast.a_study(), messages="[" * 100_000)
+    assert alice.post(reverse("admin:annotation_prompt_add"), fields).status_code in (200, 302)

@@ -1,7 +1,7 @@
 """A study: one comparison of arms on one set of prompts, with its rules."""
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -29,7 +29,7 @@ class Study(models.Model):
     state = models.CharField(max_length=10, choices=StudyState.choices, default=StudyState.DRAFT)
     overlap = models.PositiveSmallIntegerField(
         default=3,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
         help_text="How many raters judge each pair. Applies to pairs made from now on.",
     )
     allow_tie = models.BooleanField(default=True, help_text="Offer “about equal” on the pair questions.")
@@ -42,7 +42,7 @@ class Study(models.Model):
     harm_categories = models.JSONField(default=default_harm_categories)
     lease_minutes = models.PositiveSmallIntegerField(
         default=30,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
         help_text="How long a rater holds a pair before it returns to the queue.",
     )
     seed = models.BigIntegerField(default=20250809, help_text="All of the study's randomness comes from it.")

@@ -536,3 +536,16 @@ def test_a_study_that_nobody_sees_is_said_and_can_be_given_a_researcher(tmp_path
     call_command("import_responses", "new", path, "--researcher", "alice")
     assert "Nobody sees" not in capsys.readouterr().err
     assert list(Study.objects.get(slug="new").researchers.all()) == [researcher]
+
+
+def test_messages_nested_without_end_are_a_bad_row(tmp_path):
+    nested = "[" * 100_000
+    text = f'prompt_key,messages,intent,arm,response\nk,"{nested}",benign,one,So.\n'
+    assert "not valid JSON" in refusal("import_responses", a_study(), text_file(tmp_path, text))
+
+
+def test_a_refused_file_gives_nobody_the_study(tmp_path):
+    study = a_study()
+    other = person("other", is_staff=True)
+    refusal("import_responses", study, jsonl(tmp_path, answer(intent="mean")), "--researcher", "other")
+    assert other not in study.researchers.all()

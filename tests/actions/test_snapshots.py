@@ -56,6 +56,15 @@ def test_preferences_are_what_the_hand_finds(tmp_path):
     assert (counts["votes"], counts["both_bad_votes"], counts["pairs_judged"]) == (9, 2, 5)
 
 
+def test_every_judged_pair_is_a_preference_or_left_out_and_counted(tmp_path):
+    """Pairs that nobody judged are in neither number."""
+    study = a_rateable_study(pairs=3)
+    judge(a_rater(study, bob()), 2)
+    counts = freeze_snapshot(study, out=tmp_path / "out").manifest["counts"]
+    assert (counts["pairs_judged"], counts["preferences"]) == (1, 1)
+    assert not any(counts["pairs_left_out"].values())
+
+
 def test_no_file_tells_whose_home_a_model_lies_in(tmp_path):
     study = a_judged_study()
     model = "/home/ada/models/one"

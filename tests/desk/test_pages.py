@@ -11,11 +11,12 @@ from annotation import tasks
 from annotation.actions import runs
 from annotation.desk import views, words
 from annotation.models import Enrolment, Run, Snapshot
+from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.winrates import Headline, win_rate_report
 from annotation.stats.estimate import Estimate
 from tests import cast
-from tests.reports.studies import a_varied_study
+from tests.reports.studies import a_varied_study, judge, safe, two_raters
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +80,17 @@ def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_
             cast.a_judgment(rater)
     with django_assert_num_queries(9):
         alice.get(address)
+
+
+def test_the_results_say_that_agreement_on_the_balance_leaves_both_bad_out(alice):
+    study = cast.a_rateable_study(pairs=1)
+    bob, carol = two_raters(study)
+    judge(bob, safe(), safe(), balance=3)
+    judge(carol, safe(), safe(), balance=None, both_bad=True)
+    page = text_of(alice, "results", study.slug)
+    assert "“Both are bad” is no point of the balance scale and is left out there." in page
+    (balance,) = (q for q in agreement_report(study).questions if q.question == "balance")
+    assert (balance.judgments, balance.items) == (1, 0)
 
 
 def test_no_page_has_inline_style_or_script(alice):

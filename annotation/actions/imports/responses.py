@@ -224,7 +224,7 @@ def _messages(row: dict) -> list[dict] | None:
     if row.get("messages") and isinstance(messages, str):
         try:
             messages = json.loads(messages)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadRow(f"“messages” is not valid JSON: {error}.") from error
     try:
         return None if messages is None else clean_messages(messages)

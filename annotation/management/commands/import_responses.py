@@ -45,9 +45,10 @@ class Command(BaseCommand):
         if options["create"] and not Study.objects.filter(slug=slug).exists():
             return import_into_new_study(slug, options["create"], path, mapping, researcher, **how)
         study = study_named(slug)
-        if researcher:
+        result = import_responses(study, path, mapping, **how)
+        if researcher:  # only a file that was taken changes who sees the study
             add_researcher(study, researcher)
-        return import_responses(study, path, mapping, **how)
+        return result
 
 
 def _researcher(username: str | None) -> User | None:
