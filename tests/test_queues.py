@@ -25,7 +25,7 @@ def test_processes_that_start_together_find_every_exchange_whole(tmp_path):
     with Connection("filesystem://", transport_options=options) as line, line.SimpleQueue(gpu) as queue:
         queue.put("a hint")
         make_exchanges(tmp_path)  # by a process that starts later
-        assert queue.get(timeout=1).payload == "a hint"
+        assert queue.get(timeout=30).payload == "a hint"
     assert sorted(tmp_path.glob("control/*")) == made
 
 
