@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 from models_runtime.demo import ARMS, MODEL_PATH
 from models_runtime.errors import RuntimeFailure
@@ -40,7 +41,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--backend", default="transformers_local", help=f"one of {', '.join(BACKENDS)}")
     parser.add_argument("--revision", default="", help="branch, tag or commit of a hub model")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:NUMBER or balanced")
     parser.add_argument("--dtype", default="auto", help="auto, float32, bfloat16 or float16")
     parser.add_argument("--system", help="system prompt (default: none; for the demo model its first arm's)")
     parser.add_argument("--seed", type=int, default=0)
@@ -49,14 +50,25 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--top-k", type=int, default=defaults.top_k, help="0 switches it off")
     parser.add_argument("--max-new-tokens", type=int, default=defaults.max_new_tokens)
     parser.add_argument("--repetition-penalty", type=float, default=defaults.repetition_penalty)
+    parser.add_argument("--stop", action="append", default=[], help="text that ends the answer; repeatable")
+    parser.add_argument("--adapter", default="", help="folder or hub name of a LoRA adapter")
+    parser.add_argument("--quantization", default="", help="8bit or 4bit (needs bitsandbytes)")
+    parser.add_argument(
+        "--chat-template", type=Path, help="file with a template to use instead of the model's"
+    )
+    parser.add_argument(
+        "--base-url", default="", help="of a server (openai_http), such as http://host:8000/v1"
+    )
+    parser.add_argument(
+        "--api-key-variable", default="", help="NAME of the environment variable that holds the server's key"
+    )
     return parser.parse_args(arguments)
 
 
 def _ask(options: argparse.Namespace) -> int:
     names = Sampling().to_dict()
     sampling = Sampling.from_dict({name: getattr(options, name) for name in names})
-    spec = ModelSpec(options.backend, options.model, options.revision, options.dtype, options.device)
-    backend = load_backend(spec)
+    backend = load_backend(_spec(options))
     messages = with_system_prompt([Message(role="user", content=options.prompt)], _system_prompt(options))
     outcome = backend.generate([GenerationRequest("prompt", messages, options.seed)], sampling)[0]
     if not isinstance(outcome, Completion):
@@ -66,6 +78,22 @@ def _ask(options: argparse.Namespace) -> int:
     print(outcome.text)
     print(json.dumps({**facts, "sampling": sampling.to_dict(), "model": backend.describe()}, indent=2))
     return 0
+
+
+def _spec(options: argparse.Namespace) -> ModelSpec:
+    template = options.chat_template
+    return ModelSpec(
+        backend=options.backend,
+        model=options.model,
+        revision=options.revision,
+        dtype=options.dtype,
+        device=options.device,
+        adapter=options.adapter,
+        quantization=options.quantization,
+        chat_template=template.read_text(encoding="utf-8") if template else "",
+        base_url=options.base_url,
+        api_key_variable=options.api_key_variable,
+    )
 
 
 def _system_prompt(options: argparse.Namespace) -> str:

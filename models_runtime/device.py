@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from models_runtime.errors import ModelNotLoadable
 
 DTYPES = ("float32", "bfloat16", "float16")
+BALANCED = "balanced"  # accelerate's word: layers spread over all GPUs, as evenly as they go
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Accelerator:
 
     name: str = ""
     has_bfloat16: bool = False
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,14 @@ def find_accelerator() -> Accelerator:
 
     if not torch.cuda.is_available():
         return Accelerator()
-    return Accelerator(torch.cuda.get_device_name(), torch.cuda.is_bf16_supported(including_emulation=False))
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return Accelerator(torch.cuda.get_device_name(), has_bfloat16, torch.cuda.device_count())
 
 
 def place(device: str, dtype: str, accelerator: Accelerator) -> Placement:
     """Choose by the wishes; raise ModelNotLoadable.
 
-    device: "auto", "cpu", "cuda" or "cuda:NUMBER"; dtype: "auto" or one of DTYPES.
+    device: "auto", "cpu", "cuda", "cuda:NUMBER" or BALANCED; dtype: "auto" or one of DTYPES.
     """
     chosen, why_device = _device(device, accelerator)
     number, why_dtype = _dtype(dtype, chosen, accelerator)
@@ -50,10 +53,12 @@ def _device(wish: str, accelerator: Accelerator) -> tuple[str, str]:
         return "cpu", "No usable GPU was found, so the model runs on the CPU."
     if wish == "cpu":
         return "cpu", "The CPU was asked for."
-    if wish != "cuda" and not (wish.startswith("cuda:") and wish[5:].isdigit()):
-        raise ModelNotLoadable(f"Unknown device {wish!r}; use auto, cpu, cuda or cuda:NUMBER.")
+    if wish not in ("cuda", BALANCED) and not (wish.startswith("cuda:") and wish[5:].isdigit()):
+        raise ModelNotLoadable(f"Unknown device {wish!r}; use auto, cpu, cuda, cuda:NUMBER or {BALANCED}.")
     if not accelerator.name:
         raise ModelNotLoadable(f"Device {wish} was asked for, but torch finds no GPU here; use cpu or auto.")
+    if wish == BALANCED:
+        return wish, f"Its layers were to be spread over all {accelerator.count} GPUs ({accelerator.name})."
     return wish, f"{wish} was asked for ({accelerator.name})."
 
 

@@ -26,7 +26,11 @@ class RowRepetitionPenalty:
     def __init__(self, penalty: float, padding: Sequence[int]) -> None:
         """padding: per row, the number of padding tokens on its left."""
         self._penalty = penalty
-        self._padding = padding
+        self._padding = list(padding)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows of the batch only."""
+        self._padding = [self._padding[row] for row in rows]
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
         seen = input_ids.clone()
@@ -45,12 +49,15 @@ class RowGumbel:
 
         self._generators = [torch.Generator(device).manual_seed(seed % 2**63) for seed in seeds]
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows of the batch only."""
+        self._generators = [self._generators[row] for row in rows]
+
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        noisy = scores.float().clone()
+        exponential = scores.new_empty(scores.shape, dtype=scores.float().dtype)
         for row, generator in enumerate(self._generators):
-            exponential = noisy.new_empty(noisy.shape[1]).exponential_(generator=generator)
-            noisy[row] -= exponential.log()
-        return noisy
+            exponential[row].exponential_(generator=generator)
+        return scores.float() - exponential.log_()
 
 
 def processors(

@@ -19,13 +19,17 @@ class Message(TypedDict):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn. temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off."""
+    """How tokens are drawn. temperature 0 is greedy; top_k 0 and top_p 1 switch those filters off.
+
+    The first of the `stop` texts that the model writes, wherever it does, ends the answer and is cut off it.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     max_new_tokens: int = 256
     repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require_number("temperature", self.temperature, 0.0 <= _number(self.temperature) <= 10.0, "0 to 10")
@@ -36,14 +40,15 @@ class Sampling:
         _require_number(
             "repetition_penalty", penalty, 0.0 < _number(penalty) <= 10.0, "above 0 and at most 10"
         )
+        object.__setattr__(self, "stop", _texts("stop", self.stop))  # a list, as JSON has it, becomes a tuple
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able names and numbers."""
-        return asdict(self)
+        """Return the settings as JSON-able names and values; `stop` as a list."""
+        return {**asdict(self), "stop": list(self.stop)}
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Sampling":
-        """Build from names and numbers; raise InvalidSampling on an unknown name or a bad value."""
+        """Build from names and values; raise InvalidSampling on an unknown name or a bad value."""
         if not isinstance(settings, Mapping):
             raise InvalidSampling(
                 f"Sampling settings must be an object of names and numbers, not {settings!r}."
@@ -76,15 +81,34 @@ def _require_whole(name: str, value: Any, minimum: int) -> None:
         raise InvalidSampling(f"{name} must be a whole number of at least {minimum}, not {value!r}.")
 
 
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    is_list = isinstance(value, list | tuple) and all(isinstance(text, str) and text for text in value)
+    if not is_list:
+        raise InvalidSampling(f"{name} must be a list of texts, none of them empty, not {value!r}.")
+    return tuple(value)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which model to load and how. Hashable: two equal specs are one loaded model."""
+    """Which model to load and how. Hashable: two equal specs are one loaded model.
+
+    device: "auto", "cpu", "cuda", "cuda:NUMBER" or "balanced" (layers spread over all GPUs).
+    adapter: folder or hub name of a LoRA adapter. quantization: "", "8bit" or "4bit".
+    chat_template: text that replaces the model's own template.
+    base_url: of a server (openai_http). api_key_variable: the *name* of the environment variable that holds
+    its key; the key itself is never part of a spec, so it is never stored.
+    """
 
     backend: str
     model: str
     revision: str = ""
     dtype: str = "auto"
     device: str = "auto"
+    adapter: str = ""
+    quantization: str = ""
+    chat_template: str = ""
+    base_url: str = ""
+    api_key_variable: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +124,8 @@ class GenerationRequest:
 class Completion:
     """What the model answered. Token counts are exact, without padding, and include the end token.
 
+    A server counts its own tokens; both counts are 0 where it tells none. `reasoning` is what the model wrote
+    to itself before it answered; it is counted in the output tokens, is no part of `text`, never to be shown.
     `seconds` is this request's share of the wall time of the batch it ran in (batch time / batch rows).
     """
 
@@ -110,6 +136,7 @@ class Completion:
     output_tokens: int
     seconds: float
     seed: int
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)

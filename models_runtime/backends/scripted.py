@@ -5,7 +5,7 @@
 - "echo": repeats the prompt behind an opening that depends on the system prompt, so that two arms differ;
 - "slow:SECONDS": like echo, and sleeps that long on every request;
 - "fail:REASON": does not load.
-A temperature above 0 adds an ending that depends on the seed alone.
+A temperature above 0 adds an ending that depends on the seed alone. What stands in `<think>` is reasoning.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models_runtime.backends.reasoning import cut_at_stop, split_reasoning
 from models_runtime.base import Backend
 from models_runtime.errors import ModelNotLoadable, RuntimeFailure
 from models_runtime.types import (
@@ -96,15 +97,17 @@ class ScriptedBackend(Backend):
             )
         if sampling.temperature > 0:
             text = f"{text} (wording {request.seed})"
-        text, is_cut = _cut(text, sampling.max_new_tokens)
+        text, is_cut = _cut(cut_at_stop(text, sampling.stop)[0], sampling.max_new_tokens)
+        answer, reasoning = split_reasoning(text)
         return Completion(
             key=request.key,
-            text=text,
+            text=answer,
             finish_reason="length" if is_cut else "stop",
             prompt_tokens=sum(len(message["content"].split()) for message in request.messages),
             output_tokens=len(text.split()),
             seconds=time.perf_counter() - started,
             seed=request.seed,
+            reasoning=reasoning,
         )
 
     def _text(self, messages: Sequence[Message]) -> str | None:

@@ -4,7 +4,7 @@ Batch composition: greedy text and seeded text do not depend on which requests s
 (left padding is masked, every row has its own noise). One thing remains: matrix products of different shapes
 round differently in the last bits, more so in bfloat16. Where two tokens are almost equally likely, that may
 tip the choice, and the text differs from there on. Exact repetition needs the same machine, library versions,
-dtype and batch limits.
+dtype and batch limits, and the same requests in the batch.
 """
 
 import hashlib
@@ -19,10 +19,14 @@ from typing import Any
 
 import jinja2
 
+from models_runtime.backends.cache import roomy_cache
+from models_runtime.backends.decoding import Decoder
+from models_runtime.backends.loading import cached_folder, load_model, weights_sha256
+from models_runtime.backends.reasoning import OPENING, TAG, cut_at_stop, opens_reasoning, split_reasoning
 from models_runtime.base import Backend
 from models_runtime.batching import cut_by_length
-from models_runtime.device import Placement, find_accelerator, place
-from models_runtime.errors import ModelNotLoadable, RuntimeFailure
+from models_runtime.device import BALANCED, Placement, find_accelerator, place
+from models_runtime.errors import RuntimeFailure
 from models_runtime.sampler import processors
 from models_runtime.types import (
     Completion,
@@ -35,9 +39,9 @@ from models_runtime.types import (
 )
 
 # Cells are rows x (prompt + new tokens), which is what the key-value cache grows with.
-CPU_ROWS, CPU_CELLS = 32, 16_384
-GPU_ROWS, GPU_CELLS = 64, 65_536
-
+CPU_ROWS, CPU_CACHE_BYTES = 128, 2**30
+GPU_ROWS, GPU_CACHE_SHARE = 256, 0.5  # of the memory that the weights leave
+TAIL = 24  # tokens: what may still turn a stop text that ended earlier
 
 TEMPLATE_REFUSALS = (jinja2.TemplateError, ValueError, TypeError, KeyError, IndexError)
 
@@ -49,6 +53,7 @@ class _Row:
     request: GenerationRequest
     ids: list[int]
     budget: int
+    opens_reasoning: bool
 
 
 class TransformersLocalBackend(Backend):
@@ -62,28 +67,19 @@ class TransformersLocalBackend(Backend):
         self._model = model
         self._tokenizer = tokenizer
         self._placement = placement
-        is_cpu = placement.device == "cpu"
-        self._max_rows = max_rows or (CPU_ROWS if is_cpu else GPU_ROWS)
-        self._max_cells = CPU_CELLS if is_cpu else GPU_CELLS
+        self._max_rows = max_rows or (CPU_ROWS if placement.device == "cpu" else GPU_ROWS)
+        self._max_cells = _max_cells(model, placement)
         self._end_ids = _end_ids(model, tokenizer)
+        self._hidden_ids = _hidden_ids(tokenizer)
         self._pad_id = _pad_id(tokenizer, self._end_ids)
         self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        self._weights_sha256: dict[str, str] | None = None
+        self._description = self._describe()
 
     @classmethod
     def load(cls, spec: ModelSpec, max_rows: int | None = None) -> "TransformersLocalBackend":
         """Load tokenizer and weights; raise ModelNotLoadable."""
-        _require_folder_or_hub_name(spec.model)
         placement = place(spec.device, spec.dtype, find_accelerator())
-        try:
-            tokenizer, model = _load(spec, placement)
-        except Exception as error:  # the libraries raise a dozen kinds, and each means the same to the caller
-            raise ModelNotLoadable(_why_not_loaded(spec, error)) from error
-        if not tokenizer.chat_template:
-            raise ModelNotLoadable(
-                f"The tokenizer of {spec.model} has no chat template, so prompts cannot be put into "
-                "its format. Use a chat (instruct) model, or add chat_template.jinja to its folder."
-            )
+        tokenizer, model = load_model(spec, placement)
         return cls(spec, model, tokenizer, placement, max_rows)
 
     def generate(self, requests: Sequence[GenerationRequest], sampling: Sampling) -> list[Outcome]:
@@ -103,26 +99,9 @@ class TransformersLocalBackend(Backend):
         return [outcomes[position] for position in range(len(requests))]
 
     def describe(self) -> dict[str, Any]:
-        if self._weights_sha256 is None:
-            self._weights_sha256 = _weights_sha256(Path(self._spec.model))
-        template = self._tokenizer.chat_template if self._tokenizer else ""
-        return {
-            "backend": "transformers_local",
-            "model": self._spec.model,
-            "revision": self._spec.revision,
-            "commit": getattr(self._model.config, "_commit_hash", None) or "" if self._model else "",
-            "weights_sha256": self._weights_sha256,
-            "dtype": self._placement.dtype,
-            "device": self._placement.device,
-            "device_reason": self._placement.reason,
-            "max_rows": self._max_rows,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": version("torch"),
-                "transformers": version("transformers"),
-            },
-            "chat_template_sha256": hashlib.sha256(str(template).encode()).hexdigest(),
-        }
+        if "weights_sha256" not in self._description:
+            self._description |= _hashes(self._spec)
+        return dict(self._description)
 
     def close(self) -> None:
         self._model = self._tokenizer = None
@@ -137,19 +116,38 @@ class TransformersLocalBackend(Backend):
         except TEMPLATE_REFUSALS as error:
             raise RuntimeFailure(f"The model's chat template refuses this conversation: {error}") from error
 
+    def _describe(self) -> dict[str, Any]:
+        spec, config = self._spec, self._model.config
+        template = str(self._tokenizer.chat_template)
+        return {
+            "backend": "transformers_local",
+            "model": spec.model,
+            "revision": spec.revision,
+            "commit": getattr(config, "_commit_hash", None) or "",
+            "adapter": spec.adapter,
+            "quantization": spec.quantization,
+            "dtype": self._placement.dtype,
+            "device": self._placement.device,
+            "device_reason": self._placement.reason,
+            "devices": sorted({str(where) for where in getattr(self._model, "hf_device_map", {}).values()}),
+            "attention": config._attn_implementation or "",
+            "max_rows": self._max_rows,
+            "max_cells": self._max_cells,
+            "versions": _versions(spec),
+            "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
+            "chat_template_is_override": bool(spec.chat_template),
+        }
+
     def _text(self, request: GenerationRequest) -> str:
         text: str = self._tokenizer.apply_chat_template(
             list(request.messages), tokenize=False, add_generation_prompt=True
         )
         return text
 
-    def _encode(self, request: GenerationRequest) -> list[int]:
-        ids: list[int] = self._tokenizer(self._text(request), add_special_tokens=False)["input_ids"]
-        return ids
-
     def _prepare(self, request: GenerationRequest, sampling: Sampling) -> _Row | FailedRequest:
         try:
-            ids = self._encode(request)
+            text = self._text(request)
+            ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         except TEMPLATE_REFUSALS as error:
             return FailedRequest(request.key, f"The model's chat template refuses this conversation: {error}")
         if not ids:
@@ -161,7 +159,7 @@ class TransformersLocalBackend(Backend):
                 f"The prompt has {len(ids)} tokens and the model's context {self._context}, which leaves "
                 "no room for an answer. Shorten the prompt or use a model with a longer context.",
             )
-        return _Row(request, ids, min(room, sampling.max_new_tokens))
+        return _Row(request, ids, min(room, sampling.max_new_tokens), opens_reasoning(text))
 
     def _batches(self, rows: dict[int, _Row]) -> Iterable[list[int]]:
         """Yield positions that run together: of one budget, so that no row outgrows its context."""
@@ -191,10 +189,10 @@ class TransformersLocalBackend(Backend):
         started = time.perf_counter()
         new_ids = self._new_ids(rows, sampling)
         seconds = (time.perf_counter() - started) / len(rows)
-        return [self._completion(row, ids, seconds) for row, ids in zip(rows, new_ids, strict=True)]
+        return [self._completion(row, ids, seconds, sampling) for row, ids in zip(rows, new_ids, strict=True)]
 
     def _new_ids(self, rows: list[_Row], sampling: Sampling) -> list[list[int]]:
-        """Return the generated ids of every row, with whatever follows its end token."""
+        """Return the generated ids of every row, the one that ended it included."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
 
@@ -202,89 +200,99 @@ class TransformersLocalBackend(Backend):
         padding = [width - len(row.ids) for row in rows]
         ids = [[self._pad_id] * pad + row.ids for pad, row in zip(padding, rows, strict=True)]
         mask = [[0] * pad + [1] * len(row.ids) for pad, row in zip(padding, rows, strict=True)]
-        device = self._placement.device
-        output = self._model.generate(
+        device = self._model.device
+        decoder = Decoder(rows[0].budget, lambda row, new_ids: self._is_over(new_ids, sampling))
+        self._model.generate(
             input_ids=torch.tensor(ids, device=device),
             attention_mask=torch.tensor(mask, device=device),
-            # The processors draw the token, so the library is to take the argmax of what they return.
+            past_key_values=roomy_cache(self._model),
+            # The processors draw the token, so the decoder takes the argmax of what they return.
             logits_processor=LogitsProcessorList(
-                processors(sampling, [row.request.seed for row in rows], padding, device)
+                processors(sampling, [row.request.seed for row in rows], padding, str(device))
             ),
             generation_config=GenerationConfig(
-                max_new_tokens=rows[0].budget,
-                do_sample=False,
-                eos_token_id=self._end_ids or None,
-                pad_token_id=self._pad_id,
+                max_new_tokens=rows[0].budget, do_sample=False, pad_token_id=self._pad_id
             ),
+            custom_generate=decoder,
         )
-        new_ids: list[list[int]] = output[:, width:].tolist()
-        return new_ids
+        return decoder.new_ids
 
-    def _completion(self, row: _Row, new_ids: list[int], seconds: float) -> Completion:
-        end = next((at for at, token in enumerate(new_ids) if token in self._end_ids), None)
-        reason: FinishReason = "length" if end is None else "stop"
+    def _is_over(self, new_ids: list[int], sampling: Sampling) -> bool:
+        """Whether a row ends with its newest id: an end token, or the last of a stop text."""
+        if self._ends(new_ids[-1], sampling) or not sampling.stop:
+            return self._ends(new_ids[-1], sampling)
+        longest = max(len(stop.encode()) for stop in sampling.stop)  # no token is shorter than a byte
+        return cut_at_stop(self._decoded(new_ids[-longest - TAIL :]), sampling.stop)[1]
+
+    def _ends(self, token: int, sampling: Sampling) -> bool:
+        """Whether it is an end token, or a special token that is named as a stop text."""
+        return token in self._end_ids or (
+            token in self._hidden_ids and self._tokenizer.convert_ids_to_tokens(token) in sampling.stop
+        )
+
+    def _decoded(self, ids: list[int]) -> str:
+        """Return the text without special tokens, but with reasoning tags, even where those are special."""
+        kept = [token for token in ids if token not in self._hidden_ids]
+        text: str = self._tokenizer.decode(kept, skip_special_tokens=False)
+        return text
+
+    def _completion(self, row: _Row, new_ids: list[int], seconds: float, sampling: Sampling) -> Completion:
+        ends = self._ends(new_ids[-1], sampling)
+        output = self._decoded(new_ids[:-1] if ends else new_ids)
+        output, is_stopped = cut_at_stop(output, sampling.stop)
+        text, reasoning = split_reasoning(OPENING + output if row.opens_reasoning else output)
+        reason: FinishReason = "stop" if ends or is_stopped else "length"
         return Completion(
             key=row.request.key,
-            text=self._tokenizer.decode(new_ids[:end], skip_special_tokens=True),
+            text=text,
             finish_reason=reason,
             prompt_tokens=len(row.ids),
-            output_tokens=len(new_ids) if end is None else end + 1,
+            output_tokens=len(new_ids),
             seconds=seconds,
             seed=row.request.seed,
+            reasoning=reasoning,
         )
 
 
-def _require_folder_or_hub_name(model: str) -> None:
-    """Refuse early what looks like a path and is none, before the hub is asked for it."""
-    looks_like_path = model.startswith(("/", "./", "../", "~")) or model.count("/") > 1
-    if not model or (looks_like_path and not Path(model).is_dir()):
-        raise ModelNotLoadable(
-            f"There is no folder {model!r}. Give the folder of a saved model or a hub name such as org/name."
-        )
+def _versions(spec: ModelSpec) -> dict[str, str]:
+    packages = ["torch", "transformers", "tokenizers", "accelerate"]
+    packages += ["peft"] if spec.adapter else []
+    packages += ["bitsandbytes"] if spec.quantization else []
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def _load(spec: ModelSpec, placement: Placement) -> tuple[Any, Any]:
-    """Return (tokenizer, model): from a folder or the hub's cache if they are there, else from the hub.
-
-    The cache comes first because, without a network, every file asked of the hub costs many seconds of
-    retries. A cached branch is therefore used as it is; `describe` names its commit.
-    """
-    try:
-        return _load_files(spec, placement, local_files_only=True)
-    except (OSError, ValueError):
-        if Path(spec.model).is_dir():
-            raise
-    return _load_files(spec, placement, local_files_only=False)
+def _hashes(spec: ModelSpec) -> dict[str, Any]:
+    """Digests of a folder's weights and of the adapter's; a hub model is named by its commit instead."""
+    folder = cached_folder(spec.adapter, "adapter_config.json") if spec.adapter else None
+    is_fetched = folder is not None and folder != Path(spec.adapter)
+    return {
+        "weights_sha256": weights_sha256(Path(spec.model)),
+        "adapter_weights_sha256": weights_sha256(folder),
+        "adapter_commit": folder.name if folder is not None and is_fetched else "",
+    }
 
 
-def _load_files(spec: ModelSpec, placement: Placement, local_files_only: bool) -> tuple[Any, Any]:
-    """Return (tokenizer, model in evaluation mode on its device)."""
+def _max_cells(model: Any, placement: Placement) -> int:
+    """Return how many tokens' keys and values fit; the same on every start of the same machine."""
+    return max(1, _cache_bytes(model, placement) // bytes_per_cell(model.config, model.dtype.itemsize))
+
+
+def _cache_bytes(model: Any, placement: Placement) -> int:
+    if placement.device == "cpu":
+        return CPU_CACHE_BYTES
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    where: dict[str, Any] = {"revision": spec.revision or "main", "local_files_only": local_files_only}
-    tokenizer = AutoTokenizer.from_pretrained(spec.model, **where)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        spec.model, dtype=getattr(torch, placement.dtype), device_map={"": placement.device}, **where
-    )
-    # A model may ship sampling defaults (a penalty, a top-k); only what the arm says may count.
-    model.generation_config = GenerationConfig(eos_token_id=model.generation_config.eos_token_id)
-    return tokenizer, model.eval()
+    spread = range(torch.cuda.device_count()) if placement.device == BALANCED else [model.device]
+    memory = sum(torch.cuda.get_device_properties(device).total_memory for device in spread)
+    return int(max(0, memory - model.get_memory_footprint()) * GPU_CACHE_SHARE)
 
 
-def _why_not_loaded(spec: ModelSpec, error: Exception) -> str:
-    revision = f" at revision {spec.revision}" if spec.revision else ""
-    first_line = (str(error).strip().splitlines() or [""])[0]
-    cause = f"{type(error).__name__}: {first_line}"
-    if Path(spec.model).is_dir():
-        return (
-            f"The folder {spec.model} could not be loaded as a model ({cause}). It needs config.json, the "
-            "tokenizer's files and complete weights (*.safetensors)."
-        )
-    return (
-        f"{spec.model}{revision} is no folder here and could not be fetched from the model hub ({cause}). "
-        "Check the name and the network, log in for a gated model, or download it and give the folder."
-    )
+def bytes_per_cell(config: Any, itemsize: int) -> int:
+    """Return the bytes of one token's keys and values in all layers of an ordinary attention model."""
+    text = config.get_text_config()
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(2 * text.num_hidden_layers * heads * size * itemsize)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int]:
@@ -304,14 +312,7 @@ def _pad_id(tokenizer: Any, end_ids: list[int]) -> int:
     return end_ids[0] if end_ids else 0
 
 
-def _weights_sha256(folder: Path) -> dict[str, str]:
-    """Return file name → SHA-256 of the weights in a local folder; empty for a hub name."""
-    if not folder.is_dir():
-        return {}
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
-    return {path.name: _sha256(path) for path in files}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hidden_ids(tokenizer: Any) -> set[int]:
+    """Return the special tokens' ids, without reasoning tags: those are needed to split what they enclose."""
+    pairs = zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True)
+    return {token for token, text in pairs if not TAG.fullmatch(text)}

@@ -9,7 +9,7 @@ import pytest
 from models_runtime.errors import ModelNotLoadable
 from models_runtime.registry import load_backend
 from models_runtime.types import FailedRequest, GenerationRequest, Message, ModelSpec, with_system_prompt
-from tests.runtime.asking import GREEDY, HOT, ask, texts
+from tests.runtime.asking import GREEDY, HOT, answers, ask, texts
 
 pytestmark = pytest.mark.once
 
@@ -68,3 +68,10 @@ def test_it_refuses_a_script_that_is_none(tmp_path: Path, content: str) -> None:
     script.write_bytes(content.encode("latin-1"))
     with pytest.raises(ModelNotLoadable, match=r"script\.json"):
         scripted(str(script))
+
+
+def test_what_a_script_thinks_is_no_part_of_the_answer(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps({"Why?": "<think>Hm.</think>Because."}))
+    completion = answers(load_backend(ModelSpec("scripted", str(path))), [ask("Why?")], GREEDY)[0]
+    assert (completion.text, completion.reasoning) == ("Because.", "Hm.")

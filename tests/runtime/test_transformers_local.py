@@ -132,7 +132,7 @@ def test_it_describes_weights_versions_and_the_reason_for_the_device(demo_model:
     assert description["weights_sha256"] == {"model.safetensors": hashlib.sha256(weights).hexdigest()}
     assert description["dtype"] == "float32"
     assert "asked for" in description["device_reason"]
-    assert set(description["versions"]) == {"python", "torch", "transformers"}
+    assert set(description["versions"]) == {"python", "torch", "transformers", "tokenizers", "accelerate"}
 
 
 def test_it_honours_an_explicit_dtype() -> None:

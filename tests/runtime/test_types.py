@@ -1,5 +1,7 @@
 """The values that cross the runtime's border."""
 
+import json
+
 import pytest
 
 from models_runtime.errors import InvalidSampling
@@ -10,7 +12,7 @@ QUESTION = Message(role="user", content="Why?")
 
 
 def test_sampling_survives_the_way_to_a_dictionary_and_back() -> None:
-    sampling = Sampling(0.7, 0.9, 40, 100, 1.1)
+    sampling = Sampling(0.7, 0.9, 40, 100, 1.1, ("END",))
     assert Sampling.from_dict(sampling.to_dict()) == sampling
 
 
@@ -32,6 +34,9 @@ def test_sampling_refuses_an_unknown_name() -> None:
         {"top_k": 2.5},
         {"max_new_tokens": 0},
         {"repetition_penalty": 0.0},
+        {"stop": "END"},
+        {"stop": [""]},
+        {"stop": [3]},
     ],
 )
 def test_sampling_refuses_what_is_out_of_range_and_names_it(settings: dict[str, object]) -> None:
@@ -63,3 +68,10 @@ def test_a_system_message_of_the_prompt_is_kept_behind_the_arms() -> None:
     opened = with_system_prompt([own, QUESTION], "Be kind.")
     assert opened == ({"role": "system", "content": "Be kind.\n\nBe short."}, QUESTION)
     assert own["content"] == "Be short."
+
+
+def test_stop_texts_are_a_list_in_json_and_hashable_within() -> None:
+    sampling = Sampling.from_dict(json.loads(json.dumps({"stop": ["a", "b"]})))
+    assert sampling.stop == ("a", "b")
+    assert sampling.to_dict()["stop"] == ["a", "b"]
+    assert hash(sampling)
