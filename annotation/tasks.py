@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from celery import current_task, shared_task
 from django.conf import settings
 from django.db import DatabaseError, connection
+from kombu.exceptions import KombuError
 
 from annotation.actions import claims, generating, grading, runs, snapshots
 from annotation.errors import DomainError
@@ -18,6 +19,9 @@ from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
 logger = logging.getLogger(__name__)
+
+BROKER_FAILURES = (KombuError, OSError)
+"""What sending a message raises while the broker is away. Rows are the queue, so nothing is lost by it."""
 
 STINT_SECONDS = 60
 HINTS = 4  # messages under way for a run; more workers than this join at the beat's next hint

@@ -1,12 +1,17 @@
 """One batch through a model: outside any transaction, and recorded once."""
 
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
+from typing import TypeVar
 
 from annotation.actions import events, runs
-from annotation.models import Arm, Batch, Prompt, Study, User
+from annotation.models import Arm, Batch, Grading, Prompt, Study, User
 from models_runtime.errors import RuntimeFailure
-from models_runtime.types import GenerationRequest, ModelSpec, Sampling, with_system_prompt
+from models_runtime.types import GenerationRequest, ModelSpec, Outcome, Sampling, with_system_prompt
 from models_runtime.worker import BackendCache
+
+Brought = TypeVar("Brought")
 
 
 def generate(batch: Batch, backends: BackendCache) -> bool:
@@ -15,19 +20,30 @@ def generate(batch: Batch, backends: BackendCache) -> bool:
     Any failure of the model or its environment stops the run with the reason, and leaves it resumable.
     """
     requests = requests_of(batch)
-    try:
+
+    def work() -> tuple[list[Outcome], dict]:
         backend = backends.get(spec_of(batch.arm))
         outcomes = backend.generate(requests, Sampling.from_dict(batch.arm.sampling))
-        provenance = _provenance(batch, backend.describe())
-    except RuntimeFailure as error:
-        runs.fail_batch(batch, str(error))
-        return False
-    except Exception as error:
-        # Whatever a model's own code raises must reach the run's page; the traceback goes to the log.
-        runs.fail_batch(batch, f"{type(error).__name__}: {error}")
-        raise
+        return outcomes, _provenance(batch, backend.describe(), len(requests))
+
+    brought = through_model(work, give_up=partial(runs.fail_batch, batch))
     # Not the model's fault if this fails (a full disk, a busy database): the lease lapses and another tries.
-    return runs.record_completions(batch, outcomes, provenance)
+    return brought is not None and runs.record_completions(batch, *brought)
+
+
+def through_model(work: Callable[[], Brought], give_up: Callable[[str], object]) -> Brought | None:
+    """What `work` brought from a model; None when the model failed, whose reason `give_up` was told.
+
+    Whatever a model's own code raises must reach a page too; it is raised again, for the log's traceback.
+    """
+    try:
+        return work()
+    except RuntimeFailure as error:
+        give_up(str(error))
+        return None
+    except Exception as error:
+        give_up(f"{type(error).__name__}: {error}")
+        raise
 
 
 def dry_run(study: Study, backends: BackendCache, count: int = 3, actor: User | None = None) -> list[dict]:
@@ -56,10 +72,14 @@ def _rendered(arm: Arm, prompts: list[Prompt], backends: BackendCache) -> list[d
     return entries
 
 
-def spec_of(arm: Arm) -> ModelSpec:
-    """Which model the arm runs, as the runtime knows it."""
+def spec_of(named: Arm | Grading) -> ModelSpec:
+    """Which model an arm or a judge runs, as the runtime knows it."""
     return ModelSpec(
-        backend=arm.backend, model=arm.model, revision=arm.revision, dtype=arm.dtype, device=arm.device
+        backend=named.backend,
+        model=named.model,
+        revision=named.revision,
+        dtype=named.dtype,
+        device=named.device,
     )
 
 
@@ -75,12 +95,12 @@ def requests_of(batch: Batch) -> list[GenerationRequest]:
     ]
 
 
-def _provenance(batch: Batch, description: dict) -> dict:
+def _provenance(batch: Batch, description: dict, rows: int) -> dict:
     return {
         **description,
         "sampling": Sampling.from_dict(batch.arm.sampling).to_dict(),
         "system_prompt_sha256": sha256(batch.arm.system_prompt.encode()).hexdigest(),
         "worker": batch.worker,
         "attempt": batch.attempts,
-        "batch_rows": batch.items.count(),
+        "batch_rows": rows,
     }

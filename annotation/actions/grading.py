@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -17,13 +18,14 @@ from django.utils import timezone
 
 from annotation import draws
 from annotation.actions import events, leases, rubric
+from annotation.actions.generating import spec_of, through_model
 from annotation.errors import GradingRefused, NotAVerdict
 from annotation.models import Grade, GradeBatch, GradeItem, Grading, Study, User
 from annotation.text import storable
 from annotation.vocabulary import BatchState, FinishReason, GradingState, GuidelineCondition, KeepRule
-from models_runtime.errors import InvalidSampling, RuntimeFailure
+from models_runtime.errors import InvalidSampling
 from models_runtime.registry import BACKENDS
-from models_runtime.types import Completion, GenerationRequest, ModelSpec, Outcome, Sampling
+from models_runtime.types import Completion, GenerationRequest, Outcome, Sampling
 from models_runtime.worker import BackendCache
 
 BATCH_SIZE = 32
@@ -170,30 +172,15 @@ def grade(batch: GradeBatch, backends: BackendCache) -> bool:
     Any failure of the model or its environment stops the grading with the reason, and leaves it resumable.
     """
     items = list(batch.items.select_related("response__prompt"))
-    try:
+
+    def work() -> tuple[list[Outcome], dict]:
         backend = backends.get(spec_of(batch.grading))
         sampling = Sampling.from_dict(batch.grading.sampling)
         outcomes = backend.generate([request_of(batch.grading, item) for item in items], sampling)
-        provenance = _provenance(batch, backend.describe(), len(items))
-    except RuntimeFailure as error:
-        fail_batch(batch, str(error))
-        return False
-    except Exception as error:
-        # Whatever a model's own code raises must reach the grading's page; the traceback goes to the log.
-        fail_batch(batch, f"{type(error).__name__}: {error}")
-        raise
-    return record_grades(batch, items, outcomes, provenance)
+        return outcomes, _provenance(batch, backend.describe(), len(items))
 
-
-def spec_of(grading: Grading) -> ModelSpec:
-    """Which model judges, as the runtime knows it."""
-    return ModelSpec(
-        backend=grading.backend,
-        model=grading.model,
-        revision=grading.revision,
-        dtype=grading.dtype,
-        device=grading.device,
-    )
+    brought = through_model(work, give_up=partial(fail_batch, batch))
+    return brought is not None and record_grades(batch, items, *brought)
 
 
 def request_of(grading: Grading, item: GradeItem) -> GenerationRequest:

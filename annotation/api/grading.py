@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 from django.db.models import QuerySet
-from kombu.exceptions import KombuError
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,7 +97,7 @@ class GradingList(ForResearchers, generics.ListCreateAPIView):
 def _hint(found: Grading) -> dict[str, str]:
     try:
         tasks.hint_grading(found)
-    except (KombuError, OSError):
+    except tasks.BROKER_FAILURES:
         return {"detail": "Queued. The queue does not answer; the grading starts by itself when it is back."}
     return {}
 

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 from django.db.models import QuerySet
-from kombu.exceptions import KombuError
 from rest_framework import generics, status
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import IsAdminUser
@@ -74,7 +73,7 @@ class RunList(ForResearchers, generics.ListCreateAPIView):
 def _hint(run: Run) -> dict[str, str]:
     try:
         tasks.hint(run)
-    except (KombuError, OSError):
+    except tasks.BROKER_FAILURES:
         return {"detail": "Queued. The queue does not answer; the run starts by itself when it is back."}
     return {}
 

@@ -12,7 +12,7 @@ from annotation import access, tasks
 from annotation.actions import grading as grading_actions
 from annotation.desk import words
 from annotation.desk.forms import GradingForm
-from annotation.desk.views import BROKER_FAILURES, QUEUE_IS_DOWN, desk_page
+from annotation.desk.views import QUEUE_IS_DOWN, desk_page
 from annotation.errors import DomainError
 from annotation.models import Grading, Study
 from annotation.reports.grades import (
@@ -97,7 +97,7 @@ def _start(request: HttpRequest, study: Study, form: GradingForm) -> Grading | N
 def _hint(request: HttpRequest, found: Grading) -> None:
     try:
         tasks.hint_grading(found)
-    except BROKER_FAILURES:
+    except tasks.BROKER_FAILURES:
         messages.warning(request, QUEUE_IS_DOWN)
 
 

@@ -13,7 +13,6 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
-from kombu.exceptions import KombuError
 
 from annotation import access, tasks
 from annotation.actions import enrolment, runs
@@ -42,7 +41,6 @@ FREEZE_AT_ONCE = 20_000
 """Judgments. A larger study is frozen by a worker, because the page would keep its reader waiting."""
 
 QUEUE_IS_DOWN = "The queue does not answer. Nothing is lost: work starts by itself when it is back."
-BROKER_FAILURES = (KombuError, OSError)
 
 View = Callable[..., HttpResponse]
 
@@ -136,7 +134,7 @@ def _hint(request: HttpRequest, run: Run) -> None:
     """Tell the workers; the rows are the queue, so a broker that is down only delays the start."""
     try:
         tasks.hint(run)
-    except BROKER_FAILURES:
+    except tasks.BROKER_FAILURES:
         messages.warning(request, QUEUE_IS_DOWN)
 
 
@@ -150,7 +148,7 @@ def dry_run(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         tasks.dry_run.delay(study.pk, request.user.pk)
         messages.success(request, "A worker loads the models and renders the prompts. Reload in a moment.")
-    except BROKER_FAILURES:
+    except tasks.BROKER_FAILURES:
         messages.error(request, "The queue does not answer, so nothing was rendered. Try again later.")
     return redirect("desk:dry_run", slug)
 
@@ -279,7 +277,7 @@ def _have_frozen(request: HttpRequest, study: Study) -> None:
     freezing.note_asked(study, request.user)
     try:
         tasks.freeze_snapshot.delay(study.pk, request.user.pk)
-    except BROKER_FAILURES as error:
+    except tasks.BROKER_FAILURES as error:
         freezing.note_failure(study, request.user, f"The queue does not answer: {error}.")
 
 

@@ -4,7 +4,6 @@ import json
 import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from kombu.exceptions import KombuError
 
 from annotation import tasks
 from annotation.actions import grading
@@ -69,7 +68,7 @@ class Command(BaseCommand):
     def hint(self, graded: Grading) -> None:
         try:
             tasks.hint_grading(graded)
-        except (KombuError, OSError):
+        except tasks.BROKER_FAILURES:
             self.stderr.write("The queue does not answer; the grading starts by itself when it is back.")
 
     def show(self, graded: Grading) -> None:

@@ -3,7 +3,6 @@
 import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from kombu.exceptions import KombuError
 
 from annotation import tasks
 from annotation.actions import generating, runs
@@ -55,7 +54,7 @@ class Command(BaseCommand):
     def hint(self, run: Run) -> None:
         try:
             tasks.hint(run)
-        except (KombuError, OSError):
+        except tasks.BROKER_FAILURES:
             self.stderr.write("The queue does not answer; the run starts by itself when it is back.")
 
     def show(self, run: Run) -> None:
