@@ -21,8 +21,9 @@ def test_processes_that_start_together_find_every_exchange_whole(tmp_path):
     made = sorted(tmp_path.glob("control/*"))
     assert [path.read_text() for path in made] == ["[]"] * 4
     options = broker_options("filesystem://", tmp_path)
-    gpu = Queue("gpu", exchange="gpu", routing_key="gpu")
-    with Connection("filesystem://", transport_options=options) as line, line.SimpleQueue(gpu) as queue:
+    # A name of its own: a process remembers what it bound, whichever folder that was in.
+    hints = Queue("hints", exchange="gpu", routing_key="hints")
+    with Connection("filesystem://", transport_options=options) as line, line.SimpleQueue(hints) as queue:
         queue.put("a hint")
         make_exchanges(tmp_path)  # by a process that starts later
         assert queue.get(timeout=30).payload == "a hint"
