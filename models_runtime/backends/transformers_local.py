@@ -59,6 +59,8 @@ class _Row:
 class TransformersLocalBackend(Backend):
     """See the module. Needs a chat template; never runs code that comes with a model."""
 
+    takes = frozenset({"revision", "dtype", "device", "adapter", "quantization", "chat_template"})
+
     def __init__(
         self, spec: ModelSpec, model: Any, tokenizer: Any, placement: Placement, max_rows: int | None = None
     ) -> None:
