@@ -27,7 +27,7 @@ class Backend(ABC):
 
         A setting that would be ignored is refused: it would stand on record without having had any effect.
         """
-        optional = [field for field in fields(spec) if field.name not in ("backend", "model")]
+        optional = [field for field in fields(ModelSpec) if field.name not in ("backend", "model")]
         given = [field.name for field in optional if getattr(spec, field.name) != field.default]
         ignored = [name for name in given if name not in cls.takes]
         if ignored:

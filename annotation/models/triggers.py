@@ -4,6 +4,8 @@ Migrations install them; a later migration that rebuilds one of these tables on 
 triggers and must call `install` again (`tests/models/test_promises.py` notices).
 """
 
+from collections.abc import Sequence
+
 from annotation.models.arm import SETTINGS
 
 APPEND_ONLY = {
@@ -20,8 +22,8 @@ PAIR_NOT_OPEN = "(SELECT state FROM annotation_pair WHERE id = NEW.pair_id) <> '
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
 
-def _arm_changed(differs: str) -> str:
-    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*SETTINGS, "frozen_at"))
+def _arm_changed(differs: str, settings: Sequence[str]) -> str:
+    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*settings, "frozen_at"))
     return f"OLD.frozen_at IS NOT NULL AND ({changed})"
 
 
@@ -34,7 +36,7 @@ def _prompt_changed(differs: str) -> str:
     return f"{changed} AND ({asked})"
 
 
-def _rules(differs: str) -> list[tuple[str, str, str, str]]:
+def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[str, str, str, str]]:
     """(name, table, events, condition that is refused)."""
     return [
         *[(name, table, event, "") for table, name in APPEND_ONLY.items() for event in ("UPDATE", "DELETE")],
@@ -48,7 +50,7 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
             f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {PAIR_NOT_OPEN}",
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
-        ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
+        ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
 
@@ -82,14 +84,16 @@ def _postgresql(name: str, table: str, event: str, condition: str) -> list[str]:
 def install(connection) -> None:
     """Create every trigger that is missing. Breaking one raises `IntegrityError` with its name.
 
-    The rules of tables that a later migration makes are left to that migration.
+    The rules of tables and settings of arms that a later migration makes are left to that migration.
     """
     postgresql = connection.vendor == "postgresql"
     differs = "IS DISTINCT FROM" if postgresql else "IS NOT"
     statements = _postgresql if postgresql else _sqlite
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
-        rules = [rule for rule in _rules(differs) if rule[1] in there]
+        columns = connection.introspection.get_table_description(cursor, "annotation_arm")
+        settings = [name for name in SETTINGS if name in {column.name for column in columns}]
+        rules = [rule for rule in _rules(differs, settings) if rule[1] in there]
         for statement in (statement for rule in rules for statement in statements(*rule)):
             cursor.execute(statement)
 

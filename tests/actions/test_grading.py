@@ -94,7 +94,7 @@ def test_the_policy_is_given_with_its_version(tmp_path):
 @pytest.mark.parametrize(
     ("judge", "how", "message"),
     [
-        ({"backend": "oracle"}, {}, "no backend “oracle”"),
+        ({"backend": "oracle"}, {}, "no backend named .oracle."),
         ({"model": " "}, {}, "Name the model"),
         ({"sampling": {"temperature": -1}}, {}, "sampling of the judge"),
         ({"sampling": {"temperature": 0}}, {"repeats": 3}, "copy of the first"),
