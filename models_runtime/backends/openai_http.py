@@ -70,11 +70,10 @@ class OpenAIHttpBackend(Backend):
         limits = limits or _limits()
         sender = Sender(spec.base_url, _key(spec.api_key_variable), limits)
         try:
-            served = sender.send("GET", "models", lambda body: served_model(body, spec.model))
+            return cls(spec, sender, limits, _served(sender, spec.model))
         except (RequestRefused, StillFailing, RuntimeFailure) as error:
             sender.close()
             raise ModelNotLoadable(str(error)) from error
-        return cls(spec, sender, limits, served)
 
     def generate(self, requests: Sequence[GenerationRequest], sampling: Sampling) -> list[Outcome]:
         if self._is_closed:
@@ -169,6 +168,22 @@ class OpenAIHttpBackend(Backend):
             seed=request.seed,
             reasoning=answer.reasoning,
         )
+
+
+def _served(sender: Sender, model: str) -> dict[str, Any]:
+    """Return what the server tells of the model, nothing where it only answers; raise what it refuses with.
+
+    Some servers serve more than they list, so that a missing name is believed after one question only.
+    """
+    try:
+        return sender.send("GET", "models", lambda body: served_model(body, model))
+    except (RequestRefused, StillFailing) as error:
+        question = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
+        try:
+            sender.send("POST", "chat/completions", lambda body: answer_of(body, ()), question)
+        except (RequestRefused, StillFailing, ServerUnusable):
+            raise error from None
+        return {}
 
 
 def _check_url(base_url: str) -> None:

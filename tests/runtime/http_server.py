@@ -108,8 +108,8 @@ def running_server() -> Iterator[Server]:
 
 def answer_well(handler: Handler, payload: dict[str, Any]) -> None:
     """Answer as the scripted backend would."""
-    request = GenerationRequest("", tuple(payload["messages"]), payload["seed"])
-    sampling = Sampling(temperature=payload["temperature"], max_new_tokens=payload["max_tokens"])
+    request = GenerationRequest("", tuple(payload["messages"]), payload.get("seed", 0))
+    sampling = Sampling(temperature=payload.get("temperature", 0.0), max_new_tokens=payload["max_tokens"])
     answer = ScriptedBackend.load(ModelSpec("scripted", "echo")).generate([request], sampling)[0]
     assert isinstance(answer, Completion)
     usage = {"prompt_tokens": answer.prompt_tokens, "completion_tokens": answer.output_tokens}

@@ -86,9 +86,26 @@ def test_a_server_that_goes_away_stops_the_batch_at_once() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_model_that_is_not_served_is_refused_with_those_that_are(server: Server) -> None:
+@pytest.mark.parametrize("status", [404, 400])
+def test_a_model_that_is_not_served_is_refused_with_those_that_are(server: Server, status: int) -> None:
+    server.otherwise = saying({"error": "no such model"}, status)
     with pytest.raises(ModelNotLoadable, match="'other'; it serves example-chat"):
         OpenAIHttpBackend.load(replace(server.spec, model="other"), QUICK)
+
+
+def test_a_model_that_the_server_serves_without_listing_it_is_loaded(server: Server) -> None:
+    backend = OpenAIHttpBackend.load(replace(server.spec, model="unlisted"), QUICK)
+    assert backend.describe()["served"] == {}
+    assert answers(backend, [ask("Why?")], GREEDY)[0].text
+
+
+def test_a_server_that_cannot_list_its_models_is_asked_one_thing(server: Server) -> None:
+    server.models_status = 500
+    assert OpenAIHttpBackend.load(server.spec, QUICK).describe()["served"] == {}
+    assert server.log.payloads[0]["max_tokens"] == 1
+    server.otherwise = saying({}, 500)
+    with pytest.raises(ModelNotLoadable, match="status 500"):
+        OpenAIHttpBackend.load(server.spec, QUICK)
 
 
 @pytest.mark.parametrize(
