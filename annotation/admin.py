@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from annotation import access
+from annotation import access, strict_json
 from annotation.actions import events
 from annotation.actions.arms import add_arm
 from annotation.actions.enrolment import enrol, set_state
@@ -134,9 +134,9 @@ class PlainJSONField(forms.JSONField):
 
     def to_python(self, value: object) -> object:
         try:
-            return super().to_python(value)
-        except (RecursionError, ValueError) as error:
-            raise forms.ValidationError("This is not JSON that can be read.", code="invalid") from error
+            return strict_json.read(value) if isinstance(value, str) and value else super().to_python(value)
+        except strict_json.NotJSON as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
 
     def bound_data(self, data: object, initial: object) -> object:
         try:
@@ -259,7 +259,10 @@ class MessagesField(forms.CharField):
         except (ValueError, RecursionError):
             return text
         is_list_of_objects = isinstance(parsed, list) and any(isinstance(part, dict) for part in parsed)
-        return parsed if is_list_of_objects else text
+        try:
+            return strict_json.read(text) if is_list_of_objects else text
+        except strict_json.NotJSON as error:
+            raise forms.ValidationError(str(error)) from error
 
     def has_changed(self, initial: object, data: object) -> bool:
         return super().has_changed(self.prepare_value(initial), data)

@@ -373,6 +373,22 @@ def test_sampling_that_nobody_would_write_is_a_form_error(alice, sampling):
     assert answer.status_code == 200 and not Arm.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "add, fields",
+    [
+        ("prompt", {"messages": '[{"role": "user", "content": "a", "content": "b"}]'}),
+        ("arm", {"sampling": '{"temperature": 0.1, "temperature": 0.9}'}),
+        ("arm", {"sampling": '{"temperature": 1e999}'}),
+    ],
+)
+def test_json_that_says_a_thing_twice_is_a_form_error(alice, add, fields):
+    study = cast.a_study()
+    whole = (prompt_fields if add == "prompt" else arm_fields)(study, **fields)
+    answer = alice.post(reverse(f"admin:annotation_{add}_add"), whole)
+    assert "Not valid JSON here" in answer.content.decode()
+    assert not Prompt.objects.exists() and not Arm.objects.exists()
+
+
 def test_a_deeply_nested_prompt_is_only_text(alice):
     fields = prompt_fields(cast.a_study(), messages="[" * 100_000)
     assert alice.post(reverse("admin:annotation_prompt_add"), fields).status_code in (200, 302)

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from annotation import draws
@@ -78,6 +79,10 @@ def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
         raise GradingRefused(f"There is no backend “{judge.backend}”; known are {', '.join(BACKENDS)}.")
     if not judge.model.strip():
         raise GradingRefused("Name the model that is to grade.")
+    for name in ("model", "revision", "dtype", "device"):
+        longest = Grading._meta.get_field(name).max_length
+        if len(getattr(judge, name)) > longest:
+            raise GradingRefused(f"The judge's {name} has more than {longest} characters.")
     if not 1 <= repeats <= MOST_REPEATS:
         raise GradingRefused(f"A response can be graded 1 to {MOST_REPEATS} times, not {repeats}.")
     if keep not in KeepRule.values:
@@ -136,8 +141,8 @@ def _grading(study: Study, judge: Judge, policy_given: bool, repeats: int) -> Gr
 def _missing(grading: Grading, repeats: int) -> list[tuple[int, int]]:
     """(response, repeat) that no batch of the grading holds yet; responses of like length together."""
     have = set(GradeItem.objects.filter(batch__grading=grading).values_list("response_id", "repeat"))
-    texts = grading.study.responses.current().values_list("pk", "text")
-    ordered = [pk for pk, text in sorted(texts, key=lambda row: (len(row[1]), row[0]))]
+    responses = grading.study.responses.current().order_by(Length("text"), "pk")
+    ordered = list(responses.values_list("pk", flat=True))
     return [(pk, repeat) for repeat in range(repeats) for pk in ordered if (pk, repeat) not in have]
 
 

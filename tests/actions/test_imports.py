@@ -168,7 +168,7 @@ BAD_RESPONSES = {
     "null response": (answer(response=None), "“response” is missing"),
     "bad sample": (answer(sample="1.5"), "“sample” is 1.5"),
     "huge sample": (answer(sample=10**9), "from 0 to 32767"),
-    "no number": (answer(sample="x"), "“sample” is x"),
+    "no digit": (answer(sample="x"), "“sample” is x"),
     "category": (answer(harm_category="x"), "“x” is not a harm category"),
     "prompt text": (answer(key="there", prompt="Other?"), "“there” has another text"),
     "prompt intent": (answer(key="there", intent="malicious"), "another intent already (benign, not mal"),
@@ -181,6 +181,10 @@ BAD_RESPONSES = {
     "surrogate": (answer(response="\ud800"), "unpaired surrogate"),
     "list": ("[1]\n", "Not a JSON object"),
     "broken": ('{"a": \n', "Not valid JSON"),
+    "twice": ('{"prompt_key": "k", "response": "Yes.", "response": "No."}\n', "“response” is there twice"),
+    "no number": ('{"prompt_key": "k", "sample": NaN}\n', "NaN is no number"),
+    "infinite": ('{"prompt_key": "k", "response": 1e999}\n', "the number 1e999 is too large"),
+    "nested": ('{"a": ' + "[" * 100_000 + "\n", "inside each other"),
     "wrong type": (answer(response=["a"]), "“response” must be text"),
 }
 
@@ -541,7 +545,9 @@ def test_a_study_that_nobody_sees_is_said_and_can_be_given_a_researcher(tmp_path
 def test_messages_nested_without_end_are_a_bad_row(tmp_path):
     nested = "[" * 100_000
     text = f'prompt_key,messages,intent,arm,response\nk,"{nested}",benign,one,So.\n'
-    assert "not valid JSON" in refusal("import_responses", a_study(), text_file(tmp_path, text))
+    assert "In “messages”: Not valid JSON" in refusal(
+        "import_responses", a_study(), text_file(tmp_path, text)
+    )
 
 
 def test_a_refused_file_gives_nobody_the_study(tmp_path):

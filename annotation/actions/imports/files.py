@@ -1,20 +1,19 @@
 """Records of a JSON Lines or CSV file, one after another, each with the line where it starts."""
 
 import csv
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from annotation import strict_json
 from annotation.errors import ImportRefused
+from annotation.strict_json import why_unstorable
 
 LONGEST_LINE = 32 * 1024 * 1024  # bytes; keeps a file without line ends, or an open quote, out of memory
 BOM = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 JSON_LINES = (".jsonl", ".ndjson")
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,12 @@ def _json_records(lines: Iterator[str]) -> Iterator[Record]:
 
 def _json_record(number: int, line: str) -> Record:
     try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return Record(number, problem=_bad_text(line) or f"Not valid JSON: {error}.")
+        values = strict_json.read(line)
+    except strict_json.NotJSON as error:
+        return Record(number, problem=why_unstorable(line) or str(error))
     if not isinstance(values, dict):
         return Record(number, problem="Not a JSON object with named fields.")
-    return Record(number, values, _bad_text(values))
+    return Record(number, values)
 
 
 def _csv_records(path: Path, lines: Iterator[str]) -> Iterator[Record]:
@@ -108,24 +107,6 @@ def _header(path: Path, reader) -> list[str]:
 def _csv_record(line: int, header: list[str], cells: list[str]) -> Record:
     if len(cells) != len(header):
         return Record(line, problem=f"{len(cells)} fields, where the first line names {len(header)} columns.")
-    return Record(line, dict(zip(header, cells, strict=True)), _bad_text(cells))
-
-
-def _bad_text(value: object) -> str:
-    """Why text in the value could not be stored; "" when all of it can."""
-    if isinstance(value, str):
-        found = UNSTORABLE.search(value)
-        return _why_unstorable(found[0]) if found else ""
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, list):
-        return next(filter(None, map(_bad_text, value)), "")
-    return ""
-
-
-def _why_unstorable(letter: str) -> str:
-    if letter == "\0":
-        return "A NUL character, which a database cannot keep."
-    if "\udc80" <= letter <= "\udcff":
-        return "Not UTF-8 text."
-    return "Half of a character (an unpaired surrogate) that no database can keep."
+    return Record(
+        line, dict(zip(header, cells, strict=True)), next(filter(None, map(why_unstorable, cells)), "")
+    )

@@ -1,6 +1,5 @@
 """Prompts, and what named arms answered to them, from a file."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
 
+from annotation import strict_json
 from annotation.actions.arms import add_arm
 from annotation.actions.imports.cells import BadRow, label, raw_text, required_word, whole, word, words
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
@@ -223,9 +223,9 @@ def _messages(row: dict) -> list[dict] | None:
         raise BadRow("Give “prompt” or “messages”, not both.")
     if row.get("messages") and isinstance(messages, str):
         try:
-            messages = json.loads(messages)
-        except (ValueError, RecursionError) as error:
-            raise BadRow(f"“messages” is not valid JSON: {error}.") from error
+            messages = strict_json.read(messages)
+        except strict_json.NotJSON as error:
+            raise BadRow(f"In “messages”: {error}") from error
     try:
         return None if messages is None else clean_messages(messages)
     except DomainError as error:
