@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shlex
 import tracemalloc
 from pathlib import Path
@@ -11,7 +12,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from annotation.actions.imports import loading, responses
+from annotation.actions.imports import files, loading, responses
 from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJudgment, Study
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
@@ -206,9 +207,45 @@ def test_the_line_of_a_bad_csv_row_is_where_it_starts(tmp_path):
     assert "Line 8: Not valid CSV" in said
 
 
-def test_an_open_quotation_mark_is_said(tmp_path):
-    text = 'prompt_key,prompt,intent,arm,response\nk,Why?,benign,one,"never closed\nk,b,c,d,e\n'
-    assert "Line 2: Not valid CSV" in refusal("import_responses", a_study(), text_file(tmp_path, text))
+HEAD = "prompt_key,prompt,intent,arm,response\n"
+GOOD = "k,Why?,benign,{},Yes.\n"
+OPEN = {
+    "to the end": ('k,Why?,benign,one,"never closed\n' + GOOD.format("two"), 2, "Lines 2 to 3 of"),
+    "to the next": (
+        'k,Why?,benign,one,"No.\n' + GOOD.format("a") + 'k,Why?,benign,b,"So."\n',
+        2,
+        "Lines 2 to 4 of",
+    ),
+    "after other lines": ('k,"Why\nso?",benign,one,"No.\n' + GOOD.format("a"), 3, "Lines 2 to 4 of"),
+    "in the last line": ('k,"Why\nso?",benign,one,"No.', 3, "Lines 2 to 3 of"),
+}
+
+
+@pytest.mark.parametrize("options", [(), ("--skip-bad",)])
+@pytest.mark.parametrize("rows, line, lines", OPEN.values(), ids=OPEN)
+def test_an_open_quotation_mark_refuses_the_file_with_its_line(tmp_path, rows, line, lines, options):
+    path = text_file(tmp_path, HEAD + rows)
+    said = refusal("import_responses", a_study(), path, *options)
+    assert said.startswith(f"Line {line}: Not valid CSV: a quotation mark opens here") and lines in said
+
+
+def test_an_open_quotation_mark_is_not_followed_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LONGEST", 10_000)
+    rows = 'k,Why?,benign,one,"never closed\n' + GOOD.format("two") * 1_000
+    said = refusal("import_responses", a_study(), text_file(tmp_path, HEAD + rows), "--skip-bad")
+    assert said.startswith("Line 2: Not valid CSV: a quotation mark opens here")
+
+
+def test_an_open_quotation_mark_in_one_line_is_that_lines_alone(tmp_path):
+    study, path = a_study(), text_file(tmp_path, HEAD + GOOD.format("one") + 'k,Why?,benign,two,"No.')
+    call_command("import_responses", "kites", path, "--skip-bad")
+    assert [arm.name for arm in study.arms.all()] == ["one"]
+
+
+def test_a_bad_record_of_several_lines_says_where_it_ends(tmp_path):
+    rows = 'k,Why?,benign,"one\n' + GOOD.format("two") + '"\n'
+    said = refusal("import_responses", a_study(), text_file(tmp_path, HEAD + rows))
+    assert "Line 2: 4 fields, where the first line names 5 columns. The record goes on to line 4" in said
 
 
 def test_only_the_first_fifty_bad_rows_are_listed_and_all_are_counted(tmp_path, monkeypatch):
@@ -239,6 +276,7 @@ UNUSABLE = {
     "utf-16": ("a.csv", "prompt_key".encode("utf-16"), "is UTF-16 text"),
     "json list": ("a.jsonl", b'[{"a": 1}]', "one JSON list"),
     "same column": ("a.csv", b"arm,arm\n1,2\n", "more than one column named arm"),
+    "many columns": ("a.csv", b"a" + b",b" * 1_000 + b"\n", "has 1,001 columns; 1,000 is the most"),
     "columns": ("a.csv", b"arm,reply\n1,2\n", "no column for “prompt_key”, “response”, “prompt”, “intent”"),
     "found": ("a.jsonl", b'{"arm": 1, "reply": 2}', "Its columns are: “arm”, “reply”."),
 }
@@ -257,6 +295,14 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert "No such file" in refusal("import_responses", study, tmp_path / "none.csv")
     (tmp_path / "folder.csv").mkdir()
     assert "cannot be read" in refusal("import_responses", study, tmp_path / "folder.csv")
+
+
+def test_a_pipe_and_a_device_are_refused_and_nobody_waits(tmp_path):
+    study = a_study()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    for name in ("pipe.jsonl", "endless.csv"):
+        assert "a pipe or a device, not a file" in refusal("import_responses", study, tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
@@ -292,9 +338,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     assert short > 500_000 and long < 1.2 * short
 
 
-def peak_of_import(folder, rows):
-    """Bytes that Python held at most while a file of 50 kB answers came in."""
-    path = jsonl(folder, *[answer(key=f"{rows}-{n}", response="x" * 50_000) for n in range(rows)])
+def test_memory_does_not_grow_with_the_length_of_the_rows(tmp_path, monkeypatch):
+    """A chunk is limited by what it holds, and neither is the study's own text held at once."""
+    monkeypatch.setattr(loading, "CHUNK_SIZE", 1_000_000)
+    a_study()
+    peaks = [peak_of_import(tmp_path, rows=rows, length=500_000) for rows in (4, 40, 40)]  # the last is known
+    assert max(peaks) < 1.5 * peaks[0] < 20_000_000
+
+
+def peak_of_import(folder, rows, length=50_000):
+    """Bytes that Python held at most while a file of such long answers came in."""
+    path = jsonl(folder, *[answer(key=f"{rows}-{n}", response="x" * length) for n in range(rows)])
     tracemalloc.start()
     call_command("import_responses", "kites", path)
     peak = tracemalloc.get_traced_memory()[1]
