@@ -1,9 +1,12 @@
 """Responses and judgments come in from files: all of a file, or nothing of it."""
 
 import csv
+import itertools
 import json
 import os
+import re
 import shlex
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from annotation.actions.imports import files, loading, responses
+from annotation.actions.imports.mapping import matches
 from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJudgment, Study
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
@@ -140,6 +144,25 @@ def test_columns_values_and_constants_fit_a_foreign_file(tmp_path, capsys):
     assert study.prompts.first().subset == ["a", "b"]
     assert study.responses.first().sample == 2 and study.arms.get().name == "one"
     assert "Columns not used: gold." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "aab", "aba", "abab", "abcab", "a\nb", "*", "b.a", "abba"])
+def test_a_pattern_matches_what_a_regular_expression_would(text):
+    patterns = ["".join(letters) for size in range(6) for letters in itertools.product("ab*", repeat=size)]
+    for pattern in [*patterns, "a.*", "*\n*", "*.*"]:
+        regex = ".*".join(map(re.escape, pattern.split("*")))
+        assert matches(pattern, text) == bool(re.fullmatch(regex, text, re.DOTALL)), (pattern, text)
+
+
+def test_a_pattern_of_many_stars_is_quick_and_has_an_end(tmp_path):
+    started = time.monotonic()
+    assert not matches("*a" * 400 + "*b", "a" * 5_000_000)
+    assert not matches("*" + "a" * 300 + "b*" * 300, "a" * 5_000_000)
+    assert time.monotonic() - started < 2
+    path, rule = jsonl(tmp_path, answer()), "arm:" + "*a" * 501 + "=one"
+    assert "FROM has 1,002 characters; 1,000 is the most" in refusal(
+        "import_responses", a_study(), path, "--value", rule
+    )
 
 
 def test_create_makes_a_draft_for_the_researcher(tmp_path):
