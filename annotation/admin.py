@@ -40,7 +40,7 @@ from annotation.models import (
 )
 from annotation.models.arm import SETTINGS, default_sampling
 from annotation.models.study import default_harm_categories
-from annotation.text import storable
+from annotation.text import refuse_hidden, spelt_out, storable
 from models_runtime.device import DTYPES
 from models_runtime.errors import InvalidSampling
 from models_runtime.registry import BACKENDS
@@ -57,7 +57,25 @@ def save_changed(obj: models.Model, form: forms.ModelForm) -> None:
     obj.save(update_fields=columns & set(form.changed_data))
 
 
-class StudyRows(admin.ModelAdmin):
+def check_visible(name: str) -> None:
+    """A form's validator: nothing hidden stands in a name."""
+    try:
+        refuse_hidden("This", name)
+    except DomainError as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+class VisibleNames(admin.ModelAdmin):
+    """Whatever is typed as one line can be seen."""
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **options):
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(field, forms.CharField) and isinstance(db_field, models.CharField):
+            field.validators.append(check_visible)
+        return field
+
+
+class StudyRows(VisibleNames):
     """Rows that belong to a study, given by `study_path`; whoever is staff may look at those of their own."""
 
     study_path = "study"
@@ -149,7 +167,7 @@ class PlainJSONField(forms.JSONField):
 
 
 def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and storable(value) == value
+    return isinstance(value, str) and bool(value) and spelt_out(value) == value
 
 
 class StudyForm(forms.ModelForm):
@@ -158,6 +176,10 @@ class StudyForm(forms.ModelForm):
     class Meta:
         model = Study
         fields = "__all__"  # noqa: DJ007 — the admin names them
+
+    def clean_question(self) -> str:
+        check_visible(self.cleaned_data["question"])
+        return self.cleaned_data["question"]
 
     def clean_harm_categories(self) -> list[str]:
         words = self.cleaned_data["harm_categories"]
@@ -275,7 +297,9 @@ class WordsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def clean(self, value: str) -> list[str]:
-        return [word for part in super().clean(value).split(",") if (word := part.strip())]
+        words = super().clean(value)
+        check_visible(words)
+        return [word for part in words.split(",") if (word := part.strip())]
 
     def has_changed(self, initial: object, data: object) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
@@ -420,7 +444,7 @@ class EnrolmentAdmin(StudyRows):
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin):
+class PeopleAdmin(VisibleNames, UserAdmin):
     """Researchers see raters and create them; accounts and rights are a superuser's."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

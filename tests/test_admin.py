@@ -389,6 +389,30 @@ def test_json_that_says_a_thing_twice_is_a_form_error(alice, add, fields):
     assert not Prompt.objects.exists() and not Arm.objects.exists()
 
 
+HIDDEN_NAMES = [
+    ("study", lambda study: study_fields(title="Ki\u202etes")),
+    ("study", lambda study: study_fields(question="Why\u202e?")),
+    ("study", lambda study: study_fields(harm_categories='["a\u200bb"]')),
+    ("prompt", lambda study: prompt_fields(study, key="k\u202e1")),
+    ("prompt", lambda study: prompt_fields(study, subset="a, b\u2066")),
+    ("arm", lambda study: arm_fields(study, name="on\u200be")),
+    ("arm", lambda study: arm_fields(study, model="ec\u200bho")),
+    (
+        "user",
+        lambda study: {"username": "eri\u3164n", "password1": cast.PASSWORD, "password2": cast.PASSWORD},
+    ),
+]
+
+
+@pytest.mark.parametrize("model, fields", HIDDEN_NAMES)
+def test_a_name_with_hidden_characters_is_a_form_error(alice, model, fields):
+    given = {**fields(cast.a_study("other")), "usable_password": "true"}
+    answer = alice.post(reverse(f"admin:annotation_{model}_add"), given)
+    assert answer.status_code == 200 and "errorlist" in answer.content.decode()
+    assert not Prompt.objects.exists() and not Arm.objects.exists()
+    assert (Study.objects.count(), User.objects.count()) == (1, 1)
+
+
 def test_a_deeply_nested_prompt_is_only_text(alice):
     fields = prompt_fields(cast.a_study(), messages="[" * 100_000)
     assert alice.post(reverse("admin:annotation_prompt_add"), fields).status_code in (200, 302)

@@ -22,7 +22,7 @@ from annotation.actions import events, leases, rubric
 from annotation.actions.generating import spec_of, through_model
 from annotation.errors import GradingRefused, NotAVerdict
 from annotation.models import Grade, GradeBatch, GradeItem, Grading, Study, User
-from annotation.text import storable
+from annotation.text import refuse_hidden, storable
 from annotation.vocabulary import BatchState, FinishReason, GradingState, GuidelineCondition, KeepRule
 from models_runtime.errors import InvalidSampling
 from models_runtime.registry import BACKENDS
@@ -80,6 +80,7 @@ def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
     if not judge.model.strip():
         raise GradingRefused("Name the model that is to grade.")
     for name in ("model", "revision", "dtype", "device"):
+        refuse_hidden(f"The judge's {name}", getattr(judge, name))
         longest = Grading._meta.get_field(name).max_length
         if len(getattr(judge, name)) > longest:
             raise GradingRefused(f"The judge's {name} has more than {longest} characters.")

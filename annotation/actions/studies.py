@@ -5,12 +5,14 @@ from django.db.models import Max
 
 from annotation.actions import events
 from annotation.models import GuidelineVersion, Study, User
+from annotation.text import refuse_hidden
 from annotation.vocabulary import GuidelineCondition, StudyState
 
 
 @transaction.atomic
 def create_study(slug: str, title: str, researcher: User | None = None, **rules) -> Study:
-    """A draft study that `researcher` sees on the desk. `rules` are fields of `Study`."""
+    """A draft study that `researcher` sees on the desk. `rules` are fields of `Study`. Raises DomainError."""
+    refuse_hidden("The title", title)
     study = Study.objects.create(slug=slug, title=title, **rules)
     if researcher:
         study.researchers.add(researcher)

@@ -201,6 +201,10 @@ BAD_RESPONSES = {
     "both": (answer(messages=[{"role": "user", "content": "Why?"}]), "not both"),
     "messages": (answer(prompt=None, messages=[{"role": "user"}]), "A message has a role and a content"),
     "long key": (answer(key="k" * 201), "has 201 characters"),
+    "hidden key": (answer(key="k\u202e1"), "“prompt_key” holds hidden characters (⟦U+202E⟧)"),
+    "hidden arm": (answer(arm="on\u200be"), "“arm” holds hidden characters (⟦U+200B⟧)"),
+    "hidden tag": (answer(subset=["a\u2066"]), "“subset” holds hidden characters (⟦U+2066⟧)"),
+    "escape": (answer(family="a\x1b[2J"), "“family” holds hidden characters (⟦U+001B⟧)"),
     "NUL": (answer(response="a\0b"), "A NUL character"),
     "surrogate": (answer(response="\ud800"), "unpaired surrogate"),
     "list": ("[1]\n", "Not a JSON object"),
@@ -457,6 +461,7 @@ BAD_JUDGMENTS = {
     "no answer": (about_response(mode=""), "answers none of"),
     "no rater": (about_response(rater=""), "“rater_id” is empty"),
     "e-mail": (about_response(rater="a@b.example"), "Hide it with --hide-raters"),
+    "hidden rater": (about_response(rater="r\u202e1"), "“rater_id” holds hidden characters (⟦U+202E⟧)"),
     "somebody": (about_response(rater="taken"), "is the code of somebody who rates"),
     "time": (about_response(created_at="2026-13-01T00:00:00"), "“created_at” is 2026-13-01"),
     "one thing": (about_response(arm_a=A, arm_b=B), "not both"),
@@ -582,6 +587,17 @@ def assert_agrees_as_published(study, arm, reference):
     assert kappa == pytest.approx(reference["fleiss_kappa_statsmodels"], abs=1e-12)
     said = next(q for q in agreement_report(study, arm=arm).questions if q.question == "mode")
     assert (said.raw.value, said.alpha.value, said.items) == (pytest.approx(raw), pytest.approx(alpha), 450)
+
+
+def test_a_title_with_hidden_characters_is_refused(tmp_path):
+    said = refusal("import_responses", "new", jsonl(tmp_path, answer()), "--create", "Kites \u202e")
+    assert "The title holds hidden characters (⟦U+202E⟧)" in said
+
+
+def test_a_terminal_is_told_columns_with_nothing_it_would_obey(tmp_path, capsys):
+    a_study()
+    call_command("import_responses", "kites", jsonl(tmp_path, answer(**{"a\x1b[2J": 1})))
+    assert "Columns not used: a⟦U+001B⟧[2J." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201)])

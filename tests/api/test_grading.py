@@ -118,6 +118,7 @@ def test_others_find_nothing():
         {"sampling": {"temperature": 10**400}},
         {"model": "m" * 501},
         {"revision": "r" * 201},
+        {"model": "ec\u202eho"},
         {"dtype": "d" * 21},
         {"device": "d" * 51},
     ],
