@@ -44,7 +44,7 @@ def storable(text: str) -> str:
 
 
 def spelt_out(text: str) -> str:
-    """The text with its hidden characters spelt out, for a place that takes plain text, such as a terminal."""
+    """The text with its hidden characters spelt out, for plain text such as on a terminal."""
     return HIDDEN.sub(_spelt_out, UNSENDABLE.sub(_spelt_out, text))
 
 
