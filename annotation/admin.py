@@ -19,7 +19,7 @@ from annotation.actions import events
 from annotation.actions.arms import add_arm
 from annotation.actions.enrolment import enrol, set_state
 from annotation.actions.prompts import check_category, clean_messages
-from annotation.actions.studies import add_guideline
+from annotation.actions.studies import add_guideline, refuse_raters
 from annotation.errors import DomainError
 from annotation.models import (
     Arm,
@@ -176,6 +176,15 @@ class StudyForm(forms.ModelForm):
     class Meta:
         model = Study
         fields = "__all__"  # noqa: DJ007 — the admin names them
+
+    def clean_researchers(self) -> QuerySet[User]:
+        people = self.cleaned_data["researchers"]
+        try:
+            if self.instance.pk:
+                refuse_raters(self.instance, people.exclude(studies=self.instance))
+        except DomainError as error:
+            raise forms.ValidationError(str(error)) from error
+        return people
 
     def clean_question(self) -> str:
         check_visible(self.cleaned_data["question"])

@@ -235,6 +235,19 @@ def test_a_rater_is_enrolled_under_a_pseudonym(alice):
     assert Enrolment.objects.get().code.startswith("rater-")
 
 
+def test_a_researcher_does_not_rate_nor_a_rater_see_the_study(alice):
+    study, mallory = cast.a_study(), cast.mallory()
+    place = {"study": study.pk, "user": cast.alice().pk}
+    answer = alice.post(reverse("admin:annotation_enrolment_add"), place, follow=True)
+    assert "cannot judge them blind" in answer.content.decode()
+    cast.a_rater(study, mallory)
+    fields = study_fields(researchers=[cast.alice().pk, mallory.pk])
+    answer = alice.post(change(study), fields)
+    assert "“mallory” rates in this study" in answer.content.decode()
+    assert list(study.researchers.all()) == [cast.alice()]
+    assert [place.user for place in Enrolment.objects.all()] == [mallory]
+
+
 def test_a_place_is_paused(alice):
     place = cast.a_rater(cast.a_study(), cast.bob())
     alice.post(change(place), {"state": "paused"})

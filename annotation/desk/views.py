@@ -253,9 +253,13 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     form = EnrolForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        place = enrolment.enrol(study, form.user, request.user)
-        messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
-        return redirect("desk:raters", slug)
+        try:
+            place = enrolment.enrol(study, form.user, request.user)
+        except DomainError as error:
+            form.add_error("username", str(error))
+        else:
+            messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
+            return redirect("desk:raters", slug)
     return _page(request, "raters", study, form=form, rating=rating_progress(study))
 
 

@@ -461,6 +461,8 @@ BAD_JUDGMENTS = {
     "no answer": (about_response(mode=""), "answers none of"),
     "no rater": (about_response(rater=""), "“rater_id” is empty"),
     "e-mail": (about_response(rater="a@b.example"), "Hide it with --hide-raters"),
+    "wide e-mail": (about_response(rater="a＠b.c"), "Hide it with --hide-raters"),
+    "small e-mail": (about_response(rater="a﹫b.c"), "Hide it with --hide-raters"),
     "hidden rater": (about_response(rater="r\u202e1"), "“rater_id” holds hidden characters (⟦U+202E⟧)"),
     "somebody": (about_response(rater="taken"), "is the code of somebody who rates"),
     "time": (about_response(created_at="2026-13-01T00:00:00"), "“created_at” is 2026-13-01"),
@@ -641,6 +643,13 @@ def test_messages_nested_without_end_are_a_bad_row(tmp_path):
     assert "In “messages”: Not valid JSON" in refusal(
         "import_responses", a_study(), text_file(tmp_path, text)
     )
+
+
+def test_a_rater_does_not_come_to_see_the_study_by_an_import(tmp_path):
+    study, other = a_study(), person("other", is_staff=True)
+    a_rater(study, other)
+    said = refusal("import_responses", study, jsonl(tmp_path, answer()), "--researcher", "other")
+    assert "“other” rates in this study" in said
 
 
 def test_a_refused_file_gives_nobody_the_study(tmp_path):

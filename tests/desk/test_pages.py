@@ -171,6 +171,13 @@ def test_a_name_that_nobody_has_is_said(alice):
     assert not Enrolment.objects.exists()
 
 
+def test_a_researcher_who_enrols_herself_is_told_why_not(alice):
+    study = cast.a_study()
+    answer = alice.post(reverse("desk:raters", args=[study.slug]), {"username": "alice"})
+    assert "cannot judge them blind" in answer.content.decode()
+    assert not Enrolment.objects.exists()
+
+
 def test_responses_show_where_they_come_from_and_run_nothing(alice):
     study = cast.a_study()
     response = cast.a_response(cast.a_prompt(study), cast.an_arm(study, "one"), "<script>alert(1)</script>")
