@@ -14,7 +14,19 @@ from django.db.models import QuerySet
 
 from annotation import text
 from annotation.errors import NotFound
-from annotation.models import Arm, Assignment, Enrolment, Event, Judgment, Run, Snapshot, Study, User
+from annotation.models import (
+    Arm,
+    Assignment,
+    Enrolment,
+    Event,
+    Judgment,
+    Prompt,
+    Response,
+    Run,
+    Snapshot,
+    Study,
+    User,
+)
 from annotation.vocabulary import Side
 
 Row = TypeVar("Row")
@@ -141,6 +153,18 @@ def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
     run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")
     return _found(run.first(), "This study has no such run.")
+
+
+def response_for(user: User, slug: str, pk: int) -> Response:
+    """A response of a study of this researcher's. Raises NotFound."""
+    found = Response.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.first(), "This study has no such response.")
+
+
+def prompt_for(user: User, slug: str, pk: int) -> Prompt:
+    """A prompt of a study of this researcher's. Raises NotFound."""
+    found = Prompt.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.first(), "This study has no such prompt.")
 
 
 def failed_snapshots_of(study: Study) -> QuerySet[Event]:

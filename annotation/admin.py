@@ -14,12 +14,12 @@ from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from annotation import access
+from annotation import access, strict_json
 from annotation.actions import events
 from annotation.actions.arms import add_arm
 from annotation.actions.enrolment import enrol, set_state
 from annotation.actions.prompts import check_category, clean_messages
-from annotation.actions.studies import add_guideline
+from annotation.actions.studies import add_guideline, refuse_raters
 from annotation.errors import DomainError
 from annotation.models import (
     Arm,
@@ -41,7 +41,7 @@ from annotation.models import (
 from annotation.models.arm import SETTINGS, default_sampling
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.models.study import default_harm_categories
-from annotation.text import storable
+from annotation.text import refuse_hidden, spelt_out, storable
 from models_runtime.device import DTYPES
 from models_runtime.errors import InvalidSampling, RuntimeFailure
 from models_runtime.registry import BACKENDS, check_spec
@@ -58,7 +58,25 @@ def save_changed(obj: models.Model, form: forms.ModelForm) -> None:
     obj.save(update_fields=columns & set(form.changed_data))
 
 
-class StudyRows(admin.ModelAdmin):
+def check_visible(name: str) -> None:
+    """A form's validator: nothing hidden stands in a name."""
+    try:
+        refuse_hidden("This", name)
+    except DomainError as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+class VisibleNames(admin.ModelAdmin):
+    """Whatever is typed as one line can be seen."""
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **options):
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(field, forms.CharField) and isinstance(db_field, models.CharField):
+            field.validators.append(check_visible)
+        return field
+
+
+class StudyRows(VisibleNames):
     """Rows that belong to a study, given by `study_path`; whoever is staff may look at those of their own."""
 
     study_path = "study"
@@ -135,9 +153,9 @@ class PlainJSONField(forms.JSONField):
 
     def to_python(self, value: object) -> object:
         try:
-            return super().to_python(value)
-        except (RecursionError, ValueError) as error:
-            raise forms.ValidationError("This is not JSON that can be read.", code="invalid") from error
+            return strict_json.read(value) if isinstance(value, str) and value else super().to_python(value)
+        except strict_json.NotJSON as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
 
     def bound_data(self, data: object, initial: object) -> object:
         try:
@@ -150,7 +168,7 @@ class PlainJSONField(forms.JSONField):
 
 
 def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and storable(value) == value
+    return isinstance(value, str) and bool(value) and spelt_out(value) == value
 
 
 class StudyForm(forms.ModelForm):
@@ -159,6 +177,19 @@ class StudyForm(forms.ModelForm):
     class Meta:
         model = Study
         fields = "__all__"  # noqa: DJ007 — the admin names them
+
+    def clean_researchers(self) -> QuerySet[User]:
+        people = self.cleaned_data["researchers"]
+        try:
+            if self.instance.pk:
+                refuse_raters(self.instance, people.exclude(studies=self.instance))
+        except DomainError as error:
+            raise forms.ValidationError(str(error)) from error
+        return people
+
+    def clean_question(self) -> str:
+        check_visible(self.cleaned_data["question"])
+        return self.cleaned_data["question"]
 
     def clean_harm_categories(self) -> list[str]:
         words = self.cleaned_data["harm_categories"]
@@ -260,7 +291,10 @@ class MessagesField(forms.CharField):
         except (ValueError, RecursionError):
             return text
         is_list_of_objects = isinstance(parsed, list) and any(isinstance(part, dict) for part in parsed)
-        return parsed if is_list_of_objects else text
+        try:
+            return strict_json.read(text) if is_list_of_objects else text
+        except strict_json.NotJSON as error:
+            raise forms.ValidationError(str(error)) from error
 
     def has_changed(self, initial: object, data: object) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
@@ -273,7 +307,9 @@ class WordsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def clean(self, value: str) -> list[str]:
-        return [word for part in super().clean(value).split(",") if (word := part.strip())]
+        words = super().clean(value)
+        check_visible(words)
+        return [word for part in words.split(",") if (word := part.strip())]
 
     def has_changed(self, initial: object, data: object) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
@@ -427,7 +463,7 @@ class EnrolmentAdmin(StudyRows):
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin):
+class PeopleAdmin(VisibleNames, UserAdmin):
     """Researchers see raters and create them; accounts and rights are a superuser's."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIRING = {"settings", "urls", "celery", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors"},
-    {"answers", "text", "draws", "scan", "stats", "models_runtime"},
+    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"actions"},

@@ -58,7 +58,7 @@ def test_a_stopped_grading_is_resumed():
         (["--resume"], "no grading yet"),
         (["--backend", "oracle", "--model", "x"], "no backend named 'oracle'"),
         (["--policy-given", "--model", "x"], "no guideline"),
-        (["--sampling", "warm"], "not JSON"),
+        (["--sampling", "warm"], "Not valid JSON"),
         (["--sampling", "[1]"], "an object"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from annotation import draws
@@ -21,7 +22,8 @@ from annotation.actions import events, leases, rubric
 from annotation.actions.generating import through_model
 from annotation.errors import GradingRefused, NotAVerdict
 from annotation.models import Grade, GradeBatch, GradeItem, Grading, Study, User
-from annotation.text import storable
+from annotation.models.model_settings import MODEL_SETTINGS
+from annotation.text import refuse_hidden, storable
 from annotation.vocabulary import BatchState, FinishReason, GradingState, GuidelineCondition, KeepRule
 from models_runtime.errors import InvalidSampling, RuntimeFailure
 from models_runtime.registry import check_spec
@@ -71,6 +73,7 @@ def start_grading(
 def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
     if not judge.model.strip():
         raise GradingRefused("Name the model that is to grade.")
+    _refuse_words(judge)
     try:
         check_spec(judge)
     except RuntimeFailure as error:
@@ -83,6 +86,14 @@ def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
         raise GradingRefused(
             "At temperature 0 every repeat would be a copy of the first. Raise it, or grade once."
         )
+
+
+def _refuse_words(judge: Judge) -> None:
+    for name in set(MODEL_SETTINGS) - {"chat_template"}:
+        refuse_hidden(f"The judge's {name}", getattr(judge, name))
+        longest = Grading._meta.get_field(name).max_length
+        if len(getattr(judge, name)) > longest:
+            raise GradingRefused(f"The judge's {name} has more than {longest} characters.")
 
 
 def _refuse_start(grading: Grading, lacks_any: bool) -> None:
@@ -133,8 +144,8 @@ def _grading(study: Study, judge: Judge, policy_given: bool, repeats: int) -> Gr
 def _missing(grading: Grading, repeats: int) -> list[tuple[int, int]]:
     """(response, repeat) that no batch of the grading holds yet; responses of like length together."""
     have = set(GradeItem.objects.filter(batch__grading=grading).values_list("response_id", "repeat"))
-    texts = grading.study.responses.current().values_list("pk", "text")
-    ordered = [pk for pk, text in sorted(texts, key=lambda row: (len(row[1]), row[0]))]
+    responses = grading.study.responses.current().order_by(Length("text"), "pk")
+    ordered = list(responses.values_list("pk", flat=True))
     return [(pk, repeat) for repeat in range(repeats) for pk in ordered if (pk, repeat) not in have]
 
 

@@ -1,11 +1,10 @@
 """`python manage.py grade STUDY …`: have a judge model grade a study's responses, watch it, resume it."""
 
-import json
 import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation import tasks
+from annotation import strict_json, tasks
 from annotation.actions import grading
 from annotation.errors import DomainError
 from annotation.management.studies import study_named
@@ -92,9 +91,9 @@ class Command(BaseCommand):
 
 def _json(text: str) -> dict:
     try:
-        sampling = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"--sampling is not JSON: {error}") from error
+        sampling = strict_json.read(text)
+    except strict_json.NotJSON as error:
+        raise CommandError(f"In --sampling: {error}") from error
     if not isinstance(sampling, dict):
         raise CommandError('--sampling is an object, such as {"temperature": 0.7}.')
     return sampling
