@@ -19,6 +19,13 @@ WITHIN_OVERLAP = (
     "NEW.slot IS NOT NULL AND NEW.slot >= (SELECT overlap FROM annotation_pair WHERE id = NEW.pair_id)"
 )
 PAIR_NOT_OPEN = "(SELECT state FROM annotation_pair WHERE id = NEW.pair_id) <> 'open'"
+BEYOND_THE_STUDY = (
+    "NEW.overlap > OLD.overlap AND NEW.overlap > "
+    "(SELECT COALESCE(overlap_max, overlap) FROM annotation_study WHERE id = NEW.study_id)"
+)
+READS = {"pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max")}
+"""Columns younger than the migration that first installs the triggers."""
+
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
 
@@ -50,6 +57,7 @@ def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[s
             f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {PAIR_NOT_OPEN}",
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
+        ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE", BEYOND_THE_STUDY),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
@@ -81,10 +89,20 @@ def _postgresql(name: str, table: str, event: str, condition: str) -> list[str]:
     ]
 
 
+def _has_what_it_reads(cursor, name: str, tables: set[str], table: str) -> bool:
+    if table not in tables:
+        return False
+    if name not in READS:
+        return True
+    read, column = READS[name]
+    cursor.execute(f"SELECT * FROM {read} LIMIT 0")
+    return column in {field[0] for field in cursor.description}
+
+
 def install(connection) -> None:
     """Create every trigger that is missing. Breaking one raises `IntegrityError` with its name.
 
-    The rules of tables and settings of arms that a later migration makes are left to that migration.
+    The rules of tables and columns that a later migration makes are left to that migration.
     """
     postgresql = connection.vendor == "postgresql"
     differs = "IS DISTINCT FROM" if postgresql else "IS NOT"
@@ -93,7 +111,8 @@ def install(connection) -> None:
         there = set(connection.introspection.table_names(cursor))
         columns = connection.introspection.get_table_description(cursor, "annotation_arm")
         settings = [name for name in SETTINGS if name in {column.name for column in columns}]
-        rules = [rule for rule in _rules(differs, settings) if rule[1] in there]
+        rules = _rules(differs, settings)
+        rules = [rule for rule in rules if _has_what_it_reads(cursor, rule[0], there, rule[1])]
         for statement in (statement for rule in rules for statement in statements(*rule)):
             cursor.execute(statement)
 
