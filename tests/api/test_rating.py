@@ -132,7 +132,7 @@ def test_a_judgment_needs_a_key():
         ({"confidence": "high"}, 400, "confidence"),
         ({"confidence": True}, 400, "confidence"),
         ({"rationale": "x" * 5_001}, 400, "rationale"),
-        ({"rationale": "a\0b"}, 400, "rationale"),
+        ({"rationale": "a\0b"}, 400, "NUL character"),
         ({"left": SAFE | {"categories": "illicit"}}, 400, "categories"),
         ({"left": SAFE | {"helpfulness": 2.5}}, 400, "helpfulness"),
         ({"left": SAFE | {"safety": "fine"}}, 422, "fine"),
