@@ -127,7 +127,7 @@ def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
     next_free_at = held.aggregate(first=Min("lease_until"))["first"]
     if next_free_at is not None:
         return NothingFree(max(next_free_at, at))
-    if rater.study.runs.unfinished().exists():
+    if rater.study.runs.unfinished().exists() or pairs.held().exists():
         return NothingFree(None)
     return NothingLeft("You have judged every pair that needed you.")
 

@@ -186,9 +186,9 @@ class _ResponseLoader:
         keys = {
             (prompt.pk, self.arms[row.arm].pk, row.sample) for row, prompt in wanted if row.arm in self.arms
         }
-        there = Response.objects.filter(
-            prompt__in={key[0] for key in keys}, arm__in={key[1] for key in keys}
-        ).values_list("prompt_id", "arm_id", "sample", "text")
+        prompts, arms = {key[0] for key in keys}, {key[1] for key in keys}
+        current = Response.objects.current().filter(prompt__in=prompts, arm__in=arms)
+        there = current.values_list("prompt_id", "arm_id", "sample", "text")
         return {tuple(key): text for *key, text in there.iterator() if tuple(key) in keys}
 
     def _take(
