@@ -22,6 +22,7 @@ class ResponseCard:
     seconds: float | None
     seed: int | None
     provenance: str
+    replaced: bool
 
 
 def response_card(response: Response) -> ResponseCard:
@@ -38,4 +39,5 @@ def response_card(response: Response) -> ResponseCard:
         seconds=response.seconds,
         seed=response.seed,
         provenance=json.dumps(response.provenance, indent=2, ensure_ascii=False, sort_keys=True),
+        replaced=response.replaced_at is not None,
     )

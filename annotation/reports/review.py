@@ -5,7 +5,7 @@ Texts may be megabytes long, so of a text only the passages about its marks are 
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
@@ -178,6 +178,7 @@ def unseen(study: Study) -> QuerySet[Pair]:
 LONGEST_PASSAGE = 360
 BEFORE = 120  # characters shown before what is marked
 MOST_PASSAGES = 3  # of one text
+LONGEST_WORD = 24  # of which half is left away at the end of a passage
 
 
 @dataclass(frozen=True)
@@ -201,19 +202,18 @@ class MarkLine:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response as the review shows it. `earlier` answers gave up their place to it, newest first."""
+    """A response as the review shows it; `spans` are all marked places of its text.
+
+    `earlier` answers gave up their place to it, newest first; `later` is the one that has its place now.
+    """
 
     response: Response
     length: int
     passages: tuple[Passage, ...]
+    spans: tuple[tuple[int, int], ...]
     marks: tuple[MarkLine, ...]
     earlier: tuple["Answer", ...] = ()
     later: Response | None = None
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the passages are not the whole text."""
-        return sum(len(passage.text) for passage in self.passages) < self.length
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,10 @@ def pair_in(study: Study, pk: int) -> Pair:
 
 
 def reviewed(study: Study, keys: Sequence[int]) -> list[ReviewedPair]:
-    """These pairs of the study, in this order, each with what the review shows. Twelve queries at most."""
+    """These pairs of the study, in this order, each with what the review shows.
+
+    The number of queries does not grow with theirs.
+    """
     pairs = _pairs(study, keys)
     marks = _marks(pairs)
     answers = _answers(pairs, marks)
@@ -308,7 +311,7 @@ def _in_its_place(response: Response, place: list[Response], told: dict[int, Ans
     this = told[response.pk]
     earlier = tuple(told[other.pk] for other in place if other.pk < response.pk)
     later = next((other for other in place if other.pk > response.pk), None)
-    return Answer(this.response, this.length, this.passages, this.marks, earlier, later)
+    return replace(this, earlier=earlier, later=later)
 
 
 def _told(responses: Sequence[Response], marks: Sequence[Mark]) -> dict[int, Answer]:
@@ -319,17 +322,23 @@ def _told(responses: Sequence[Response], marks: Sequence[Mark]) -> dict[int, Ans
             by_response[mark.response_id].append(mark)
     windows = {response.pk: _windows(by_response[response.pk]) for response in responses}
     texts = _passages(windows)
-    told = {}
-    for response in responses:
-        length, parts = texts[response.pk]
-        spans = sorted(span for mark in by_response[response.pk] for span in _spans(mark))
-        passages = tuple(
-            _passage(start, text, spans)
-            for (start, _), text in zip(windows[response.pk], parts, strict=False)
-        )
-        lines = tuple(map(_line, by_response[response.pk]))
-        told[response.pk] = Answer(response, length, tuple(p for p in passages if p.text), lines)
-    return told
+    return {
+        response.pk: _answer(response, by_response[response.pk], windows[response.pk], *texts[response.pk])
+        for response in responses
+    }
+
+
+def _answer(
+    response: Response,
+    marks: Sequence[Mark],
+    windows: Sequence[tuple[int, int]],
+    length: int,
+    parts: Sequence[str],
+) -> Answer:
+    spans = sorted(span for mark in marks for span in _spans(mark))
+    read = [passage(start, text, spans) for (start, _), text in zip(windows, parts, strict=False) if text]
+    passages = tuple(_whole_words(part, length) for part in read)
+    return Answer(response, length, passages, tuple(spans), tuple(map(_line, marks)))
 
 
 def _windows(marks: Sequence[Mark]) -> list[tuple[int, int]]:
@@ -362,13 +371,28 @@ def _passages(windows: dict[int, list[tuple[int, int]]]) -> dict[int, tuple[int,
     }
 
 
-def _passage(start: int, text: str, spans: Iterable[tuple[int, int]]) -> Passage:
+def passage(start: int, text: str, spans: Iterable[tuple[int, int]]) -> Passage:
+    """`text`, which begins at `start` of a longer one; `spans` are ascending places in that."""
     inside: list[tuple[int, int]] = []
     for first, last in spans:
         first, last = max(first - start, 0), min(last - start, len(text))
         if first < last and (not inside or first >= inside[-1][1]):
             inside.append((first, last))
     return Passage(start, text, tuple(inside))
+
+
+def _whole_words(part: Passage, length: int) -> Passage:
+    """The passage without the halves of words at its ends, where they are short and not marked."""
+    first, last = 0, len(part.text)
+    free_until = part.spans[0][0] if part.spans else last
+    free_from = part.spans[-1][1] if part.spans else 0
+    if part.start and (space := part.text.find(" ", 0, min(LONGEST_WORD, free_until))) >= 0:
+        first = space + 1
+    if part.start + last < length:
+        space = part.text.rfind(" ", max(last - LONGEST_WORD, free_from, first))
+        last = last if space < 0 else space
+    spans = tuple((start - first, end - first) for start, end in part.spans)
+    return Passage(part.start + first, part.text[first:last], spans)
 
 
 def _reviewed(
