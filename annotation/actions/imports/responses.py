@@ -31,6 +31,7 @@ FIELDS = (
     "arm",
     "response",
     "sample",
+    "replaced_at",
 )
 MOST_SAMPLES = 32_767  # what a small integer column holds
 Key = tuple[int, int, int]
@@ -86,7 +87,7 @@ def import_into_new_study(
 class _Row:
     """`messages` is None and the labels are empty where the file leaves them to a prompt that is there.
 
-    `arm` is empty in a row that brings a prompt alone.
+    `arm` is empty in a row that brings a prompt alone; so does one whose response a later one replaced.
     """
 
     key: str
@@ -119,7 +120,8 @@ class _ResponseLoader:
         return missing if has("intent") else [*missing, "intent"]
 
     def read(self, row: dict) -> _Row:
-        alone = row.get("response") is None and not word(row.get("arm"), "arm")
+        replaced = bool(word(row.get("replaced_at"), "replaced_at"))
+        alone = replaced or (row.get("response") is None and not word(row.get("arm"), "arm"))
         if row.get("response") is None and not alone:
             raise BadRow("“response” is missing. An empty answer is written as an empty text.")
         return _Row(
