@@ -313,6 +313,7 @@ def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
     next_free_at = free_for_rater.aggregate(first=Min("lease_until"))["first"]
     if next_free_at is not None:
         return NothingFree(max(next_free_at, at))
-    if rater.study.runs.unfinished().exists():
+    in_review = Pair.objects.held().filter(study=rater.study_id).not_taken_by(rater)
+    if rater.study.runs.unfinished().exists() or in_review.exists():
         return NothingFree(None)
     return NothingLeft("You have judged every pair that needed you.")

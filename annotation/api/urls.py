@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import grading, rating, views
+from annotation.api import grading, rating, review, views
 
 app_name = "api"
 urlpatterns = [
@@ -25,6 +25,11 @@ urlpatterns = [
         grading.GradingControl.as_view(),
         name="control_grading",
     ),
+    path("studies/<slug:slug>/review/", review.ReviewList.as_view(), name="review"),
+    path("studies/<slug:slug>/review/decide/", review.Decide.as_view(), name="decide"),
+    path("studies/<slug:slug>/review/take-back/", review.TakeBack.as_view(), name="take_back"),
+    path("studies/<slug:slug>/review/rescan/", review.Rescan.as_view(), name="rescan"),
+    path("studies/<slug:slug>/review/<int:pk>/", review.ReviewDetail.as_view(), name="reviewed_pair"),
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
     path("studies/<slug:slug>/progress/", views.Progress.as_view(), name="progress"),
     path("studies/<slug:slug>/agreement/", views.Agreement.as_view(), name="agreement"),

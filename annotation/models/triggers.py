@@ -28,6 +28,27 @@ READS = {"pair_overlap_grows_within_its_study": ("annotation_study", "overlap_ma
 
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
+PAIR_GIVEN = (
+    "(EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = OLD.id)"
+    " OR EXISTS (SELECT 1 FROM annotation_judgment WHERE pair_id = OLD.id))"
+)
+IN_A_PAIR = (
+    "OLD.replaced_at IS NULL AND NEW.replaced_at IS NOT NULL AND EXISTS (SELECT 1 FROM annotation_pair"
+    " WHERE (response_a_id = OLD.id OR response_b_id = OLD.id) AND state IN ('open', 'held'))"
+)
+ANSWER_REPLACED = (
+    "NEW.state IN ('open', 'held') AND EXISTS (SELECT 1 FROM annotation_response"
+    " WHERE id IN (NEW.response_a_id, NEW.response_b_id) AND replaced_at IS NOT NULL)"
+)
+
+
+def _given_pair_changed(differs: str) -> str:
+    columns = ("response_a_id", "response_b_id", "shown_a", "shown_b")
+    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in columns)
+    # A pair that was judged elsewhere may wait for review, and be opened.
+    leaves = "OLD.state <> NEW.state AND NEW.state <> 'open'"
+    return f"({changed} OR ({leaves})) AND {PAIR_GIVEN}"
+
 
 def _arm_changed(differs: str, settings: Sequence[str]) -> str:
     changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*settings, "frozen_at"))
@@ -58,6 +79,15 @@ def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[s
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
         ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE", BEYOND_THE_STUDY),
+        ("pair_stays_as_it_was_given", "annotation_pair", "UPDATE", _given_pair_changed(differs)),
+        ("pair_of_answers_that_stand", "annotation_pair", "INSERT", ANSWER_REPLACED),
+        (
+            "pair_of_answers_that_stand",
+            "annotation_pair",
+            "UPDATE",
+            f"OLD.state <> NEW.state AND {ANSWER_REPLACED}",
+        ),
+        ("response_replaced_is_in_no_pair", "annotation_response", "UPDATE", IN_A_PAIR),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]

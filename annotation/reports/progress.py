@@ -9,7 +9,14 @@ from django.utils import timezone
 
 from annotation.models import Batch, BatchItem, Enrolment, Event, Response, Run, Study, WorkerHeartbeat
 from annotation.reports.rows import counting
-from annotation.vocabulary import BatchState, EnrolmentState, JudgmentSource, RunState
+from annotation.vocabulary import (
+    PAIRS_OF_STUDY,
+    BatchState,
+    EnrolmentState,
+    JudgmentSource,
+    PairState,
+    RunState,
+)
 
 RATE_WINDOW = timedelta(minutes=5)
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
@@ -180,6 +187,7 @@ class RatingProgress:
     """`judgments` rated here, out of `needed` (each pair's overlap); `full` pairs have all of theirs.
 
     `imported` judgments take nobody's place: they count in reports and not towards the overlap.
+    `waiting` of the pairs wait for review; `dropped` and `replaced` ones have left the study.
     `raters_missing`: how many more raters it takes before any pair can have all of its judgments.
     """
 
@@ -188,13 +196,16 @@ class RatingProgress:
     judgments: int
     needed: int
     imported: int
+    waiting: int
+    dropped: int
+    replaced: int
     raters_missing: int
     raters: tuple[RaterProgress, ...]
 
 
 def rating_progress(study: Study) -> RatingProgress:
     """How far rating has come. Six queries."""
-    pairs = study.pairs.aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
+    pairs = _pairs(study)
     rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
     judged = counting(study).aggregate(rated=rated, all=Count("pk"))
     per_pair = counting(study).filter(source=JudgmentSource.RATED).order_by().values("pair")
@@ -205,8 +216,21 @@ def rating_progress(study: Study) -> RatingProgress:
         judgments=judged["rated"],
         needed=pairs["needed"],
         imported=judged["all"] - judged["rated"],
+        waiting=pairs[PairState.HELD],
+        dropped=pairs[PairState.DROPPED],
+        replaced=pairs[PairState.REPLACED],
         raters_missing=max(0, study.overlap - _who_may_rate(study)) if pairs["count"] else 0,
         raters=_raters(study),
+    )
+
+
+def _pairs(study: Study) -> dict[str, int]:
+    """Pairs of the study and the judgments they need; and how many are in each state."""
+    belongs = Q(state__in=PAIRS_OF_STUDY)
+    return study.pairs.aggregate(
+        count=Count("pk", filter=belongs),
+        needed=Sum("overlap", filter=belongs, default=0),
+        **{state.value: Count("pk", filter=Q(state=state)) for state in PairState},
     )
 
 

@@ -34,7 +34,7 @@ from tests.export.studies import a_judged_study, judge, read, towards_b
 A, B = ARMS
 DATA = [
     f"{name}.{ending}"
-    for name in ("preferences", "judgments", "responses")
+    for name in ("preferences", "judgments", "pairs", "responses")
     for ending in ("jsonl", "parquet")
 ]
 
@@ -52,7 +52,15 @@ def test_preferences_are_what_the_hand_finds(tmp_path):
         (r["prompt_key"], r["margin"], r["chosen"][0]["content"][7], r["n_judgments"]) for r in found
     ] == [(pair.prompt.key, margin, letter, votes) for pair, margin, letter, votes in expected]
     counts = snapshot.manifest["counts"]
-    assert counts["pairs_left_out"] == {"no_vote": 0, "too_few_votes": 0, "all_both_bad": 1, "tie": 1}
+    assert counts["pairs_left_out"] == {
+        "no_vote": 0,
+        "too_few_votes": 0,
+        "all_both_bad": 1,
+        "tie": 1,
+        "dropped": 0,
+        "replaced": 0,
+        "waiting": 0,
+    }
     assert (counts["preferences"], counts["judgments"], counts["responses"]) == (3, 9, 10)
     assert (counts["votes"], counts["both_bad_votes"], counts["pairs_judged"]) == (9, 2, 5)
 
