@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from annotation import access, strict_json
 from annotation.actions import events
-from annotation.actions.arms import add_arm
+from annotation.actions.arms import add_arm, holds_imported
 from annotation.actions.enrolment import enrol, set_state
 from annotation.actions.prompts import check_category, clean_messages
 from annotation.actions.studies import add_guideline, refuse_raters
@@ -395,6 +395,8 @@ class ArmForm(forms.ModelForm):
             self.add_error(
                 lacking, "An arm that generates names a backend and a model; an imported one neither."
             )
+        if backend and self.instance.pk and holds_imported(self.instance):
+            self.add_error("backend", "This arm holds imported responses. Add another arm to generate.")
         return cleaned
 
     def clean_sampling(self) -> dict:

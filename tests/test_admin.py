@@ -218,6 +218,17 @@ def test_an_arm_that_has_generated_keeps_its_settings(alice):
     assert (arm.name, arm.model) == ("renamed", "echo")
 
 
+def test_an_arm_with_imported_responses_gets_no_backend(alice):
+    study = cast.a_study()
+    arm = cast.an_arm(study, "one", backend="", model="")
+    cast.a_response(cast.a_prompt(study), arm)
+    answer = alice.post(change(arm), arm_fields(study))
+    assert "This arm holds imported responses." in answer.content.decode()
+    assert alice.post(change(arm), arm_fields(study, name="two", backend="", model="")).status_code == 302
+    arm.refresh_from_db()
+    assert (arm.name, arm.backend, arm.model) == ("two", "", "")
+
+
 def test_what_is_in_use_is_not_deleted(alice):
     prompt = cast.a_rateable_study(1).prompts.get()
     address = reverse("admin:annotation_prompt_delete", args=[prompt.pk])

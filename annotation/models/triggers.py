@@ -19,6 +19,11 @@ WITHIN_OVERLAP = (
 PAIR_NOT_OPEN = "(SELECT state FROM annotation_pair WHERE id = NEW.pair_id) <> 'open'"
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
+BACKEND_FOR_IMPORTED = (
+    "OLD.backend = '' AND NEW.backend <> '' AND EXISTS "
+    "(SELECT 1 FROM annotation_response WHERE arm_id = OLD.id AND finish_reason = 'imported')"
+)
+
 
 def _arm_changed(differs: str) -> str:
     changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*SETTINGS, "frozen_at"))
@@ -49,6 +54,7 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
+        ("arm_of_imported_responses_generates_none", "annotation_arm", "UPDATE", BACKEND_FOR_IMPORTED),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
 

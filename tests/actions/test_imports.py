@@ -21,7 +21,7 @@ from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJ
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
 from annotation.stats.ratings import Ratings
-from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, bob, person
+from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, an_arm, bob, person
 
 pytestmark = pytest.mark.django_db
 
@@ -621,6 +621,13 @@ def test_a_file_may_bring_prompts_alone(tmp_path):
     call_command("import_responses", "kites", jsonl(tmp_path, *rows))
     assert study.prompts.count() == 3
     assert not study.responses.exists() and not study.arms.exists()
+
+
+def test_an_arm_that_generates_takes_no_imported_response(tmp_path):
+    study = a_study()
+    an_arm(study, "one")
+    said = refusal("import_responses", study, jsonl(tmp_path, answer(arm="two"), answer(arm="one")))
+    assert "Line 2: Arm “one” generates its own responses. Import these under another name." in said
 
 
 def test_an_arm_without_a_response_is_still_a_bad_row(tmp_path):

@@ -219,6 +219,8 @@ class _ResponseLoader:
         if name not in self.arms:
             self.arms[name] = add_arm(self.study, name)
             result.new_arms += 1
+        if self.arms[name].generates:
+            raise BadRow(f"Arm “{name}” generates its own responses. Import these under another name.")
         return self.arms[name]
 
 
