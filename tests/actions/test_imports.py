@@ -192,6 +192,7 @@ BAD_RESPONSES = {
     "null response": (answer(response=None), "“response” is missing"),
     "bad sample": (answer(sample="1.5"), "“sample” is 1.5"),
     "huge sample": (answer(sample=10**9), "from 0 to 32767"),
+    "underscore": (answer(sample="1_0"), "“sample” is 1_0"),
     "no digit": (answer(sample="x"), "“sample” is x"),
     "category": (answer(harm_category="x"), "“x” is not a harm category"),
     "prompt text": (answer(key="there", prompt="Other?"), "“there” has another text"),
@@ -346,6 +347,10 @@ OPTIONS = {
     "unknown": (("--set", "arms=x"), "“arms” is not a field of this file"),
     "value": (("--value", "arm:x"), "not of the form FIELD:FROM=TO"),
     "twice": (("--column", "arm=x", "--set", "arm=y"), "cannot come from a column and be the same"),
+    "two columns": (("--column", "arm=x", "--column", "arm=y"), "“arm” is given twice: “x” and “y”"),
+    "two values": (("--set", "arm=x", "--set", "arm=y"), "“arm” is given twice: “x” and “y”"),
+    "unstorable": (("--set", "arm=\0"), "A NUL character"),
+    "half": (("--column", "arm=\ud800"), "⟦U+D800⟧”: Half of a character"),
     "absent": (("--column", "family=clan"), "No row of “rows.jsonl” has a column “clan”"),
     "researcher": (("--researcher", "nobody"), "There is no user “nobody”"),
     "rater": (("--researcher", "bob"), "“bob” is not a researcher"),
@@ -602,10 +607,10 @@ def test_a_terminal_is_told_columns_with_nothing_it_would_obey(tmp_path, capsys)
     assert "Columns not used: a⟦U+001B⟧[2J." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201)])
-def test_a_name_that_is_too_long_is_said(tmp_path, slug, title):
+@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201), ("slug", " ")])
+def test_a_name_that_is_too_long_or_empty_is_said(tmp_path, slug, title):
     said = refusal("import_responses", slug, jsonl(tmp_path, answer()), "--create", title)
-    assert "is the most" in said
+    assert "is the most" in said or "title is empty" in said
     assert not Study.objects.exists()
 
 

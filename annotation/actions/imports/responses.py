@@ -76,6 +76,8 @@ def import_into_new_study(
         validate_slug(slug)
     except ValidationError as error:
         raise DomainError(f"“{slug}” cannot name a study: use letters, digits, - and _ only.") from error
+    if not title.strip():
+        raise DomainError("The study's title is empty.")
     for name, field in ((slug, "slug"), (title, "title")):
         longest = Study._meta.get_field(field).max_length
         if len(name) > longest:
