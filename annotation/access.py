@@ -187,7 +187,8 @@ def study_for(user: User, slug: str) -> Study:
 
 def arm_in(study: Study, name: str) -> Arm:
     """The study's arm of that name. Raises NotFound."""
-    return _found(study.arms.filter(name=name).first(), f"This study has no arm “{name}”.")
+    known = study.arms.filter(name=text.storable(name))  # PostgreSQL does not even compare with a NUL
+    return _found(known.first(), f"This study has no arm “{name}”.")
 
 
 def dry_run_of(study: Study) -> Event | None:

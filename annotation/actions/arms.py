@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from annotation.models import Arm, Study
 from annotation.text import refuse_hidden
+from annotation.vocabulary import FinishReason
 
 
 @transaction.atomic
@@ -28,3 +29,8 @@ def freeze_arm(arm: Arm) -> bool:
         return False
     Arm.objects.filter(pk=arm.pk, frozen_at=None).update(frozen_at=timezone.now())
     return True
+
+
+def holds_imported(arm: Arm) -> bool:
+    """Whether the arm only takes imported responses, and has some."""
+    return not arm.generates and arm.responses.filter(finish_reason=FinishReason.IMPORTED).exists()

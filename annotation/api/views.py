@@ -38,7 +38,8 @@ class ForResearchers:
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """After the log-in, and before anything of the body is read."""
         super().initial(request, *args, **kwargs)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise TooLarge
 
     def study(self) -> Study:

@@ -23,7 +23,7 @@ def take_places(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0006_reviewing"),
+        ("annotation", "0007_imported_arms"),
     ]
 
     # SQLite rebuilds tables that triggers read, and refuses to while a trigger is there.

@@ -40,6 +40,10 @@ ANSWER_REPLACED = (
     "NEW.state IN ('open', 'held') AND EXISTS (SELECT 1 FROM annotation_response"
     " WHERE id IN (NEW.response_a_id, NEW.response_b_id) AND replaced_at IS NOT NULL)"
 )
+BACKEND_FOR_IMPORTED = (
+    "OLD.backend = '' AND NEW.backend <> '' AND EXISTS "
+    "(SELECT 1 FROM annotation_response WHERE arm_id = OLD.id AND finish_reason = 'imported')"
+)
 
 
 def _given_pair_changed(differs: str) -> str:
@@ -89,6 +93,7 @@ def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[s
         ),
         ("response_replaced_is_in_no_pair", "annotation_response", "UPDATE", IN_A_PAIR),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
+        ("arm_of_imported_responses_generates_none", "annotation_arm", "UPDATE", BACKEND_FOR_IMPORTED),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
 

@@ -118,7 +118,8 @@ def test_agreement_can_be_asked_of_one_arm(alice):
     study = a_varied_study(3)
     said = alice.get(address("agreement", study), {"arm": cast.ARMS[1]}).json()
     assert said["arm_name"] == cast.ARMS[1]
-    assert alice.get(address("agreement", study), {"arm": "nothing"}).status_code == 404
+    for name in ("nothing", "\0", cast.ARMS[0] + "\0"):
+        assert alice.get(address("agreement", study), {"arm": name}).status_code == 404
 
 
 def test_reports_of_an_empty_study_are_empty_and_not_an_error(alice):

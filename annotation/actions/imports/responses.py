@@ -77,6 +77,8 @@ def import_into_new_study(
         validate_slug(slug)
     except ValidationError as error:
         raise DomainError(f"“{slug}” cannot name a study: use letters, digits, - and _ only.") from error
+    if not title.strip():
+        raise DomainError("The study's title is empty.")
     for name, field in ((slug, "slug"), (title, "title")):
         longest = Study._meta.get_field(field).max_length
         if len(name) > longest:
@@ -222,6 +224,8 @@ class _ResponseLoader:
         if name not in self.arms:
             self.arms[name] = add_arm(self.study, name)
             result.new_arms += 1
+        if self.arms[name].generates:
+            raise BadRow(f"Arm “{name}” generates its own responses. Import these under another name.")
         return self.arms[name]
 
 
