@@ -1,5 +1,6 @@
 """Statistics as pure functions on arrays: no database, no web, no queue.
 
 Modules build on each other in this order:
-errors < estimate < bootstrap < intervals < preference, and ratings < profiles < agreement.
+errors < estimate < bootstrap < intervals < preference, and columns < ratings < profiles < scales < agreement,
+rater_pairs. `files` and `__main__` are the command line.
 """

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.stats.errors import BadInput
-from annotation.stats.estimate import Estimate
+from annotation.stats.estimate import Estimate, undefined
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Statistic = Callable[[Floats], Floats]
-"""Weights (replicates, rows) to values (replicates,), with NaN where a replicate has no value."""
+"""Weights (replicates, rows) to values (replicates, …), with NaN where a replicate has no value."""
 
 CELLS_AT_ONCE = 2_000_000
 """Numbers per block of replicates: 16 MB a block, so that memory does not grow with the replicates."""
@@ -49,14 +49,34 @@ def bootstrap_estimate(
     ``unit`` is the singular noun used in reasons ("item"); ``width`` is the widest array per replicate that
     ``statistic`` needs beyond the rows. The statistic must be defined on the units themselves.
     """
-    value = float(statistic(sizes[np.newaxis, :].astype(np.float64))[0])
-    if plan.bootstrap == 0:
-        return Estimate(value, None, None, n, "No interval: no bootstrap was asked for.")
-    if sizes.sum() < 2:
-        return Estimate(value, None, None, n, f"No interval: there is only one {unit} to resample.")
+
+    def column(weights: Floats) -> Floats:
+        return statistic(weights)[:, np.newaxis]
+
+    return joint_estimates(column, sizes, plan, n=n, unit=unit, width=width)[0]
+
+
+def joint_estimates(
+    statistics: Statistic, sizes: Ints, plan: Resampling, *, n: int, unit: str, width: int = 1
+) -> list[Estimate]:
+    """Several statistics of the same resamples: ``statistics`` gives (replicates, statistics).
+
+    One that is NaN on the units themselves is undefined, without a reason: the caller knows it.
+    """
+    values = statistics(sizes[np.newaxis, :].astype(np.float64))[0]
+    if plan.bootstrap == 0 or sizes.sum() < 2:
+        why = "no bootstrap was asked for" if plan.bootstrap == 0 else f"there is only one {unit} to resample"
+        return [_without_interval(value, n, f"No interval: {why}.") for value in values]
     blocks = resamples(sizes, plan.bootstrap, plan.seed, width)
-    draws = np.concatenate([statistic(weights) for weights in blocks])
-    return with_percentiles(value, draws, n, plan.level)
+    draws = np.concatenate([statistics(weights) for weights in blocks])
+    return [
+        undefined(n, "") if np.isnan(value) else with_percentiles(float(value), column, n, plan.level)
+        for value, column in zip(values, draws.T, strict=True)
+    ]
+
+
+def _without_interval(value: float, n: int, reason: str) -> Estimate:
+    return undefined(n, "") if np.isnan(value) else Estimate(float(value), None, None, n, reason)
 
 
 def with_percentiles(value: float, draws: Floats, n: int, level: float) -> Estimate:

@@ -1,0 +1,121 @@
+"""Check a number without the product: statistics of one's own CSV file, as one JSON object.
+
+    python -m annotation.stats agreement FILE.csv --level nominal|ordinal|interval
+
+Exit status 0; 2 where the file is refused, or where what was asked for does not exist (one rater, one
+label …): then a sentence on standard error says why.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+from annotation.stats.agreement import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha, raw_agreement
+from annotation.stats.bootstrap import Resampling
+from annotation.stats.errors import BadInput
+from annotation.stats.files import label_column, number_column, read_text, text_column
+from annotation.stats.rater_pairs import cohen_kappas
+from annotation.stats.ratings import DuplicateRating, Ratings
+from annotation.stats.scales import Level
+
+Answer = tuple[dict[str, Any], str]
+"""The JSON object, and why what was asked for does not exist, or ""."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = _options(arguments)
+    try:
+        answer, reason = options.command(options)
+    except BadInput as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+    print(json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=2))
+    if reason:
+        print(reason, file=sys.stderr)
+    return 2 if reason else 0
+
+
+def agreement(options: argparse.Namespace) -> Answer:
+    """Every coefficient of the file's ratings, each with its interval or the reason why there is none."""
+    ratings = _ratings(options, options.level)
+    level: Level = options.level
+    plan = {"bootstrap": options.bootstrap, "seed": options.seed}
+    cohen = cohen_kappas(ratings, ("none", "linear", "quadratic"), level, Resampling(**plan))
+    alpha = krippendorff_alpha(ratings, level, **plan)
+    answer = {
+        "items": len(ratings.items),
+        "raters": len(ratings.raters),
+        "judgments": len(ratings),
+        "raw_agreement": asdict(raw_agreement(ratings, **plan)),
+        "krippendorff_alpha": asdict(alpha),
+        "cohen_kappa": asdict(cohen[0]),
+        "fleiss_kappa": asdict(fleiss_kappa(ratings, **plan)),
+        "gwet_ac1": asdict(gwet_ac1(ratings, **plan)),
+        "gwet_ac2": asdict(gwet_ac2(ratings, level, **plan)),
+        "weighted_kappa": {"linear": asdict(cohen[1]), "quadratic": asdict(cohen[2])},
+    }
+    return answer, "" if alpha.value is not None else alpha.reason
+
+
+def _ratings(options: argparse.Namespace, level: str) -> Ratings:
+    columns = read_text(options.file, ("item_id", "rater_id", "label"))
+    values = label_column if level == "nominal" else number_column
+    try:
+        return Ratings.from_columns(
+            text_column(columns["item_id"]),
+            text_column(columns["rater_id"]),
+            values(options.file, columns["label"]),
+            repeats=options.repeats,
+        )
+    except DuplicateRating as refusal:
+        raise BadInput(f"{options.file}: {refusal} Or say --repeats first, or --repeats all.") from None
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m annotation.stats", description=_first_line())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_agreement(commands)
+    return parser.parse_args(arguments)
+
+
+def _first_line() -> str:
+    return (__doc__ or "").splitlines()[0]
+
+
+def _add_agreement(commands: Any) -> None:
+    command = commands.add_parser("agreement", help="how far raters agree (item_id, rater_id, label)")
+    command.set_defaults(command=agreement)
+    command.add_argument("file", type=Path)
+    command.add_argument("--level", choices=get_args(Level), required=True, help="scale of the labels")
+    _add_repeats(command)
+    _add_resampling(command)
+
+
+def _add_repeats(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--repeats",
+        choices=("first", "all"),
+        default="refuse",
+        help="where a rater judged an item again: keep the first row, or all as ratings of their own",
+    )
+
+
+def _add_resampling(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--bootstrap", type=_whole_number, default=1000, help="replicates; 0 for no intervals"
+    )
+    command.add_argument("--seed", type=_whole_number, default=0)
+
+
+def _whole_number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"it must be a whole number of 0 or more, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
