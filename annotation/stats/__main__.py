@@ -1,6 +1,7 @@
 """Check a number without the product: statistics of one's own CSV file, as one JSON object.
 
     python -m annotation.stats agreement FILE.csv --level nominal|ordinal|interval
+    python -m annotation.stats aggregate FILE.csv --method majority|weighted|dawid_skene|mace
 
 Exit status 0; 2 where the file is refused, or where what was asked for does not exist (one rater, one
 label …): then a sentence on standard error says why.
@@ -9,10 +10,20 @@ label …): then a sentence on standard error says why.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from annotation.stats.aggregation import (
+    Aggregate,
+    RaterQuality,
+    dawid_skene,
+    mace,
+    majority_vote,
+    weighted_vote,
+    why_no_model,
+)
 from annotation.stats.agreement import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha, raw_agreement
 from annotation.stats.bootstrap import Resampling
 from annotation.stats.errors import BadInput
@@ -61,6 +72,40 @@ def agreement(options: argparse.Namespace) -> Answer:
     return answer, "" if alpha.value is not None else alpha.reason
 
 
+def aggregate(options: argparse.Namespace) -> Answer:
+    """One label for each item, the probability of every label, and what each rater is worth."""
+    ratings = _ratings(options, "nominal")
+    if not len(ratings):
+        return {"labels": {}, "posteriors": {}, "raters": {}}, why_no_model(ratings)
+    found = _METHODS[options.method](ratings, options)
+    words = [str(category) for category in found.categories]
+    answer = {
+        "labels": dict(zip(found.items, (words[place] for place in found.chosen), strict=True)),
+        "posteriors": {
+            item: dict(zip(words, row, strict=True))
+            for item, row in zip(found.items, found.posteriors.tolist(), strict=True)
+        },
+        "raters": {rater.rater: _rater(rater, words) for rater in found.raters},
+    }
+    return answer, ""
+
+
+def _rater(rater: RaterQuality, words: list[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {"judgments": rater.judgments, "quality": rater.quality}
+    if rater.confusion is not None:
+        tables = zip(words, rater.confusion.tolist(), strict=True)
+        row["confusion"] = {true: dict(zip(words, given, strict=True)) for true, given in tables}
+    return row
+
+
+_METHODS: dict[str, Callable[[Ratings, argparse.Namespace], Aggregate]] = {
+    "majority": lambda ratings, options: majority_vote(ratings),
+    "weighted": lambda ratings, options: weighted_vote(ratings),
+    "dawid_skene": lambda ratings, options: dawid_skene(ratings),
+    "mace": lambda ratings, options: mace(ratings, seed=options.seed),
+}
+
+
 def _ratings(options: argparse.Namespace, level: str) -> Ratings:
     columns = read_text(options.file, ("item_id", "rater_id", "label"))
     values = label_column if level == "nominal" else number_column
@@ -79,6 +124,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m annotation.stats", description=_first_line())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_agreement(commands)
+    _add_aggregate(commands)
     return parser.parse_args(arguments)
 
 
@@ -93,6 +139,15 @@ def _add_agreement(commands: Any) -> None:
     command.add_argument("--level", choices=get_args(Level), required=True, help="scale of the labels")
     _add_repeats(command)
     _add_resampling(command)
+
+
+def _add_aggregate(commands: Any) -> None:
+    command = commands.add_parser("aggregate", help="one label for each item (item_id, rater_id, label)")
+    command.set_defaults(command=aggregate)
+    command.add_argument("file", type=Path)
+    command.add_argument("--method", choices=list(_METHODS), required=True)
+    command.add_argument("--seed", type=_whole_number, default=0, help="of MACE's random starts")
+    _add_repeats(command)
 
 
 def _add_repeats(command: argparse.ArgumentParser) -> None:

@@ -103,7 +103,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-@pytest.mark.parametrize("command", [["agreement", "--level", "nominal"]])
+@pytest.mark.parametrize(
+    "command", [["agreement", "--level", "nominal"], ["aggregate", "--method", "dawid_skene"]]
+)
 def test_a_bad_file_is_refused_in_a_sentence(capsys, file, command, case):
     content, words = BAD[case]
     status, answer, said = run(capsys, command[0], file(content), *command[1:])
@@ -162,3 +164,47 @@ def test_newlines_quotes_and_a_byte_order_mark_are_read(capsys, file):
     _, answer, _ = run(capsys, "agreement", path, "--level", "ordinal", "--bootstrap", 0)
     assert (answer["items"], answer["judgments"]) == (2, 4)
     assert answer["raw_agreement"]["value"] == 0.5
+
+
+METHODS = ["majority", "weighted", "dawid_skene", "mace"]
+PANEL = HEADER + "1,a,x\n1,b,x\n1,c,y\n2,a,y\n2,b,y\n2,c,y\n3,a,x\n3,b,x\n3,c,x\n4,a,y\n4,b,y\n4,c,x\n"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_aggregate_has_exactly_its_keys(capsys, file, method):
+    status, answer, _ = run(capsys, "aggregate", file(PANEL), "--method", method)
+    assert status == 0 and list(answer) == ["labels", "posteriors", "raters"]
+    assert answer["labels"] == {"1": "x", "2": "y", "3": "x", "4": "y"}
+    assert all(
+        list(row) == ["x", "y"] and sum(row.values()) == pytest.approx(1)
+        for row in answer["posteriors"].values()
+    )
+    assert list(answer["raters"]) == ["a", "b", "c"]
+    assert answer["raters"]["a"]["quality"] > answer["raters"]["c"]["quality"]
+    assert {rater["judgments"] for rater in answer["raters"].values()} == {4}
+
+
+def test_the_anaesthetists_get_their_published_labels(capsys, shared_data):
+    path = shared_data.folder / "dawid_skene_1979/anaesthetists_long.csv"
+    status, answer, said = run(capsys, "aggregate", path, "--method", "dawid_skene")
+    assert (status, answer) == (2, None) and "--repeats" in said
+    _, answer, _ = run(capsys, "aggregate", path, "--method", "dawid_skene", "--repeats", "all")
+    reference = shared_data.json("dawid_skene_1979/reference.json")["anaesthetists"]["dawid_skene_em"]
+    for item, row in reference["posteriors"].items():
+        assert list(answer["posteriors"][item].values()) == pytest.approx(row, abs=1e-4)
+        assert answer["labels"][item] == "1234"[row.index(max(row))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("", "no judgments"),
+        ("1,a,x\n2,a,y\n", "only one rater"),
+        ("1,a,x\n1,b,x\n", "Every rating is the same"),
+        ("1,a,x\n2,b,y\n", "No item has labels of two raters"),
+    ],
+)
+@pytest.mark.parametrize("method", ["weighted", "dawid_skene", "mace"])
+def test_raters_that_cannot_be_told_apart_are_not_modelled(capsys, file, method, rows, why):
+    status, _, said = run(capsys, "aggregate", file(HEADER + rows), "--method", method)
+    assert status == 2 and why in said
