@@ -1,6 +1,7 @@
 """Check a number without the product: statistics of one's own CSV file, as one JSON object.
 
     python -m annotation.stats agreement FILE.csv --level nominal|ordinal|interval
+    python -m annotation.stats preference FILE.csv
     python -m annotation.stats aggregate FILE.csv --method majority|weighted|dawid_skene|mace
 
 Exit status 0; 2 where the file is refused, or where what was asked for does not exist (one rater, one
@@ -10,10 +11,13 @@ label …): then a sentence on standard error says why.
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
 
 from annotation.stats.aggregation import (
     Aggregate,
@@ -26,11 +30,21 @@ from annotation.stats.aggregation import (
 )
 from annotation.stats.agreement import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha, raw_agreement
 from annotation.stats.bootstrap import Resampling
+from annotation.stats.columns import Codes, Column
 from annotation.stats.errors import BadInput
-from annotation.stats.files import label_column, number_column, read_text, text_column
+from annotation.stats.files import (
+    codes_within,
+    label_column,
+    number_column,
+    read_text,
+    shortened,
+    text_column,
+)
+from annotation.stats.preference import win_rate
 from annotation.stats.rater_pairs import cohen_kappas
 from annotation.stats.ratings import DuplicateRating, Ratings
 from annotation.stats.scales import Level
+from annotation.stats.strengths import Comparisons, strengths
 
 Answer = tuple[dict[str, Any], str]
 """The JSON object, and why what was asked for does not exist, or ""."""
@@ -70,6 +84,80 @@ def agreement(options: argparse.Namespace) -> Answer:
         "weighted_kappa": {"linear": asdict(cohen[1]), "quadratic": asdict(cohen[2])},
     }
     return answer, "" if alpha.value is not None else alpha.reason
+
+
+def preference(options: argparse.Namespace) -> Answer:
+    """Strengths of the arms, ties by Davidson, and the win rates of every two that met."""
+    meetings = _meetings(options)
+    plan = {"bootstrap": options.bootstrap, "seed": options.seed}
+    fitted = strengths(meetings, **plan)
+    answer: dict[str, Any] = {
+        "arms": [
+            {"name": row.arm, "strength": row.share.value, "low": row.share.low, "high": row.share.high}
+            for row in fitted.arms
+        ],
+        "win_rates": list(_win_rates(meetings, plan)),
+    }
+    why = fitted.reason or next((row.share.reason for row in fitted.arms if row.share.reason), "")
+    return {**answer, "reason": why} if why else answer, fitted.reason
+
+
+def _meetings(options: argparse.Namespace) -> Comparisons:
+    names = ("item_id", "rater_id", "arm_a", "arm_b", "outcome")
+    columns = read_text(options.file, names, may_be_empty=("rater_id",))
+    places = codes_within(options.file, "outcome", columns["outcome"], ("a", "tie", "b"))
+    items, raters = (text_column(columns[name]) for name in ("item_id", "rater_id"))
+    arms = text_column(pa.concat_arrays([columns["arm_a"], columns["arm_b"]]))
+    first, second = arms.codes[: len(places)], arms.codes[len(places) :]
+    kept = _without_repeats(options, items, raters, first, second, len(arms.labels))
+    words = arms.labels
+    try:
+        return Comparisons.from_rows(
+            words[first[kept]], words[second[kept]], 1 - places[kept] / 2, items.codes[kept]
+        )
+    except BadInput as refusal:
+        raise BadInput(f"{options.file}: {refusal}") from None
+
+
+def _without_repeats(
+    options: argparse.Namespace, items: Column, raters: Column, first: Codes, second: Codes, arms: int
+) -> Codes:
+    """Places of the rows that count; a rater without a name never repeats."""
+    key = items.codes * max(1, len(raters.labels)) + raters.codes
+    key = (key * arms + np.minimum(first, second)) * arms + np.maximum(first, second)
+    _, earliest = np.unique(key, return_index=True)
+    again = np.ones(len(key), dtype=np.bool_)
+    again[earliest] = False
+    again &= raters.labels[raters.codes] != "" if len(raters.labels) else False
+    if not again.any() or options.repeats == "all":
+        return np.arange(len(key))
+    if options.repeats == "first":
+        return np.flatnonzero(~again)
+    row = int(np.argmax(again))
+    rater, item = raters.labels[raters.codes[row]], items.labels[items.codes[row]]
+    raise BadInput(
+        f"{options.file}: rater {shortened(rater)} judged item {shortened(item)} more than once on the same "
+        f"arms ({int(again.sum())} repeated rows in all). Say --repeats first, or --repeats all."
+    )
+
+
+def _win_rates(meetings: Comparisons, plan: dict[str, int]) -> Iterator[dict[str, Any]]:
+    low = np.minimum(meetings.first, meetings.second)
+    high = np.maximum(meetings.first, meetings.second)
+    outcomes = np.where(meetings.first > meetings.second, 1 - meetings.outcomes, meetings.outcomes)
+    for a, b in sorted(set(zip(low.tolist(), high.tolist(), strict=True))):
+        rows = (low == a) & (high == b)
+        found = win_rate(outcomes[rows], meetings.clusters[rows], **plan)
+        yield {
+            "arm_a": str(meetings.arms[a]),
+            "arm_b": str(meetings.arms[b]),
+            "wins": found.wins,
+            "ties": found.ties,
+            "losses": found.losses,
+            "rate": found.rate.value,
+            "low": found.rate.low,
+            "high": found.rate.high,
+        }
 
 
 def aggregate(options: argparse.Namespace) -> Answer:
@@ -124,6 +212,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m annotation.stats", description=_first_line())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_agreement(commands)
+    _add_preference(commands)
     _add_aggregate(commands)
     return parser.parse_args(arguments)
 
@@ -137,6 +226,16 @@ def _add_agreement(commands: Any) -> None:
     command.set_defaults(command=agreement)
     command.add_argument("file", type=Path)
     command.add_argument("--level", choices=get_args(Level), required=True, help="scale of the labels")
+    _add_repeats(command)
+    _add_resampling(command)
+
+
+def _add_preference(commands: Any) -> None:
+    command = commands.add_parser(
+        "preference", help="which arm is better (item_id, rater_id, arm_a, arm_b, outcome: a, b or tie)"
+    )
+    command.set_defaults(command=preference)
+    command.add_argument("file", type=Path)
     _add_repeats(command)
     _add_resampling(command)
 

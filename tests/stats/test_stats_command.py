@@ -1,6 +1,7 @@
 """The command line: exact keys, the reference values, and a sentence instead of a traceback."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -208,3 +209,102 @@ def test_the_anaesthetists_get_their_published_labels(capsys, shared_data):
 def test_raters_that_cannot_be_told_apart_are_not_modelled(capsys, file, method, rows, why):
     status, _, said = run(capsys, "aggregate", file(HEADER + rows), "--method", method)
     assert status == 2 and why in said
+
+
+MEETINGS = "item_id,rater_id,arm_a,arm_b,outcome\n"
+SOME = MEETINGS + "".join(
+    f"{i},{'r1' if i % 2 else ''},{a},{b},{won}\n"
+    for i, (a, b, won) in enumerate(
+        [
+            ("x", "y", "a"),
+            ("y", "x", "a"),
+            ("x", "y", "tie"),
+            ("x", "y", "a"),
+            ("y", "z", "a"),
+            ("z", "x", "b"),
+        ]
+        * 8
+        + [("z", "y", "a"), ("z", "x", "a")] * 3
+    )
+)
+
+
+def test_preference_has_exactly_its_keys_and_counts_on_the_first_named_side(capsys, file):
+    status, answer, _ = run(capsys, "preference", file(SOME), "--bootstrap", 200)
+    assert status == 0 and list(answer) == ["arms", "win_rates"]
+    assert [list(arm) for arm in answer["arms"]] == [["name", "strength", "low", "high"]] * 3
+    assert [arm["name"] for arm in answer["arms"]] == ["x", "y", "z"]
+    assert sum(arm["strength"] for arm in answer["arms"]) == pytest.approx(1)
+    first = answer["win_rates"][0]
+    assert list(first) == ["arm_a", "arm_b", "wins", "ties", "losses", "rate", "low", "high"]
+    assert (first["arm_a"], first["arm_b"], first["wins"], first["ties"], first["losses"]) == (
+        "x",
+        "y",
+        16,
+        8,
+        8,
+    )
+    assert first["rate"] == pytest.approx(20 / 32) and first["low"] < first["rate"] < first["high"]
+    assert len(answer["win_rates"]) == 3
+
+
+def test_a_tournament_gives_the_reference_strengths(capsys, shared_data, file):
+    pairs = {row["item_id"]: row["cmp_key"].split("_") for row in shared_data.rows("pandalm/items.csv")}
+    words = {"1": "a", "2": "b", "tie": "tie"}
+    votes = shared_data.rows("pandalm/judgments_long.csv")
+    rows = [
+        f"{v['item_id']},{v['rater_id']},{','.join(pairs[v['item_id']])},{words[v['label']]}\n" for v in votes
+    ]
+    _, answer, _ = run(capsys, "preference", file(MEETINGS + "".join(rows)))
+    known = shared_data.json("pandalm/reference.json")["tournament_all_votes"]["davidson1970"]["coef"]
+    by_name = {arm["name"]: arm["strength"] for arm in answer["arms"]}
+    ratios = {name: math.log(by_name[name] / by_name["bloom-7b"]) for name in known}
+    assert ratios == pytest.approx(known, abs=1e-6)
+    assert all(arm["low"] < arm["strength"] < arm["high"] for arm in answer["arms"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ("", "no comparisons"),
+        ("1,r,x,y,tie\n2,r,x,y,tie\n", "is a tie"),
+        ("1,r,x,y,a\n2,r,y,x,a\n3,r,u,v,a\n4,r,v,u,a\n", "never met"),
+        ("1,r,x,y,a\n2,r,x,y,a\n", "never lost"),
+    ],
+)
+def test_strengths_that_do_not_exist_are_null_with_a_reason_and_status_2(capsys, file, rows, why):
+    status, answer, said = run(capsys, "preference", file(MEETINGS + rows))
+    assert status == 2 and why in said and why in answer["reason"]
+    assert all(arm["strength"] is None for arm in answer["arms"])
+    assert all(row["rate"] is not None for row in answer["win_rates"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("1,r,x,y,win\n", 'outcome is a, tie or b, not "win"'),
+        ("1,r,x,x,a\n", "with itself"),
+        ("1,r,x,y,\n", "no outcome"),
+        ("1,r,,y,a\n", "no arm_a"),
+        ("1,r,x,y,a\n1,r,y,x,a\n", "rater r judged item 1 more than once"),
+    ],
+)
+def test_rows_of_a_preference_file_without_meaning_are_refused(capsys, file, rows, words):
+    status, answer, said = run(capsys, "preference", file(MEETINGS + rows))
+    assert (status, answer) == (2, None) and words in said and "rows.csv" in said
+
+
+def test_more_arms_than_are_compared_are_refused(capsys, file):
+    rows = "".join(f"{i},r,arm{i},arm{i + 1},a\n" for i in range(80))
+    status, _, said = run(capsys, "preference", file(MEETINGS + rows))
+    assert status == 2 and "arms" in said
+
+
+@pytest.mark.parametrize(("repeats", "judged"), [("first", 3), ("all", 4)])
+def test_repeated_comparisons_are_kept_as_told_and_nameless_raters_never_repeat(
+    capsys, file, repeats, judged
+):
+    path = file(MEETINGS + "1,r,x,y,a\n1,r,y,x,a\n1,,x,y,b\n1,,x,y,b\n")
+    _, answer, _ = run(capsys, "preference", path, "--repeats", repeats)
+    row = answer["win_rates"][0]
+    assert row["wins"] + row["ties"] + row["losses"] == judged
