@@ -2,5 +2,6 @@
 
 Modules build on each other in this order:
 errors < estimate < bootstrap < intervals < preference, and columns < ratings < profiles < scales < agreement,
-rater_pairs, and ratings < aggregation. `files` and `__main__` are the command line.
+rater_pairs, and ratings < aggregation. `paired`, `sequential` and
+`planning` stand on intervals, `strengths` on profiles, `biases` on preference and ratings. `files` and `__main__` are the command line.
 """
