@@ -10,6 +10,7 @@ label …): then a sentence on standard error says why.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -58,7 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
     except BadInput as refusal:
         print(refusal, file=sys.stderr)
         return 2
-    print(json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=2))
+    try:
+        print(json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=2), flush=True)
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if reason:
         print(reason, file=sys.stderr)
     return 2 if reason else 0

@@ -26,6 +26,9 @@ CELLS_AT_ONCE = 2_000_000
 UNDEFINED_SHARE_ALLOWED = 0.05
 """With more undefined replicates than this, the percentiles would describe a different population."""
 
+BIAS_ALLOWED = 0.25
+"""Bias below a quarter of the standard error does no harm (Efron and Tibshirani, section 10.3)."""
+
 
 @dataclass(frozen=True)
 class Resampling:
@@ -57,11 +60,20 @@ def bootstrap_estimate(
 
 
 def joint_estimates(
-    statistics: Statistic, sizes: Ints, plan: Resampling, *, n: int, unit: str, width: int = 1
+    statistics: Statistic,
+    sizes: Ints,
+    plan: Resampling,
+    *,
+    n: int,
+    unit: str,
+    width: int = 1,
+    if_biased: str = "",
 ) -> list[Estimate]:
     """Several statistics of the same resamples: ``statistics`` gives (replicates, statistics).
 
-    One that is NaN on the units themselves is undefined, without a reason: the caller knows it.
+    One that is NaN on the units themselves is undefined, without a reason: the caller knows it. ``if_biased``
+    is the reason why one has no interval whose resamples lie more than BIAS_ALLOWED of their spread off its
+    value; without it nothing is looked at.
     """
     values = statistics(sizes[np.newaxis, :].astype(np.float64))[0]
     if plan.bootstrap == 0 or sizes.sum() < 2:
@@ -70,7 +82,9 @@ def joint_estimates(
     blocks = resamples(sizes, plan.bootstrap, plan.seed, width)
     draws = np.concatenate([statistics(weights) for weights in blocks])
     return [
-        undefined(n, "") if np.isnan(value) else with_percentiles(float(value), column, n, plan.level)
+        undefined(n, "")
+        if np.isnan(value)
+        else with_percentiles(float(value), column, n, plan.level, if_biased)
         for value, column in zip(values, draws.T, strict=True)
     ]
 
@@ -79,7 +93,7 @@ def _without_interval(value: float, n: int, reason: str) -> Estimate:
     return undefined(n, "") if np.isnan(value) else Estimate(float(value), None, None, n, reason)
 
 
-def with_percentiles(value: float, draws: Floats, n: int, level: float) -> Estimate:
+def with_percentiles(value: float, draws: Floats, n: int, level: float, if_biased: str = "") -> Estimate:
     """Put the percentile interval of the defined draws around the value, or say why there is none."""
     defined = draws[~np.isnan(draws)]
     lost = len(draws) - len(defined)
@@ -91,6 +105,8 @@ def with_percentiles(value: float, draws: Floats, n: int, level: float) -> Estim
     if np.ptp(defined) <= 1e-12 * max(1.0, abs(value)):
         reason = "No interval: every resample gives the same value, so resampling cannot show how sure it is."
         return Estimate(value, None, None, n, reason)
+    if if_biased and abs(defined.mean() - value) > BIAS_ALLOWED * defined.std():
+        return Estimate(value, None, None, n, if_biased)
     return Estimate(value, low, high, n)
 
 

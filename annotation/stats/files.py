@@ -1,5 +1,6 @@
 """Columns of a CSV file, for the command line: read whole, checked, and refused in a sentence."""
 
+import csv as csv_of_python
 import math
 from pathlib import Path
 
@@ -90,7 +91,6 @@ def _number(path: Path, label: str) -> float:
 
 def _table(path: Path, names: tuple[str, ...]) -> pa.Table:
     try:
-        path.open("rb").close()  # its refusals are clearer than Arrow's
         found = _header(path)
         _refuse_header(path, found, names)
         return csv.read_csv(
@@ -105,26 +105,29 @@ def _table(path: Path, names: tuple[str, ...]) -> pa.Table:
         )
     except OSError as failure:
         raise BadInput(f"{path} cannot be read: {failure.strerror or failure}.") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not UTF-8 text. Save it as UTF-8 and try again.") from None
+    except csv_of_python.Error as failure:
+        raise BadInput(f"{path} is not a table in CSV: {failure}.") from None
     except pa.ArrowInvalid as failure:
         raise BadInput(_unreadable(path, str(failure))) from None
 
 
 def _header(path: Path) -> list[str]:
-    """The names in the first record, which `csv.open_csv` would hide if the file held nothing else."""
-    options = csv.ParseOptions(newlines_in_values=True)
-    with csv.open_csv(path, csv.ReadOptions(block_size=BLOCK), options) as reader:
-        return list(reader.schema.names)
+    """The names in the first record; Arrow would read a whole block, and guess at types, to tell them."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv_of_python.reader(file), [])
 
 
 def _unreadable(path: Path, failure: str) -> str:
-    if "Empty CSV" in failure:
-        return f"{path} is empty: there is not even a header."
     if "UTF8" in failure:
         return f"{path} is not UTF-8 text. Save it as UTF-8 and try again."
     return f"{path} is not a table in CSV: {shortened(failure.splitlines()[0])}"
 
 
 def _refuse_header(path: Path, found: list[str], names: tuple[str, ...]) -> None:
+    if not found:
+        raise BadInput(f"{path} is empty: there is not even a header.")
     missing = [name for name in names if name not in found]
     if missing:
         raise BadInput(

@@ -23,6 +23,10 @@ from annotation.stats.scales import Level, Weighting, check_level, distances, wh
 MOST_COMPARISONS = 10_000_000
 MOST_CELLS = 4_000_000
 NO_ORDER = "Weights need an ordered scale, and nominal labels have none."
+FEW_COMMON_ITEMS = (
+    "No interval: two raters share so few items that the mean of their kappas is biased by more than "
+    "resampling can ignore. Fleiss' kappa and alpha pool all raters and are not."
+)
 NO_KAPPA = "Wherever two raters judged the same items, their answers do not vary: kappa does not exist."
 
 
@@ -48,7 +52,8 @@ def cohen_kappa(
 
     1 - observed / expected disagreement within each pair, weighed by `scales.distances`. n counts the items
     with two ratings, which the interval resamples. A pair has no kappa where both gave all their common items
-    the same one label; there is no mean where no pair has one.
+    the same one label; there is no mean where no pair has one. The mean of many kappas on few items each is
+    biased towards 0, and where resampling shows it there is no interval.
     """
     return cohen_kappas(ratings, (weighting,), level, Resampling(bootstrap, seed, confidence))[0]
 
@@ -71,7 +76,15 @@ def cohen_kappas(
     def means(weights: Floats) -> Floats:
         return np.column_stack([_mean_of_defined(kappas) for kappas in pairs.kappas(weights, measures)])
 
-    found = joint_estimates(means, pairs.cells.sizes, plan, n=items, unit="item", width=pairs.width)
+    found = joint_estimates(
+        means,
+        pairs.cells.sizes,
+        plan,
+        n=items,
+        unit="item",
+        width=pairs.width,
+        if_biased=FEW_COMMON_ITEMS if len(pairs.keys) > 1 else "",
+    )
     by_weighting = dict(zip(weighed, found, strict=True))
     estimates = [by_weighting.get(weighting, undefined(items, NO_ORDER)) for weighting in weightings]
     return [e if e.value is not None or e.reason else undefined(items, NO_KAPPA) for e in estimates]
@@ -128,6 +141,9 @@ class _Pairs:
     first: Ints
     second: Ints
     categories: int
+    to_pair: Any
+    to_first: Any
+    to_second: Any
 
     @classmethod
     def of(cls, ratings: Ratings) -> "_Pairs":
@@ -140,7 +156,9 @@ class _Pairs:
         rest, b = np.divmod(cells.labels, q)
         pair, a = np.divmod(rest, q)
         table = profiles_of(Column.of(items).codes, cells.codes, cells.labels)
-        return cls(table, pairs.labels, pair, a, b, q)
+        n = len(pairs.labels)
+        adding = (_adding(pair, n), _adding(pair * q + a, n * q), _adding(pair * q + b, n * q))
+        return cls(table, pairs.labels, pair, a, b, q, *adding)
 
     @property
     def width(self) -> int:
@@ -149,29 +167,27 @@ class _Pairs:
     def shared(self) -> Floats:
         """How many judgments of the same item each pair has."""
         counts = self.cells.margins(self.cells.sizes[np.newaxis, :].astype(np.float64))
-        return self._summed(counts, self.pair, len(self.keys))[0]
+        return np.asarray(counts @ self.to_pair)[0]
 
     def kappas(self, weights: Floats, measures: list[Floats]) -> list[Floats]:
         """For each measure of distance, kappa (replicates, pairs); NaN where it does not exist."""
         counts = self.cells.margins(weights)
-        n = self._summed(counts, self.pair, len(self.keys))
         shape = (len(weights), len(self.keys), self.categories)
-        q = self.categories
-        first = self._summed(counts, self.pair * q + self.first, shape[1] * q).reshape(shape)
-        second = self._summed(counts, self.pair * q + self.second, shape[1] * q).reshape(shape)
+        first = np.asarray(counts @ self.to_first).reshape(shape)
+        second = np.asarray(counts @ self.to_second).reshape(shape)
+        n = first.sum(axis=2)
         found = []
         for apart in measures:
-            observed = self._summed(counts * apart[self.first, self.second], self.pair, shape[1]) * n
+            observed = np.asarray((counts * apart[self.first, self.second]) @ self.to_pair) * n
             expected = ((first @ apart) * second).sum(axis=2)
             found.append(1 - _ratio(observed, expected))
         return found
 
-    def _summed(self, counts: Floats, places: Ints, size: int) -> Floats:
-        """Sum the cells' counts (replicates, cells) into their places (replicates, size)."""
-        adding = sparse.csr_array(
-            (np.ones(len(places)), (np.arange(len(places)), places)), shape=(len(places), size)
-        )
-        return np.asarray(counts @ adding)
+
+def _adding(places: Ints, size: int) -> Any:
+    """What sums the cells' counts (replicates, cells) into their places (replicates, size)."""
+    entries = (np.ones(len(places)), (np.arange(len(places)), places))
+    return sparse.csr_array(entries, shape=(len(places), size))
 
 
 def _comparisons(ratings: Ratings) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:

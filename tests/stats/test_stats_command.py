@@ -308,3 +308,12 @@ def test_repeated_comparisons_are_kept_as_told_and_nameless_raters_never_repeat(
     _, answer, _ = run(capsys, "preference", path, "--repeats", repeats)
     row = answer["win_rates"][0]
     assert row["wins"] + row["ties"] + row["losses"] == judged
+
+
+def test_a_reader_who_stops_reading_gets_no_traceback(file):
+    rows = "".join(f"{i},{r},{(i * r) % 3}\n" for i in range(4000) for r in (1, 2, 3))
+    command = (
+        f"{sys.executable} -m annotation.stats aggregate {file(HEADER + rows)} --method majority | head -c 9"
+    )
+    found = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True)
+    assert found.stdout and found.stderr == b""

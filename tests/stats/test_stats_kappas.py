@@ -252,3 +252,15 @@ def test_repeated_ratings_count_and_are_not_compared_with_themselves():
     assert (pair.rater_a, pair.rater_b, pair.kappa.n) == ("ann", "bo", 3)
     first = Ratings.from_rows(*rows, repeats="first")
     assert len(first) == 4 and cohen_kappa(first, bootstrap=0).value == 1
+
+
+def test_many_raters_with_few_common_items_have_no_interval_for_their_mean_kappa():
+    """The mean of kappas on nine items each lies below 0.49, where all raters together are."""
+    rng = np.random.default_rng(1)
+    truth = rng.integers(4, size=200)
+    raters = np.array([rng.permutation(12)[:3] for _ in range(200)])
+    said = np.where(rng.random((200, 3)) < 0.7, truth[:, None], rng.integers(4, size=(200, 3)))
+    ratings = Ratings.from_rows(np.repeat(np.arange(200), 3), raters.ravel(), said.ravel())
+    mean = cohen_kappa(ratings)
+    assert mean.value is not None and mean.low is None and "few items" in mean.reason
+    assert fleiss_kappa(ratings).low < 0.49 < fleiss_kappa(ratings).high
