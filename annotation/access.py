@@ -14,7 +14,19 @@ from django.db.models import QuerySet
 
 from annotation import text
 from annotation.errors import NotFound
-from annotation.models import Arm, Assignment, Enrolment, Event, Judgment, Run, Snapshot, Study, User
+from annotation.models import (
+    Arm,
+    Assignment,
+    Enrolment,
+    Event,
+    Judgment,
+    Prompt,
+    Response,
+    Run,
+    Snapshot,
+    Study,
+    User,
+)
 from annotation.vocabulary import Side
 
 Row = TypeVar("Row")
@@ -52,6 +64,45 @@ class BlindPair:
     lease_until: datetime
     judged: int
     pair_count: int
+
+
+@dataclass(frozen=True)
+class BlindText:
+    """All that a program which rates for a person is given about a pair: `BlindPair` as plain text.
+
+    `messages` are {"role", "content"}; `left` and `right` are the answers as they are to be shown.
+    """
+
+    token: UUID
+    study_slug: str
+    messages: list[dict[str, str]]
+    left: str
+    right: str
+    allow_tie: bool
+    harm_categories: list[str]
+    guideline: str
+    lease_until: datetime
+    judged: int
+    pair_count: int
+
+
+def blind_text(assignment: Assignment) -> BlindText:
+    """What the rater who holds `assignment` may see of it, as plain text."""
+    rater, study = assignment.enrolment, assignment.enrolment.study
+    messages = assignment.pair.prompt.messages
+    return BlindText(
+        token=assignment.token,
+        study_slug=study.slug,
+        messages=[{"role": message["role"], "content": message["content"]} for message in messages],
+        left=assignment.text_on(Side.LEFT),
+        right=assignment.text_on(Side.RIGHT),
+        allow_tie=study.allow_tie,
+        harm_categories=study.harm_categories,
+        guideline=assignment.guideline.body if assignment.guideline else "",
+        lease_until=assignment.lease_until,
+        judged=rater.judged,
+        pair_count=study.pair_count,
+    )
 
 
 def blind_pair(assignment: Assignment) -> BlindPair:
@@ -101,6 +152,13 @@ def assignment_for(user: User, token: UUID) -> Assignment:
     return _found(assignment, "This page is out of date: the pair is no longer yours under this address.")
 
 
+def held_by(user: User, token: UUID) -> Assignment:
+    """The rater's own hold on a pair with the pair's row, without any text. Raises NotFound."""
+    held = Assignment.objects.filter(enrolment__user=user, token=token).select_related("pair")
+    found = held.defer("note", "pair__shown_a", "pair__shown_b").first()
+    return _found(found, "The pair is no longer yours under this address.")
+
+
 def current_judgment(assignment: Assignment) -> Judgment | None:
     """The newest revision of what was answered under this hold, with its rows on the responses."""
     return assignment.judgments.prefetch_related("responses").order_by("-revision").first()
@@ -141,6 +199,18 @@ def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
     run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")
     return _found(run.first(), "This study has no such run.")
+
+
+def response_for(user: User, slug: str, pk: int) -> Response:
+    """A response of a study of this researcher's. Raises NotFound."""
+    found = Response.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.first(), "This study has no such response.")
+
+
+def prompt_for(user: User, slug: str, pk: int) -> Prompt:
+    """A prompt of a study of this researcher's. Raises NotFound."""
+    found = Prompt.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.first(), "This study has no such prompt.")
 
 
 def failed_snapshots_of(study: Study) -> QuerySet[Event]:

@@ -18,6 +18,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+from annotation.errors import DomainError
+
 LONGEST_MARKDOWN = 30_000
 """Characters. Longer text is shown as written, because the time that Markdown takes grows faster than it."""
 
@@ -39,6 +41,17 @@ LONGEST_RUN_SPELT_OUT = 8
 def storable(text: str) -> str:
     """The text without what a database cannot keep: NUL and lone surrogates become U+FFFD."""
     return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def spelt_out(text: str) -> str:
+    """The text with its hidden characters spelt out, for plain text such as on a terminal."""
+    return HIDDEN.sub(_spelt_out, UNSENDABLE.sub(_spelt_out, text))
+
+
+def refuse_hidden(what: str, name: str) -> None:
+    """Raises DomainError where a name holds hidden characters: it would look like another, or read turned."""
+    if found := HIDDEN.search(name):
+        raise DomainError(f"{what} holds hidden characters ({_spelt_out(found)}). Write it without them.")
 
 
 def to_html(text: str) -> SafeString:

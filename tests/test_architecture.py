@@ -13,14 +13,26 @@ ROOT = Path(__file__).resolve().parent.parent
 WIRING = {"settings", "urls", "celery", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors"},
-    {"answers", "text", "draws", "scan", "stats", "models_runtime"},
+    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"actions"},
     {"tasks"},
     {"rate", "desk", "api", "admin", "management"},
 ]
-TABLES = ["people", "study", "prompt", "arm", "claimed", "generation", "pair", "review", "gold", "enrolment"]
+TABLES = [
+    "people",
+    "study",
+    "prompt",
+    "model_settings",
+    "arm",
+    "claimed",
+    "generation",
+    "pair",
+    "review",
+    "gold",
+    "enrolment",
+]
 TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}

@@ -5,11 +5,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from annotation.models import Arm, Study
+from annotation.text import refuse_hidden
 
 
 @transaction.atomic
 def add_arm(study: Study, name: str, **settings) -> Arm:
     """The study's next arm in canonical order. Without `backend` it only takes imported responses."""
+    refuse_hidden("The name", name)
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # two new arms take turns for a position
     last = study.arms.aggregate(last=Max("position"))["last"]
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)

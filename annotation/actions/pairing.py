@@ -69,12 +69,14 @@ def _unknown(pairs: Sequence[Pair]) -> list[Pair]:
 
 def new_pair(study: Study, a: Response, b: Response) -> Pair:
     """An unsaved pair in canonical order, at its place in the study's shuffled order."""
+    position = draws.pair_position(study.seed, a.prompt.key, a.arm.name, b.arm.name, a.sample)
     return Pair(
         study=study,
         prompt=a.prompt,
         response_a=a,
         response_b=b,
-        position=draws.pair_position(study.seed, a.prompt.key, a.arm.name, b.arm.name, a.sample),
+        position=position,
+        place=position,
         overlap=study.overlap,
         open_slots=study.overlap,
     )
@@ -86,10 +88,13 @@ def _keep(study: Study, pairs: list[Pair], marks: list[Mark]) -> int:
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     new = _still_wanted(_unknown(pairs))
     _give_other_positions(study, new)
+    _mix(study, new)
     marking.hold_marked(new, marks)
     Pair.objects.bulk_create(new)
     marking.keep_marks(new, marks)
-    Study.objects.filter(pk=study.pk).update(pair_count=F("pair_count") + len(new))
+    if new:  # they may stand behind raters who are on their way: those look from the start again
+        counted = {"pair_count": F("pair_count") + len(new), "arrivals": F("arrivals") + 1}
+        Study.objects.filter(pk=study.pk).update(**counted)
     return len(new)
 
 
@@ -109,3 +114,11 @@ def _give_other_positions(study: Study, pairs: list[Pair]) -> None:
     for pair in pairs if taken else ():
         while pair.position in taken:
             pair.position = draws.draw(study.seed, "position", pair.position)
+
+
+def _mix(study: Study, pairs: list[Pair]) -> None:
+    """Places along which every rater meets a mix of intents and categories."""
+    strata = [(pair.prompt.intent, pair.prompt.harm_category) for pair in pairs]
+    places = draws.mixed(study.seed, strata, [pair.position for pair in pairs])
+    for pair, place in zip(pairs, places, strict=True):
+        pair.place = place

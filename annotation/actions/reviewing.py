@@ -75,6 +75,8 @@ def decide(study: Study, pairs: Iterable[int], decision: str, actor: User | None
             case ReviewDecision.DROP:
                 decided.pairs = [pair.pk for pair in waiting]
                 _leave(study, decided.pairs, PairState.DROPPED, decision)
+        if decision in (ReviewDecision.SHOW, ReviewDecision.MASK) and decided.pairs:
+            _offer(study)
         _record(study, "decide", actor, decided, decision=decision)
     return decided
 
@@ -116,6 +118,11 @@ def _open(waiting: Sequence[Pair]) -> list[int]:
     keys = [pair.pk for pair in waiting]
     Pair.objects.held().filter(pk__in=keys).update(state=PairState.OPEN, decision=ReviewDecision.SHOW)
     return keys
+
+
+def _offer(study: Study) -> None:
+    """Opened pairs may stand behind raters who are on their way: those look from the start again."""
+    Study.objects.filter(pk=study.pk).update(arrivals=F("arrivals") + 1)
 
 
 def _masked(study: Study, wanted: Collection[int]) -> dict[int, tuple[str | None, str | None]]:
@@ -262,5 +269,8 @@ def _rescan(study: Study, pairs: list[Pair], result: Rescanned) -> None:
         marking.keep_marks(pairs, marks)
         wait = Pair.objects.filter(pk__in=free & marked, state=PairState.OPEN, open_slots=F("overlap"))
         result.held += wait.update(state=PairState.HELD)
-        result.opened += Pair.objects.held().filter(pk__in=free - marked).update(state=PairState.OPEN)
+        opened = Pair.objects.held().filter(pk__in=free - marked).update(state=PairState.OPEN)
+        if opened:
+            _offer(study)
+        result.opened += opened
         result.looked_at += len(free)

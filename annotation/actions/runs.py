@@ -155,6 +155,7 @@ def _response(batch: Batch, item: BatchItem, completion: Completion, provenance:
         sample=item.sample,
         batch=batch,
         text=storable(completion.text),
+        reasoning=storable(completion.reasoning),
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         output_tokens=completion.output_tokens,

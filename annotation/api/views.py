@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework import generics, status
 from rest_framework.pagination import PageNumberPagination
@@ -13,6 +14,7 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import runs
 from annotation.api import serializers
+from annotation.api.errors import TooLarge
 from annotation.errors import NotFound
 from annotation.models import Arm, Run, Study
 from annotation.reports.agreement import agreement_report
@@ -32,6 +34,12 @@ class ForResearchers:
     """Staff only; which studies is `access`'s to say."""
 
     permission_classes = [IsAdminUser]
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """After the log-in, and before anything of the body is read."""
+        super().initial(request, *args, **kwargs)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise TooLarge
 
     def study(self) -> Study:
         return access.study_for(self.request.user, self.kwargs["slug"])

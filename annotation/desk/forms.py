@@ -6,6 +6,7 @@ from django import forms
 
 from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
 from annotation.models import User
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.vocabulary import KeepRule, MarkKind, ReviewDecision, StudyState
 from models_runtime.registry import BACKENDS
 
@@ -30,6 +31,10 @@ class GradingForm(forms.Form):
     backend = forms.ChoiceField(choices=[(name, name) for name in BACKENDS], initial="transformers_local")
     model = forms.CharField(max_length=500, label="Judge model, by name or path")
     revision = forms.CharField(max_length=200, required=False, label="Revision (optional)")
+    base_url = forms.CharField(max_length=500, required=False, label="Server’s base URL (openai_http only)")
+    api_key_variable = forms.CharField(
+        max_length=100, required=False, label="Variable that holds the server’s key (MODEL_KEY…)"
+    )
     repeats = forms.IntegerField(
         min_value=1, max_value=MOST_REPEATS, initial=1, label="Grades for each response"
     )
@@ -49,7 +54,8 @@ class GradingForm(forms.Form):
         sampling = {"max_new_tokens": given["max_new_tokens"]}
         if given["temperature"] is not None:
             sampling["temperature"] = given["temperature"]
-        return Judge(given["backend"], given["model"], given["revision"], sampling=sampling)
+        named = {name: given[name] for name in MODEL_SETTINGS if name in given}
+        return Judge(**named, sampling=sampling)
 
 
 class EnrolForm(forms.Form):

@@ -9,7 +9,7 @@ from annotation.models import Judgment, Pair, Response, ResponseJudgment, Study
 from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
 
 CHUNK = 1000
-PRIVATE_PROVENANCE = ("worker",)  # names a machine, which may name its owner
+PRIVATE_PROVENANCE = ("worker", "base_url")  # name a machine, which may name its owner
 RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
 NOT_ASKED = ResponseJudgment()
 
@@ -174,8 +174,8 @@ def response_row(response: Response) -> dict:
     """One response with its prompt and how it came about."""
     prompt = response.prompt
     provenance = {k: v for k, v in response.provenance.items() if k not in PRIVATE_PROVENANCE}
-    if "model" in provenance:
-        provenance["model"] = public_name(provenance["model"])
+    for name in {"model", "adapter"} & provenance.keys():
+        provenance[name] = public_name(provenance[name])
     return {
         "response_id": response.pk,
         "prompt_key": prompt.key,

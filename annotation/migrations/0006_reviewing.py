@@ -15,7 +15,7 @@ def install(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0004_grading"),
+        ("annotation", "0005_model_settings"),
     ]
 
     # SQLite rebuilds the pairs, which triggers read, and refuses to while a trigger is there.

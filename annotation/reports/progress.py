@@ -134,11 +134,12 @@ def failed_items(run: Run, limit: int = 100) -> tuple[FailedItem, ...]:
 
 @dataclass(frozen=True)
 class Origin:
-    """How the newest response of an arm in a run came about."""
+    """How the newest response of an arm in a run came about. `additions`: adapter, quantisation, server."""
 
     arm: str
     model: str
     revision: str
+    additions: str
     device: str
     dtype: str
     reason: str
@@ -155,10 +156,14 @@ def origins(run: Run) -> tuple[Origin, ...]:
 def _origin(response: Response) -> Origin:
     told = response.provenance
     versions = told.get("versions") or {}
+    additions = [f"adapter {told['adapter']}"] if told.get("adapter") else []
+    additions += [told[name] for name in ("quantization", "base_url") if told.get(name)]
+    additions += ["own chat template"] if told.get("chat_template_is_override") else []
     return Origin(
         arm=response.arm.name,
         model=told.get("model", ""),
         revision=told.get("commit") or told.get("revision", ""),
+        additions=", ".join(additions),
         device=told.get("device", ""),
         dtype=told.get("dtype", ""),
         reason=told.get("device_reason", ""),

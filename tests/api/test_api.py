@@ -199,3 +199,44 @@ def test_the_list_of_runs_costs_the_same_queries_however_long_it_is(alice, djang
         Run.objects.bulk_create([Run(study=study, seed=1, state="done") for _ in range(count)])
         with django_assert_num_queries(4):
             assert "progress" not in alice.get(address("runs", study)).json()["results"][0]
+
+
+BAD_BODIES = {
+    "nested without end": b"[" * 100_000,
+    "a name twice": b'{"samples": 1, "samples": 2}',
+    "not a number": b'{"samples": NaN}',
+    "larger than any number": b'{"samples": 1e999}',
+    "digits without end": b'{"samples": ' + b"9" * 5_000 + b"}",
+    "half a character": rb'{"samples": 1, "x": "\ud800"}',
+    "no UTF-8": b'{"samples": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
+def test_a_body_that_cannot_be_taken_is_a_400_with_a_sentence(alice, hints, body):
+    answer = alice.post(address("runs", cast.a_generating_study()), body, content_type="application/json")
+    assert answer.status_code == 400 and answer.json()["detail"].endswith(".")
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("charset", ["zlib", "rot13", "hex", "utf-16"])
+def test_a_body_is_utf_8_whatever_the_request_says(alice, hints, charset):
+    kind = f"application/json; charset={charset}"
+    answer = alice.post(address("runs", cast.a_generating_study()), b'{"samples": 2}', content_type=kind)
+    assert (answer.status_code, answer.json()["samples"]) == (201, 2)
+
+
+def test_a_body_without_end_is_not_read(alice, hints, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    study, body = cast.a_generating_study(), b'{"samples": 1' + b" " * 1_000 + b"}"
+    for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = alice.post(address("runs", study), body, content_type=kind)
+        assert answer.status_code == 413 and "too large" in answer.json()["detail"]
+    assert not Run.objects.exists()
+
+
+def test_a_form_of_thousands_of_fields_is_a_400_with_a_sentence(alice, hints):
+    fields = "&".join(f"f{number}=1" for number in range(5_000))
+    kind = "application/x-www-form-urlencoded"
+    answer = alice.post(address("runs", cast.a_generating_study()), fields, content_type=kind)
+    assert answer.status_code == 400 and answer.json()["detail"]

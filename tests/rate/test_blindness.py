@@ -15,7 +15,18 @@ from tests.actions.test_reviewing import OWN_NAME, a_marked_study, keys
 from tests.rate.conftest import Rater, page_of
 
 FAR = 700_000_000  # primary keys that occur nowhere by chance
-SECRETS = (*cast.ARMS, "scripted", "echo", "secret-model", "31415", "27182", "q-key-7", "dual_use", "benign")
+SECRETS = (
+    *cast.ARMS,
+    "scripted",
+    "echo",
+    "secret-model",
+    "31415",
+    "27182",
+    "ruminated",
+    "q-key-7",
+    "dual_use",
+    "benign",
+)
 
 
 def a_telling_study():
@@ -33,6 +44,7 @@ def a_telling_study():
             prompt=prompt,
             arm=arm,
             text=f"Text of {letter}.",
+            reasoning="ruminated",
             finish_reason=FinishReason.IMPORTED,
             output_tokens=31415,
             seconds=27182.0,

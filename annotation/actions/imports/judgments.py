@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from unicodedata import normalize
 
 from django.db.models import Count, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -153,7 +154,7 @@ class _JudgmentLoader:
             name = required_word(row.get("rater_id"), "rater_id", longest=1000)
             return pseudonym(self.study, f"imported {name}")
         name = required_word(row.get("rater_id"), "rater_id", longest=100)
-        if "@" in name:
+        if "@" in normalize("NFKC", name):  # also the full-width and the small one
             raise BadRow(
                 "“rater_id” is an e-mail address, which exports would show. Hide it with --hide-raters."
             )

@@ -1,14 +1,15 @@
 """Prompts, and what named arms answered to them, from a file."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
 
+from annotation import strict_json
 from annotation.actions.arms import add_arm
 from annotation.actions.imports.cells import BadRow, label, raw_text, required_word, whole, word, words
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
@@ -34,6 +35,7 @@ FIELDS = (
     "replaced_at",
 )
 MOST_SAMPLES = 32_767  # what a small integer column holds
+ROWS_AT_ONCE = 8  # texts fetched together; each may be megabytes
 Key = tuple[int, int, int]
 """Prompt, arm, sample."""
 
@@ -163,7 +165,11 @@ class _ResponseLoader:
     def _prompts(self, rows: list[tuple[int, _Row]], result: Imported) -> dict[str, Prompt]:
         """The chunk's prompts by key, after making those that are missing and fully given."""
         keys = {row.key for _, row in rows}
-        prompts = {prompt.key: prompt for prompt in self.study.prompts.filter(key__in=keys)}
+        # A conversation may be long; it is read only where the file brings one to compare.
+        brought = {row.key for _, row in rows if row.messages is not None}
+        there = self.study.prompts
+        prompts = {prompt.key: prompt for prompt in there.filter(key__in=brought)}
+        prompts |= {prompt.key: prompt for prompt in there.filter(key__in=keys - brought).defer("messages")}
         new: dict[str, Prompt] = {}
         for _, row in rows:
             if row.key not in prompts and row.key not in new and row.messages and row.intent:
@@ -183,28 +189,29 @@ class _ResponseLoader:
             family=row.family,
         )
 
-    def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, str]:
-        """The texts that the study has already for what the chunk brings."""
+    def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, bytes]:
+        """Digests of the texts that the study has already for what the chunk brings."""
         keys = {
             (prompt.pk, self.arms[row.arm].pk, row.sample) for row, prompt in wanted if row.arm in self.arms
         }
-        prompts, arms = {key[0] for key in keys}, {key[1] for key in keys}
-        current = Response.objects.current().filter(prompt__in=prompts, arm__in=arms)
-        there = current.values_list("prompt_id", "arm_id", "sample", "text")
-        return {tuple(key): text for *key, text in there.iterator() if tuple(key) in keys}
+        prompts, arms, samples = ({key[place] for key in keys} for place in range(3))
+        current = Response.objects.current()
+        there = current.filter(prompt__in=prompts, arm__in=arms, sample__in=samples)
+        rows = there.values_list("prompt_id", "arm_id", "sample", "text").iterator(chunk_size=ROWS_AT_ONCE)
+        return {tuple(key): _digest(text) for *key, text in rows if tuple(key) in keys}
 
     def _take(
-        self, row: _Row, prompt: Prompt | None, known: dict[Key, str], new: dict, result: Imported
+        self, row: _Row, prompt: Prompt | None, known: dict[Key, bytes], new: dict, result: Imported
     ) -> None:
         _refuse_contradiction(row, prompt)
         if not row.arm:
             return
         arm = self._arm(row.arm, result)
         key = (prompt.pk, arm.pk, row.sample)
-        there = new[key].text if key in new else known.get(key)
+        there = _digest(new[key].text) if key in new else known.get(key)
         if there is None:
             new[key] = _new_response(self.study, prompt, arm, row)
-        elif there == row.text:
+        elif there == _digest(row.text):
             result.already_there += 1
         else:
             raise BadRow(
@@ -218,6 +225,10 @@ class _ResponseLoader:
         return self.arms[name]
 
 
+def _digest(text: str) -> bytes:
+    return sha256(text.encode()).digest()
+
+
 def _messages(row: dict) -> list[dict] | None:
     """The conversation, from `messages` (a list, in CSV as JSON) or from `prompt`, a text."""
     messages = row.get("messages") or row.get("prompt") or None
@@ -225,9 +236,9 @@ def _messages(row: dict) -> list[dict] | None:
         raise BadRow("Give “prompt” or “messages”, not both.")
     if row.get("messages") and isinstance(messages, str):
         try:
-            messages = json.loads(messages)
-        except (ValueError, RecursionError) as error:
-            raise BadRow(f"“messages” is not valid JSON: {error}.") from error
+            messages = strict_json.read(messages)
+        except strict_json.NotJSON as error:
+            raise BadRow(f"In “messages”: {error}") from error
     try:
         return None if messages is None else clean_messages(messages)
     except DomainError as error:
