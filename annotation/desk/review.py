@@ -121,7 +121,7 @@ def pair_card(pair: ReviewedPair) -> PairCard:
         ),
         withdraws=pair.withdraws,
         waits=row.state == PairState.HELD,
-        decision=row.get_decision_display(),
+        decision=_done_words(row.decision)[0].capitalize() if row.decision else "",
         state=row.get_state_display(),
         undo_closed=pair.undo_closed,
     )
@@ -180,8 +180,14 @@ def done_sentence(event: Event) -> str:
     many = len(event.detail["pairs"]) != 1
     if event.verb == "take_back":
         return f"{pairs} {'wait' if many else 'waits'} for review again."
-    one, more = DONE_WORDS[ReviewDecision(event.detail["decision"])].split("|")
+    one, more = _done_words(event.detail["decision"])
     return f"{pairs} {'are' if many else 'is'} {more if many else one}."
+
+
+def _done_words(decision: str) -> tuple[str, str]:
+    """What was done, to one pair and to several."""
+    one, several = DONE_WORDS[ReviewDecision(decision)].split("|")
+    return one, several
 
 
 def refusals(refused: dict[str, int]) -> list[str]:

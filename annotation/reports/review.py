@@ -142,13 +142,17 @@ class Waiting:
     """A study's waiting pairs in its shuffled order, with the kinds of their marks. Four queries."""
 
     def __init__(self, study: Study) -> None:
-        held = study.pairs.held()
-        self.keys = list(held.order_by("position").values_list("pk", flat=True))
+        held = study.pairs.held().order_by("position")
+        self.keys = list(held.values_list("pk", flat=True))
         self._kinds: dict[int, set[str]] = defaultdict(set)
-        marks = Mark.objects.standing().filter(kind__in=MarkKind.values).order_by()
-        for path in ("pair", "response__pairs_as_a", "response__pairs_as_b"):
-            rows = marks.filter(**{f"{path}__in": held}).values_list(path, "kind")
-            for pk, kind in rows:
+        for marked, pair in (
+            ("pair", "pair"),
+            ("response", "response__pairs_as_a"),
+            ("response", "response__pairs_as_b"),
+        ):
+            waits = {f"{pair}__study": study, f"{pair}__state": PairState.HELD}
+            marks = Mark.objects.filter(scanner=F(f"{marked}__scanner"), **waits).order_by()
+            for pk, kind in marks.values_list(f"{pair}__pk", "kind"):
                 self._kinds[pk].add(kind)
 
     def of_kind(self, kind: str) -> list[int]:

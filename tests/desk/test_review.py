@@ -221,6 +221,7 @@ def test_decided_pairs_are_listed_and_taken_back_one_by_one(alice):
     page = read(alice, "?kind=decided")
     assert "This stands: A rater was given it" in page
     assert page.count("Take it back") == 1
+    assert "<strong>Shown as it is</strong>" in page and "<strong>Dropped from the study</strong>" in page
     send(alice, "take_back", pairs=second)
     assert keys(study) == [second]
 
