@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from annotation.actions import claims, events
+from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, CapReached, InvalidAnswer, LeaseLost
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
@@ -95,7 +95,10 @@ def _submit(
         _finish(held, at)
     _refuse_invalid(rater, answers)
     _count(rater, at)
-    return _append(held, answers, key, revision=1), how
+    judgment = _append(held, answers, key, revision=1)
+    if held.state == AssignmentState.SUBMITTED:
+        adaptive.open_one_more(held.pair_id, rater)
+    return judgment, how
 
 
 def _is_rating(rater: Enrolment) -> bool:

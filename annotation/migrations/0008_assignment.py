@@ -1,6 +1,7 @@
 """Places in the queue, adaptive overlap, caps, declined and flagged pairs, and three more questions."""
 
 import django.core.validators
+import django.db.models.deletion
 from django.db import migrations, models
 
 import annotation.models.pair
@@ -158,10 +159,21 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        migrations.AddField(
-            model_name="study",
-            name="extra_opened",
-            field=models.PositiveIntegerField(default=0, editable=False),
+        migrations.CreateModel(
+            name="ExtraSlots",
+            fields=[
+                (
+                    "study",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="extra_slots",
+                        serialize=False,
+                        to="annotation.study",
+                    ),
+                ),
+                ("opened", models.PositiveIntegerField(default=0)),
+            ],
         ),
         migrations.AddField(
             model_name="study",
@@ -257,17 +269,6 @@ class Migration(migrations.Migration):
                     ("overlap_max__isnull", True), ("overlap_max__gte", models.F("overlap")), _connector="OR"
                 ),
                 name="study_overlap_max_at_least_overlap",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("extra_budget__isnull", True),
-                    ("extra_opened__lte", models.F("extra_budget")),
-                    _connector="OR",
-                ),
-                name="study_extra_within_budget",
             ),
         ),
         migrations.RunPython(install, remove),

@@ -13,7 +13,7 @@ from annotation.models.people import User
 from annotation.models.prompt import Prompt
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
-from annotation.models.study import GuidelineVersion, Study
+from annotation.models.study import ExtraSlots, GuidelineVersion, Study
 
 __all__ = [
     "Arm",
@@ -22,6 +22,7 @@ __all__ = [
     "BatchItem",
     "Enrolment",
     "Event",
+    "ExtraSlots",
     "Grade",
     "GradeBatch",
     "GradeItem",

@@ -26,6 +26,7 @@ BEYOND_THE_STUDY = (
 READS = {"pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max")}
 """Columns younger than the migration that first installs the triggers."""
 
+OVER_BUDGET = "NEW.opened > (SELECT extra_budget FROM annotation_study WHERE id = NEW.study_id)"
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
 PAIR_GIVEN = (
@@ -92,6 +93,8 @@ def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[s
             f"OLD.state <> NEW.state AND {ANSWER_REPLACED}",
         ),
         ("response_replaced_is_in_no_pair", "annotation_response", "UPDATE", IN_A_PAIR),
+        ("extra_slots_within_budget", "annotation_extraslots", "INSERT", OVER_BUDGET),
+        ("extra_slots_within_budget", "annotation_extraslots", "UPDATE", OVER_BUDGET),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
         ("arm_of_imported_responses_generates_none", "annotation_arm", "UPDATE", BACKEND_FOR_IMPORTED),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
