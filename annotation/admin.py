@@ -40,12 +40,13 @@ from annotation.models import (
     User,
 )
 from annotation.models.arm import SETTINGS, default_sampling
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.models.study import default_harm_categories
 from annotation.text import refuse_hidden, spelt_out, storable
 from models_runtime.device import DTYPES
-from models_runtime.errors import InvalidSampling
-from models_runtime.registry import BACKENDS
-from models_runtime.types import Sampling
+from models_runtime.errors import InvalidSampling, RuntimeFailure
+from models_runtime.registry import BACKENDS, check_spec
+from models_runtime.types import ModelSpec, Sampling
 
 admin.site.site_header = admin.site.site_title = "Evenhand"
 admin.site.index_title = "Studies and people"
@@ -377,42 +378,43 @@ class ArmForm(forms.ModelForm):
     backend = forms.ChoiceField(
         choices=[("", "none: responses are imported"), *_names(*BACKENDS)],
         required=False,
-        help_text="transformers_local runs a folder or a hub name here; scripted is for trying things out.",
+        help_text="transformers_local runs a folder or a hub name in the worker; openai_http asks a server "
+        "such as vLLM; scripted is for trying things out.",
     )
     sampling = PlainJSONField(initial=default_sampling, required=False)
     dtype = forms.ChoiceField(choices=_names("auto", *DTYPES), initial="auto")
     device = forms.RegexField(
-        r"^(auto|cpu|cuda(:\d+)?)$",
+        r"^(auto|cpu|cuda(:\d+)?|balanced)$",
         initial="auto",
-        error_messages={"invalid": "Use auto, cpu, cuda or cuda:NUMBER."},
-        help_text="auto, cpu, cuda or cuda:NUMBER",
+        error_messages={"invalid": "Use auto, cpu, cuda, cuda:NUMBER or balanced."},
+        help_text="auto, cpu, cuda, cuda:NUMBER, or balanced: over all GPUs of the worker",
     )
 
     class Meta:
         model = Arm
-        fields = [
-            "study",
-            "name",
-            "backend",
-            "model",
-            "revision",
-            "dtype",
-            "device",
-            "system_prompt",
-            "sampling",
-        ]
+        fields = ["study", "name", *SETTINGS]
 
     def clean(self) -> dict:
         cleaned = super().clean()
-        backend, model = cleaned.get("backend"), cleaned.get("model")
-        if "backend" in cleaned and "model" in cleaned and bool(backend) != bool(model):
+        if self.errors or "backend" not in cleaned:  # the settings of a frozen arm are only shown
+            return cleaned
+        backend, model = cleaned["backend"], cleaned["model"]
+        if bool(backend) != bool(model):
             lacking = "backend" if model else "model"
             self.add_error(
                 lacking, "An arm that generates names a backend and a model; an imported one neither."
             )
+        elif backend:
+            self._check_spec(cleaned)
         if backend and self.instance.pk and holds_imported(self.instance):
             self.add_error("backend", "This arm holds imported responses. Add another arm to generate.")
         return cleaned
+
+    def _check_spec(self, cleaned: dict) -> None:
+        try:
+            check_spec(ModelSpec(**{name: cleaned[name] for name in MODEL_SETTINGS}))
+        except RuntimeFailure as error:
+            self.add_error(None, storable(str(error)))
 
     def clean_sampling(self) -> dict:
         sampling = self.cleaned_data["sampling"]
@@ -428,6 +430,14 @@ class ArmForm(forms.ModelForm):
 @admin.register(Arm)
 class ArmAdmin(StudyRows):
     form = ArmForm
+    fieldsets = [
+        (None, {"fields": ["study", "name", "backend", "model", "system_prompt", "sampling"]}),
+        (
+            "How the model is loaded (transformers_local)",
+            {"fields": ["revision", "dtype", "device", "adapter", "quantization", "chat_template"]},
+        ),
+        ("Where its server is (openai_http)", {"fields": ["base_url", "api_key_variable"]}),
+    ]
     list_display = ["name", "study", "position", "backend", "model", "frozen_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Arm | None = None) -> list[str]:

@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Lock
 
 import nh3
@@ -81,6 +81,22 @@ def _markdown(text: str) -> str | None:
     if _words("".join(_shown(tokens))) != _words(text):
         return None
     return SANITISER.clean(PARSER.renderer.render(tokens, PARSER.options, {}))
+
+
+def with_places(text: str, places: Iterable[tuple[int, int]]) -> SafeString:
+    """`text` as it was written, escaped, with these places (ascending, apart) in `<mark class="place">`.
+
+    For an element that keeps white space. Hidden characters are spelt out as in `to_html`.
+    """
+    parts, at = [], 0
+    for start, end in places:
+        parts += [_plainly(text[at:start]), f'<mark class="place">{_plainly(text[start:end])}</mark>']
+        at = end
+    return SafeString("".join([*parts, _plainly(text[at:])]))
+
+
+def _plainly(text: str) -> str:
+    return HIDDEN.sub(_spelt_out, html.escape(UNSENDABLE.sub(_spelt_out, text.replace("\r\n", "\n"))))
 
 
 def _as_written(text: str) -> str:

@@ -344,6 +344,11 @@ def saved_late(model, ours, theirs) -> bool:
         {"backend": "transformers"},
         {"device": "gpu0"},
         {"dtype": "int3"},
+        {"quantization": "3bit"},
+        {"adapter": "some/adapter"},  # which a script has no use for
+        {"backend": "openai_http"},  # without an address
+        {"backend": "openai_http", "base_url": "http://me:word@host/v1"},
+        {"backend": "openai_http", "base_url": "http://host/v1", "api_key_variable": "SECRET_KEY"},
     ],
 )
 def test_an_arm_that_could_not_generate_is_refused(alice, field):
@@ -354,6 +359,22 @@ def test_an_arm_that_could_not_generate_is_refused(alice, field):
     assert not Arm.objects.exists()
     assert alice.post(address, fields).status_code == 302
     assert Arm.objects.get().model == "echo"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"backend": "openai_http", "base_url": "http://host/v1", "api_key_variable": "MODEL_KEY_A"},
+        {"backend": "transformers_local", "adapter": "org/adapter", "quantization": "4bit", "revision": "v1"},
+        {"backend": "transformers_local", "device": "balanced", "chat_template": "{{ messages }}"},
+    ],
+)
+def test_an_arm_names_all_that_its_backend_obeys(alice, named):
+    fields = arm_fields(cast.a_study(), model="org/name", **named)
+    assert alice.post(reverse("admin:annotation_arm_add"), fields).status_code == 302
+    spec = Arm.objects.get().spec
+    assert spec.model == "org/name"
+    assert named == {name: getattr(spec, name) for name in named}
 
 
 def test_tags_are_written_as_words(alice):

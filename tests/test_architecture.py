@@ -20,7 +20,19 @@ FLOORS = [
     {"tasks"},
     {"rate", "desk", "api", "admin", "management"},
 ]
-TABLES = ["people", "study", "prompt", "arm", "claimed", "generation", "pair", "review", "gold", "enrolment"]
+TABLES = [
+    "people",
+    "study",
+    "prompt",
+    "model_settings",
+    "arm",
+    "claimed",
+    "generation",
+    "pair",
+    "review",
+    "gold",
+    "enrolment",
+]
 TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}

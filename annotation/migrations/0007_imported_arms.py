@@ -10,5 +10,5 @@ def install(apps, schema_editor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0004_grading")]
+    dependencies = [("annotation", "0006_reviewing")]
     operations = [migrations.RunPython(install, migrations.RunPython.noop)]

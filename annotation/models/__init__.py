@@ -1,5 +1,5 @@
-"""Every table. Modules import downwards only: people < study < prompt < arm < claimed < generation <
-pair < review < enrolment < assignment < judgment < grade < snapshot < event."""
+"""Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
+generation < pair < review < enrolment < assignment < judgment < grade < snapshot < event."""
 
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment

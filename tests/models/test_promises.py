@@ -8,6 +8,7 @@ from annotation.actions.arms import freeze_arm
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.runs import start_run
 from annotation.models import Arm, Assignment, Event, Judgment, Pair, Prompt, ResponseJudgment, triggers
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.vocabulary import AssignmentState
 from tests.cast import (
     a_judgment,
@@ -109,8 +110,13 @@ def test_a_judgments_sides_must_agree(wrong, promise):
 def test_a_frozen_arm_keeps_its_settings():
     arm = an_arm(a_study(), "kept")
     freeze_arm(arm)
-    refused(lambda: Arm.objects.filter(pk=arm.pk).update(model="other"), by="arm_stays_as_it_generated")
-    refused(lambda: Arm.objects.filter(pk=arm.pk).update(frozen_at=None), by="arm_stays_as_it_generated")
+    changes = {name: "4bit" for name in MODEL_SETTINGS}  # which is none of them now, and allowed for each
+    changes |= {"system_prompt": "other", "sampling": {"top_k": 1}, "frozen_at": None}
+    for change in changes.items():
+        refused(
+            lambda change=dict([change]): Arm.objects.filter(pk=arm.pk).update(**change),
+            by="arm_stays_as_it_generated",
+        )
 
 
 def test_a_prompt_that_was_answered_keeps_its_wording():
