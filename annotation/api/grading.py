@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from annotation import tasks
 from annotation.actions import grading
+from annotation.api.serializers import OnlyKnownFields
 from annotation.api.views import ForResearchers, Pages
 from annotation.errors import NotFound
 from annotation.models import Grading
@@ -58,7 +59,7 @@ class GradingSerializer(GradingLineSerializer):
         return asdict(grading_progress(found))
 
 
-class NewGradingSerializer(serializers.Serializer):
+class NewGradingSerializer(OnlyKnownFields):
     """What a grading is started with; `sampling` {} chooses by itself."""
 
     backend = serializers.CharField()

@@ -115,7 +115,8 @@ class Decline(ForRaters):
 
 class Flag(ForRaters):
     def post(self, request: Request, token: UUID) -> Response:
-        reason, note = request.data.get("reason"), _text(request.data, "note")
+        body = _object(request.data, "The body")
+        reason, note = body.get("reason"), _text(body, "note")
         if reason not in FlagReason.values:
             raise ValidationError({"reason": f"One of: {', '.join(FlagReason.values)}."})
         claims.flag_assignment(self.held(), FlagReason(reason), note)

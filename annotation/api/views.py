@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework import generics, status
 from rest_framework.pagination import PageNumberPagination
@@ -14,7 +13,6 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import runs
 from annotation.api import serializers
-from annotation.api.errors import TooLarge
 from annotation.errors import NotFound
 from annotation.models import Arm, Run, Study
 from annotation.reports.agreement import agreement_report
@@ -34,13 +32,6 @@ class ForResearchers:
     """Staff only; which studies is `access`'s to say."""
 
     permission_classes = [IsAdminUser]
-
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """After the log-in, and before anything of the body is read."""
-        super().initial(request, *args, **kwargs)
-        length = request.META.get("CONTENT_LENGTH") or ""
-        if length.isdecimal() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise TooLarge
 
     def study(self) -> Study:
         return access.study_for(self.request.user, self.kwargs["slug"])

@@ -202,6 +202,12 @@ def test_the_list_of_runs_costs_the_same_queries_however_long_it_is(alice, djang
             assert "progress" not in alice.get(address("runs", study)).json()["results"][0]
 
 
+def test_a_misspelt_field_is_refused_and_starts_nothing(alice, hints):
+    answer = alice.post(address("runs", cast.a_generating_study()), {"sample": 3}, format="json")
+    assert (answer.status_code, answer.json()) == (400, {"sample": ["No such field; there are: samples."]})
+    assert not Run.objects.exists()
+
+
 BAD_BODIES = {
     "nested without end": b"[" * 100_000,
     "a name twice": b'{"samples": 1, "samples": 2}',
@@ -227,12 +233,16 @@ def test_a_body_is_utf_8_whatever_the_request_says(alice, hints, charset):
     assert (answer.status_code, answer.json()["samples"]) == (201, 2)
 
 
-def test_a_body_without_end_is_not_read(alice, hints, settings):
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_body_that_is_too_large_is_said(alice, hints, settings, kind):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
-    study, body = cast.a_generating_study(), b'{"samples": 1' + b" " * 1_000 + b"}"
-    for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        answer = alice.post(address("runs", study), body, content_type=kind)
-        assert answer.status_code == 413 and "too large" in answer.json()["detail"]
+    field = b'--x\r\nContent-Disposition: form-data; name="samples"\r\n\r\n1'
+    body = (field if "multipart" in kind else b'{"samples": 1') + b" " * 1_000
+    body += b"\r\n--x--\r\n" if "multipart" in kind else b"}"
+    answer = alice.post(address("runs", cast.a_generating_study()), body, content_type=kind)
+    assert answer.status_code == 413 and "too large" in answer.json()["detail"]
     assert not Run.objects.exists()
 
 

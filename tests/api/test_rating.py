@@ -235,6 +235,9 @@ def test_a_flag_needs_a_reason_of_the_list():
     bob = Program(study)
     held = bob.claim().json()["id"]
     assert bob.tell(held, "flag", {"reason": "boring"}).status_code == 400
+    for body in ("null", "[]", "5", '"other"'):
+        address = f"/api/v1/assignments/{held}/flag"
+        assert bob.client.post(address, body, content_type="application/json").status_code == 400
     assert bob.tell(held, "flag", {"reason": "other"}).status_code == 204
     assert flags_report(study).count == 1
 
