@@ -5,15 +5,20 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import annotation.models.pair
-from annotation.models import triggers
+from annotation.models import functions, triggers
 
 
 def remove(apps, schema_editor) -> None:
+    functions.remove(schema_editor.connection)
     triggers.remove(schema_editor.connection)
 
 
 def install(apps, schema_editor) -> None:
     triggers.install(schema_editor.connection)
+
+
+def install_function(apps, schema_editor) -> None:
+    functions.install(schema_editor.connection)
 
 
 def take_places(apps, schema_editor) -> None:
@@ -272,4 +277,5 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunPython(install, remove),
+        migrations.RunPython(install_function, migrations.RunPython.noop),
     ]
