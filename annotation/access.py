@@ -16,9 +16,12 @@ from annotation import text
 from annotation.errors import NotFound
 from annotation.models import (
     Arm,
+    Arrival,
     Assignment,
+    ConsentVersion,
     Enrolment,
     Event,
+    InvitationLink,
     Judgment,
     Prompt,
     Response,
@@ -27,7 +30,8 @@ from annotation.models import (
     Study,
     User,
 )
-from annotation.vocabulary import Side
+from annotation.models.joining import digest
+from annotation.vocabulary import GuidelineCondition, Side
 
 Row = TypeVar("Row")
 
@@ -179,6 +183,83 @@ def last_judged_token(enrolment: Enrolment) -> UUID | None:
 def skipped_with_room(enrolment: Enrolment) -> int:
     """How many pairs the rater skipped that still need a judgment."""
     return enrolment.assignments.skipped().filter(pair__open_slots__gt=0).count()
+
+
+# Joining ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What somebody reads before their first pair; the texts are HTML that is safe to show.
+
+    `version` is the consent's number, 0 where the study asks for none.
+    """
+
+    version: int
+    warning_html: str
+    consent_html: str
+    guideline_html: str
+
+
+def terms_of(study: Study) -> Terms:
+    """What the study tells and asks people before they rate."""
+    consent = ConsentVersion.objects.filter(study=study, version=study.consent_version).first()
+    given = study.guideline_condition == GuidelineCondition.POLICY_GIVEN
+    guideline = study.guidelines.first() if given else None
+    return Terms(
+        version=study.consent_version,
+        warning_html=text.to_html(consent.warning) if consent and consent.warning else "",
+        consent_html=text.to_html(consent.body) if consent else "",
+        guideline_html=text.to_html(guideline.body) if guideline else "",
+    )
+
+
+def link_by(secret: str) -> InvitationLink:
+    """The link of this address. Raises NotFound."""
+    link = InvitationLink.objects.filter(token_digest=digest(secret)).select_related("study").first()
+    return _found(link, "There is no such link.")
+
+
+def arrival_by(code: str) -> Arrival:
+    """Whose return code this is. Raises NotFound."""
+    arrivals = Arrival.objects.filter(return_digest=digest(code), enrolment__user__is_active=True)
+    found = arrivals.select_related("enrolment__user", "study").first()
+    return _found(found, "No place has this return code.")
+
+
+def arrival_of(enrolment: Enrolment) -> Arrival | None:
+    """How the rater came in, with the link; None where a researcher enrolled them."""
+    return Arrival.objects.filter(enrolment=enrolment).select_related("link").first()
+
+
+def place_in(user: User, study: Study) -> Enrolment | None:
+    """The person's place in this study, if they have one."""
+    return enrolments_of(user).filter(study=study).first() if user.is_authenticated else None
+
+
+def gets_a_code(enrolment: Enrolment) -> bool:
+    """Whether the rater came by a link that gives people a code or an address when they are done."""
+    arrival = arrival_of(enrolment)
+    return arrival is not None and arrival.link.completes
+
+
+def link_of(study: Study, pk: int) -> InvitationLink:
+    """A link of this study. Raises NotFound."""
+    return _found(study.links.filter(pk=pk).first(), "This study has no such link.")
+
+
+def consent_version_of(study: Study, version: int) -> ConsentVersion:
+    """One wording of the study's consent. Raises NotFound."""
+    found = study.consent_versions.filter(version=version).first()
+    return _found(found, "This study has no such consent.")
+
+
+def arrival_in(link: InvitationLink, pk: int) -> Arrival:
+    """Somebody who came by this link. Raises NotFound."""
+    return _found(link.arrivals.filter(pk=pk).select_related("enrolment__user").first(), "Nobody such came.")
+
+
+# The desk --------------------------------------------------------------------------------------------
 
 
 def studies_for(user: User) -> QuerySet[Study]:

@@ -32,6 +32,7 @@ TABLES = [
     "review",
     "gold",
     "enrolment",
+    "joining",
 ]
 TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -13,7 +13,15 @@ from django.utils import timezone
 from annotation import draws
 from annotation.actions import events
 from annotation.actions.studies import current_guideline
-from annotation.errors import CapReached, LeaseLost, NothingFree, NothingLeft, NotQualified, StudyClosed
+from annotation.errors import (
+    CapReached,
+    LeaseLost,
+    NothingFree,
+    NothingLeft,
+    NotQualified,
+    NotReady,
+    StudyClosed,
+)
 from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
 from annotation.models.pair import RETURNED, end_of_queue
@@ -57,6 +65,7 @@ def _claim(rater_pk: int, at: datetime) -> Assignment | None:
     refuse_unless_rating(rater)
     if renewed := _renew(rater, at):
         return renewed
+    refuse_unless_ready(rater)
     refuse_over_cap(rater, at)
     claimed = take_next(rater, at, wait=True)
     keep_progress(rater)
@@ -80,6 +89,12 @@ def refuse_unless_rating(rater: Enrolment) -> None:
         raise StudyClosed("This study is not open for rating at the moment.")
     if rater.state != EnrolmentState.ACTIVE:
         raise NotQualified("Your place in this study is paused. Ask the study's researcher about it.")
+
+
+def refuse_unless_ready(rater: Enrolment) -> None:
+    """Raises NotReady while something comes before the rater's next pair. Asks the database nothing."""
+    if rater.consent_version != rater.study.consent_version:
+        raise NotReady("Before the first pair you are asked for your consent.", "consent")
 
 
 def refuse_over_cap(rater: Enrolment, at: datetime) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
-from annotation.errors import AlreadySubmitted, CapReached, InvalidAnswer, LeaseLost
+from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, NotQualified
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
 from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState, EnrolmentState, Side
 
@@ -72,8 +72,9 @@ def submit_and_claim(
 
 def _may_go_on(rater: Enrolment, at: datetime) -> bool:
     try:
+        claims.refuse_unless_ready(rater)
         claims.refuse_over_cap(rater, at)
-    except CapReached:
+    except NotQualified:
         return False
     return True
 

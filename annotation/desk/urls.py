@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import grading, review, views
+from annotation.desk import grading, joining, review, views
 
 app_name = "desk"
 urlpatterns = [
@@ -23,6 +23,17 @@ urlpatterns = [
     path("<slug:slug>/review/rescan/", review.rescan, name="rescan"),
     path("<slug:slug>/review/<int:pk>/", review.pair, name="reviewed_pair"),
     path("<slug:slug>/raters/", views.raters, name="raters"),
+    path("<slug:slug>/joining/", joining.joining, name="joining"),
+    path("<slug:slug>/joining/consent/", joining.add_consent, name="add_consent"),
+    path("<slug:slug>/joining/consent/<int:version>/", joining.consents, name="consents"),
+    path("<slug:slug>/joining/links/", joining.make_link, name="make_link"),
+    path("<slug:slug>/joining/links/<int:pk>/", joining.link, name="link"),
+    path("<slug:slug>/joining/links/<int:pk>/revoke/", joining.revoke_link, name="revoke_link"),
+    path(
+        "<slug:slug>/joining/links/<int:pk>/people/<int:arrival>/code/",
+        joining.new_return_code,
+        name="new_return_code",
+    ),
     path("<slug:slug>/responses/", views.responses, name="responses"),
     path("<slug:slug>/responses/<int:pk>/text/", views.response_text, name="response_text"),
     path("<slug:slug>/prompts/<int:pk>/text/", views.prompt_text, name="prompt_text"),

@@ -18,6 +18,7 @@ class Enrolment(models.Model):
     walk past all they have already seen. It holds for the study's first `arrivals_seen` arrivals of pairs.
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
+    `consent_version` is the newest consent that the rater gave, 0 for none.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="enrolments")
@@ -38,6 +39,7 @@ class Enrolment(models.Model):
     cap_total = models.PositiveIntegerField(
         null=True, blank=True, help_text="Instead of the study's cap in all. Empty: the study's."
     )
+    consent_version = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

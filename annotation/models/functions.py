@@ -21,7 +21,7 @@ KNOWN = {
     ),
     "pair": (
         "id study_id prompt_id response_a_id response_b_id position place overlap open_slots state decision "
-        "shown_a shown_b created_at"
+        "shown_a shown_b scanner created_at"
     ),
 }
 

@@ -67,6 +67,9 @@ class Study(models.Model):
     arrivals = models.PositiveIntegerField(
         default=0, editable=False, help_text="How often pairs came in; raters then look from the start again."
     )
+    consent_version = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="The consent that raters must have given; 0 asks for none."
+    )
     researchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
