@@ -99,7 +99,7 @@ def quickest(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 def other_python(given: str | None) -> str | None:
-    """The Python that has the other libraries, made if need be; None, with a sentence, if it is not to be had."""
+    """The Python that has the other libraries, made if need be; None, with a sentence, if there is none."""
     if given:
         return given
     folder = ROOT / "var" / "statistics-benchmark"

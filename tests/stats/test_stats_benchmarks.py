@@ -1,4 +1,4 @@
-"""The benchmark scripts still run and still print what they promise; their figures are for a quiet machine."""
+"""The benchmark scripts run and print what they promise; their figures are for a quiet machine."""
 
 import json
 import subprocess

@@ -317,3 +317,23 @@ def test_a_reader_who_stops_reading_gets_no_traceback(file):
     )
     found = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True)
     assert found.stdout and found.stderr == b""
+
+
+def documented():
+    """The commands that docs/statistics.md tells readers to run."""
+    lines = (ROOT / "docs" / "statistics.md").read_text().splitlines()
+    return [line.split()[3:] for line in lines if line.startswith("    python -m annotation.stats")]
+
+
+@pytest.mark.parametrize("command", documented(), ids=" ".join)
+def test_every_documented_command_runs(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    labels = "".join(f"{i},{r},{1 + (i + (i % 5 == r)) % 3}\n" for i in range(30) for r in (1, 2, 3))
+    Path("ratings.csv").write_text(HEADER + labels)
+    Path("duels.csv").write_text(SOME)
+    status, answer, said = run(capsys, *command)
+    assert (status, said) == (0, "") and answer
+
+
+def test_there_are_documented_commands():
+    assert {command[0] for command in documented()} == {"agreement", "aggregate", "preference"}
