@@ -277,3 +277,14 @@ def test_the_interval_of_a_strength_covers_it_about_as_often_as_it_says():
         covered += estimate.low <= share <= estimate.high
     assert share < true  # averaging pulls a rate towards one half: the interval is for the average
     assert 0.915 <= covered / studies <= 0.98
+
+
+def test_too_many_different_covariates_are_refused_with_a_way_out():
+    n = 30_000
+    first = np.arange(n) % 45
+    with pytest.raises(BadInput, match="round the covariates"):
+        strengths(
+            Comparisons.from_rows(
+                first, first + 1, np.arange(n) % 2, covariates={"length": np.linspace(0, 1, n)}
+            )
+        )
