@@ -353,7 +353,7 @@ cells = st.sampled_from(["", "1", "2", "1.0", "-1e308", "nan", "a", "b", "tie", 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @given(rows=st.lists(st.lists(cells, min_size=3, max_size=5), max_size=12), named=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_table_gets_a_traceback_or_a_number_that_means_nothing(capsys, tmp_path, command, rows, named):
     header = ["item_id", "rater_id", "label"] if command[0] != "preference" else MEETINGS.strip().split(",")
     width = len(header)
@@ -366,7 +366,7 @@ def test_no_table_gets_a_traceback_or_a_number_that_means_nothing(capsys, tmp_pa
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @given(content=st.binary(max_size=200))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_bytes_get_a_traceback(capsys, tmp_path, command, content):
     path = tmp_path / "rows.csv"
     path.write_bytes(content)

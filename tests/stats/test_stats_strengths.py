@@ -122,7 +122,7 @@ def test_a_tournament_with_ties_gives_the_reference_coefficients(shared_data, to
 
 
 @given(games=games)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_davidson_is_where_another_optimiser_ends(games):
     assume(len({arm for a, b, _ in games for arm in (a, b)}) == 4 and any(won == 0.5 for *_, won in games))
     fitted = strengths(of(games), bootstrap=0)
@@ -135,7 +135,6 @@ def test_davidson_is_where_another_optimiser_ends(games):
 
 
 @given(wins=st.integers(1, 50), ties=st.integers(1, 50), losses=st.integers(1, 50))
-@settings(deadline=None)
 def test_two_arms_are_fitted_exactly(wins, ties, losses):
     rows = [("x", "y", 1)] * wins + [("x", "y", 0.5)] * ties + [("y", "x", 1)] * losses
     fitted = strengths(of(rows), bootstrap=0)
