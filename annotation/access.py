@@ -30,11 +30,15 @@ class BlindMessage:
 
 @dataclass(frozen=True)
 class BlindResponse:
-    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show."""
+    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show.
+
+    `cut` says that the answer goes on beyond what is shown.
+    """
 
     side: str
     letter: str
     html: str
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ def blind_pair(assignment: Assignment) -> BlindPair:
 
 
 def _blind_response(assignment: Assignment, side: Side) -> BlindResponse:
-    return BlindResponse(side.value, side.label, text.to_html(assignment.text_on(side)))
+    answer = assignment.text_on(side)
+    return BlindResponse(side.value, side.label, text.to_html(answer), text.is_cut(answer))
 
 
 def enrolments_of(user: User) -> QuerySet[Enrolment]:
