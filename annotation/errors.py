@@ -19,6 +19,14 @@ class NotQualified(DomainError):
     """The rater may not rate in this study."""
 
 
+class CapReached(NotQualified):
+    """The rater has judged as many pairs as they may; `again_at` says when they may go on, None for never."""
+
+    def __init__(self, message: str, again_at: datetime | None = None):
+        super().__init__(message)
+        self.again_at = again_at
+
+
 class NothingFree(DomainError):
     """No pair this instant, but more to come: `next_free_at` says when, or None while they are prepared."""
 

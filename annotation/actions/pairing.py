@@ -52,12 +52,14 @@ def _possible_pairs(study: Study, prompts: list[int]) -> Iterator[Pair]:
 
 def new_pair(study: Study, a: Response, b: Response) -> Pair:
     """An unsaved pair in canonical order, at its place in the study's shuffled order."""
+    position = draws.pair_position(study.seed, a.prompt.key, a.arm.name, b.arm.name, a.sample)
     return Pair(
         study=study,
         prompt=a.prompt,
         response_a=a,
         response_b=b,
-        position=draws.pair_position(study.seed, a.prompt.key, a.arm.name, b.arm.name, a.sample),
+        position=position,
+        place=position,
         overlap=study.overlap,
         open_slots=study.overlap,
     )
@@ -73,6 +75,11 @@ def _keep(study: Study, pairs: list[Pair]) -> int:
         )
     )
     new = [pair for pair in pairs if (pair.response_a_id, pair.response_b_id) not in known]
+    strata = [(pair.prompt.intent, pair.prompt.harm_category) for pair in new]
+    for pair, place in zip(new, draws.mixed(study.seed, strata, [p.position for p in new]), strict=True):
+        pair.place = place
     Pair.objects.bulk_create(new)
-    Study.objects.filter(pk=study.pk).update(pair_count=F("pair_count") + len(new))
+    if new:  # they may stand behind raters who are on their way: those look from the start again
+        counted = {"pair_count": F("pair_count") + len(new), "arrivals": F("arrivals") + 1}
+        Study.objects.filter(pk=study.pk).update(**counted)
     return len(new)

@@ -1,5 +1,7 @@
 """The unit of rating: two responses to one prompt."""
 
+import time
+
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
@@ -8,6 +10,14 @@ from annotation.models.generation import Response
 from annotation.models.prompt import Prompt
 from annotation.models.study import Study
 from annotation.vocabulary import PAIRS_OF_STUDY, PairState, ReviewDecision
+
+RETURNED = 2**62
+"""Places from here on are moments: microseconds since 1970 behind all that were drawn."""
+
+
+def end_of_queue() -> int:
+    """The place of a pair that is offered anew at this moment: behind all the others."""
+    return RETURNED + time.time_ns() // 1_000
 
 
 class PairQuerySet(models.QuerySet):
@@ -35,6 +45,9 @@ class Pair(models.Model):
     `open_slots` counts the judgments still free to claim. Slots are numbered 0 … overlap − 1; the
     database refuses an assignment outside them (trigger `assignment_within_overlap`) and two in one.
 
+    Raters walk along `place`: at first the position, mixed by stratum; a slot that becomes free again, or is
+    added, moves the pair to the end of the queue, so that it is ahead of everybody.
+
     Raters get pairs that are open and no others (trigger `assignment_of_an_open_pair`). `shown_a` and
     `shown_b` are what raters read instead of the responses' texts, where a name was masked.
     """
@@ -44,6 +57,9 @@ class Pair(models.Model):
     response_a = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_a")
     response_b = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_b")
     position = models.BigIntegerField(help_text="Place in the study's shuffled order.")
+    place = models.BigIntegerField(
+        default=end_of_queue, help_text="Where raters meet it, in ascending order."
+    )
     overlap = models.PositiveSmallIntegerField()
     open_slots = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=PairState.choices, default=PairState.OPEN)
@@ -72,9 +88,9 @@ class Pair(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["study", "position"],
+                fields=["study", "place"],
                 condition=Q(open_slots__gt=0, state=PairState.OPEN),
-                name="pair_open_by_position",
+                name="pair_open_by_place",
             ),
             models.Index(
                 fields=["study", "position"], condition=Q(state=PairState.HELD), name="pair_held_by_position"

@@ -17,6 +17,13 @@ WITHIN_OVERLAP = (
     "NEW.slot IS NOT NULL AND NEW.slot >= (SELECT overlap FROM annotation_pair WHERE id = NEW.pair_id)"
 )
 PAIR_NOT_OPEN = "(SELECT state FROM annotation_pair WHERE id = NEW.pair_id) <> 'open'"
+BEYOND_THE_STUDY = (
+    "NEW.overlap > OLD.overlap AND NEW.overlap > "
+    "(SELECT COALESCE(overlap_max, overlap) FROM annotation_study WHERE id = NEW.study_id)"
+)
+READS = {"pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max")}
+"""Columns younger than the migration that first installs the triggers."""
+
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
 
@@ -48,6 +55,7 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
             f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {PAIR_NOT_OPEN}",
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
+        ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE", BEYOND_THE_STUDY),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
@@ -79,17 +87,27 @@ def _postgresql(name: str, table: str, event: str, condition: str) -> list[str]:
     ]
 
 
+def _has_what_it_reads(cursor, name: str, tables: set[str], table: str) -> bool:
+    if table not in tables:
+        return False
+    if name not in READS:
+        return True
+    read, column = READS[name]
+    cursor.execute(f"SELECT * FROM {read} LIMIT 0")
+    return column in {field[0] for field in cursor.description}
+
+
 def install(connection) -> None:
     """Create every trigger that is missing. Breaking one raises `IntegrityError` with its name.
 
-    The rules of tables that a later migration makes are left to that migration.
+    The rules of tables and columns that a later migration makes are left to that migration.
     """
     postgresql = connection.vendor == "postgresql"
     differs = "IS DISTINCT FROM" if postgresql else "IS NOT"
     statements = _postgresql if postgresql else _sqlite
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
-        rules = [rule for rule in _rules(differs) if rule[1] in there]
+        rules = [rule for rule in _rules(differs) if _has_what_it_reads(cursor, rule[0], there, rule[1])]
         for statement in (statement for rule in rules for statement in statements(*rule)):
             cursor.execute(statement)
 

@@ -44,8 +44,9 @@ pytestmark = pytest.mark.django_db
 def test_preferences_are_what_the_hand_finds(tmp_path):
     study = a_judged_study()
     snapshot = freeze_snapshot(study, out=tmp_path / "out")
-    pairs = list(study.pairs.order_by("position"))
+    pairs = list(study.pairs.order_by("place"))
     expected = [(pairs[0], 1.5, "q", 2), (pairs[1], 1.5, "p", 2), (pairs[4], 3.0, "q", 1)]
+    expected.sort(key=lambda row: row[0].position)
     found = read(tmp_path / "out", "preferences")
     assert [
         (r["prompt_key"], r["margin"], r["chosen"][0]["content"][7], r["n_judgments"]) for r in found
