@@ -21,7 +21,7 @@ FLOORS = [
     {"rate", "desk", "api", "admin", "management"},
 ]
 TABLES = ["people", "study", "prompt", "arm", "claimed", "generation", "pair", "review", "gold", "enrolment"]
-TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
+TABLES += ["assignment", "draft", "judgment", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

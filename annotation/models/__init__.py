@@ -1,15 +1,16 @@
 """Every table. Modules import downwards only: people < study < prompt < arm < claimed < generation <
-pair < review < enrolment < assignment < judgment < grade < snapshot < event."""
+pair < review < enrolment < assignment < draft < judgment < grade < snapshot < event."""
 
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
+from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
 from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
-from annotation.models.people import User
+from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
@@ -20,6 +21,7 @@ __all__ = [
     "Assignment",
     "Batch",
     "BatchItem",
+    "Draft",
     "Enrolment",
     "Event",
     "Grade",
@@ -31,6 +33,7 @@ __all__ = [
     "Mark",
     "Pair",
     "Prompt",
+    "RaterSettings",
     "Response",
     "ResponseJudgment",
     "Run",

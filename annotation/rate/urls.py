@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import views
+from annotation.rate import keeping, views, wellbeing
 
 app_name = "rate"
 
@@ -11,6 +11,15 @@ urlpatterns = [
     path("pair/<uuid:token>/", views.judge, name="judge"),
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
+    path("pair/<uuid:token>/decline/", views.decline, name="decline"),
+    path("pair/<uuid:token>/flag/", views.flag, name="flag"),
+    path("pair/<uuid:token>/draft/", keeping.draft, name="draft"),
+    path("pair/<uuid:token>/beat/", keeping.beat, name="beat"),
+    path("your/settings/", wellbeing.preferences, name="preferences"),
+    path("your/single-keys/", wellbeing.single_keys, name="single-keys"),
     path("<slug:slug>/", views.next_pair, name="next"),
     path("<slug:slug>/skipped/", views.take_up_skipped, name="skipped"),
+    path("<slug:slug>/wellbeing/", wellbeing.wellbeing, name="wellbeing"),
+    path("<slug:slug>/break/", wellbeing.rest, name="rest"),
+    path("<slug:slug>/go-on/", wellbeing.go_on, name="go-on"),
 ]
