@@ -76,6 +76,51 @@ class BlindPair:
     category: str
 
 
+@dataclass(frozen=True)
+class BlindText:
+    """All that a program which rates for a person is given about a pair: `BlindPair` as plain text.
+
+    `messages` are {"role", "content"}; `left` and `right` are the answers as they are to be shown.
+    """
+
+    token: UUID
+    study_slug: str
+    messages: list[dict[str, str]]
+    left: str
+    right: str
+    allow_tie: bool
+    harm_categories: list[str]
+    guideline: str
+    lease_until: datetime
+    judged: int
+    pair_count: int
+
+
+def blind_text(assignment: Assignment) -> BlindText:
+    """What the rater who holds `assignment` may see of it, as plain text."""
+    rater, study = assignment.enrolment, assignment.enrolment.study
+    messages = assignment.pair.prompt.messages
+    return BlindText(
+        token=assignment.token,
+        study_slug=study.slug,
+        messages=[{"role": message["role"], "content": message["content"]} for message in messages],
+        left=assignment.text_on(Side.LEFT),
+        right=assignment.text_on(Side.RIGHT),
+        allow_tie=study.allow_tie,
+        harm_categories=study.harm_categories,
+        guideline=assignment.guideline.body if assignment.guideline else "",
+        lease_until=assignment.lease_until,
+        judged=rater.judged,
+        pair_count=study.pair_count,
+    )
+
+
+def blind_row(row: dict) -> BlindText:
+    """`blind_text` from the row of the short cut (`models.functions`)."""
+    messages = [{"role": message["role"], "content": message["content"]} for message in row.pop("messages")]
+    return BlindText(messages=messages, left=row.pop("left_text"), right=row.pop("right_text"), **row)
+
+
 def blind_pair(assignment: Assignment) -> BlindPair:
     """What the rater who holds `assignment` may see of it."""
     rater, study = assignment.enrolment, assignment.enrolment.study
@@ -124,6 +169,13 @@ def assignment_for(user: User, token: UUID) -> Assignment:
         .first()
     )
     return _found(assignment, "This page is out of date: the pair is no longer yours under this address.")
+
+
+def held_by(user: User, token: UUID) -> Assignment:
+    """The rater's own hold on a pair with the pair's row, without any text. Raises NotFound."""
+    held = Assignment.objects.filter(enrolment__user=user, token=token).select_related("pair")
+    found = held.defer("note", "pair__shown_a", "pair__shown_b").first()
+    return _found(found, "The pair is no longer yours under this address.")
 
 
 def current_judgment(assignment: Assignment) -> Judgment | None:

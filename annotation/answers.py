@@ -82,7 +82,7 @@ def pair_problems(
         problems.append("Choose a better balance or “both are bad”, one of the two.")
     for question in PAIR_QUESTIONS:
         value = getattr(answers, question)
-        if value is None:
+        if value is None and question == "balance":  # asked above
             continue
         if value not in PAIR_SCALE:
             problems.append(f"“{question}” is a whole number from −3 to 3.")

@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, datetime, time, timedelta
 
 from django.db import transaction
-from django.db.models import F, Min, QuerySet, Subquery
+from django.db.models import F, Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from annotation import draws
@@ -35,6 +35,12 @@ LONGEST_HOLD = 8
 UNSETTLED = 60_000_000
 """Microseconds. A place at the end of the queue may become visible so much later than its moment: a
 transaction takes a while to commit, and two machines' clocks differ. Raters look back that far."""
+
+SHOWN = (
+    *("study_id", "position", "place", "overlap", "open_slots", "state", "shown_a", "shown_b"),
+    *("prompt__messages", "response_a__text", "response_b__text"),
+)
+"""What is fetched of a pair that is claimed: enough to show it, so that showing it asks for nothing more."""
 
 PROGRESS = ("cursor", "arrivals_seen", "judged", "judged_today", "judged_on", "tilt")
 
@@ -69,7 +75,7 @@ def _claim(rater_pk: int, at: datetime) -> Assignment | None:
 def lock_rater(pk: int) -> Enrolment:
     """The rater with its study; two windows of one rater take turns. Belongs in a transaction."""
     locked = Enrolment.objects.select_for_update(of=("self",), no_key=True)
-    return locked.select_related("study", "user").get(pk=pk)
+    return locked.select_related("study").get(pk=pk)
 
 
 def keep_progress(rater: Enrolment) -> None:
@@ -116,6 +122,11 @@ def _renew(rater: Enrolment, at: datetime) -> Assignment | None:
     return held if renewed else None
 
 
+def is_whole(claimed: Assignment) -> bool:
+    """Whether the claim has fetched all that is shown of the pair."""
+    return "pair" in claimed._state.fields_cache
+
+
 def heartbeat(assignment: Assignment, at: datetime | None = None) -> datetime:
     """Keep the pair while its page is being worked on; says until when the lease lasts now.
 
@@ -152,28 +163,31 @@ def _next_pair(rater: Enrolment, at: datetime, wait: bool) -> Pair | None:
     first of them, so that none is missed. Only when there is no other does this claim wait for them. It stays
     likewise at what only the day's exposure keeps from the rater.
     """
-    free = _free_for(rater).order_by("place")
-    first = Subquery(free.values("place")[:1])
-    free = free.outside(beyond_exposure(rater, at))
-    pair = (
-        free.annotate(first_place=first)
-        .select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .first()
-    )
+    first = Subquery(_free_for(rater).values("place")[:1])
+    whole = _free_for(rater).select_related("prompt", "response_a", "response_b").only(*SHOWN)
+    whole = whole.outside(beyond_exposure(rater, at))
+    free, locked = whole.annotate(had_before=_lapsed_hold(rater)), {"of": ("self",), "no_key": True}
+    pair = free.annotate(first_place=first).select_for_update(**locked, skip_locked=True).first()
     if pair is None and wait:
-        pair = free.annotate(first_place=F("place")).select_for_update(of=("self",), no_key=True).first()
+        pair = free.annotate(first_place=F("place")).select_for_update(**locked).first()
     if pair is not None:
         rater.cursor = pair.place if pair.first_place is None else min(pair.first_place, pair.place)
     return pair
 
 
+def _lapsed_hold(rater: Enrolment) -> Subquery:
+    """The rater's own lapsed hold on a pair, which is taken up again."""
+    lapsed = rater.assignments.filter(pair=OuterRef("pk"), state=AssignmentState.EXPIRED)
+    return Subquery(lapsed.values("pk")[:1])
+
+
 def _free_for(rater: Enrolment) -> QuerySet[Pair]:
-    """The open pairs that this rater may get."""
+    """The open pairs that this rater may get, in the order in which raters walk."""
     if rater.arrivals_seen != rater.study.arrivals:
         rater.cursor, rater.arrivals_seen = -1, rater.study.arrivals
     place = max(RETURNED, rater.cursor - UNSETTLED) if rater.cursor >= RETURNED else rater.cursor
     open_pairs = Pair.objects.filter(study=rater.study_id, place__gte=place).with_open_slot()
-    return open_pairs.not_taken_by(rater).outside(rater.opted_out)
+    return open_pairs.not_taken_by(rater).outside(rater.opted_out).order_by("place")
 
 
 def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
@@ -194,9 +208,10 @@ def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
         "claimed_at": at,
         "lease_until": _lease_end(rater, at),
     }
-    lapsed = Assignment.objects.filter(pair=pair, enrolment=rater, state=AssignmentState.EXPIRED)
-    if lapsed.update(**hold):
-        return Assignment.objects.get(pair=pair, enrolment=rater)
+    if pair.had_before:
+        lapsed = Assignment.objects.filter(pair=pair, enrolment=rater, state=AssignmentState.EXPIRED)
+        lapsed.update(**hold)
+        return Assignment(pk=pair.had_before, pair=pair, enrolment=rater, **hold)
     return Assignment.objects.create(pair=pair, enrolment=rater, **hold)
 
 
@@ -268,8 +283,7 @@ def _give_back(assignment: Assignment, state: AssignmentState, **why: str) -> No
     rater.tilt -= 1 if assignment.left_is_a else -1
     keep_progress(rater)
     if state == AssignmentState.FLAGGED:
-        detail = {"rater": rater.code, "pair": assignment.pair_id, "reason": why["reason"]}
-        events.record(rater.study, "flag_assignment", rater.user, **detail)
+        events.record_by_rater(rater, "flag_assignment", pair=assignment.pair_id, reason=why["reason"])
 
 
 @transaction.atomic

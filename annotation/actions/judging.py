@@ -1,12 +1,13 @@
 """Judgments are given and corrected."""
 
 from datetime import UTC, datetime
+from enum import Enum, auto
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from annotation.actions import claims, events
+from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, CapReached, InvalidAnswer, LeaseLost
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
@@ -19,7 +20,14 @@ GIVEN_BACK = {
 }
 
 
-@transaction.atomic
+class _How(Enum):
+    """How a submission found its pair: simply held, already judged under the same key, or anything else."""
+
+    HELD = auto()
+    KNOWN = auto()
+    ELSE = auto()
+
+
 def submit_judgment(
     assignment: Assignment, answers: PairAnswers, idempotency_key: str, at: datetime | None = None
 ) -> Judgment:
@@ -29,28 +37,37 @@ def submit_judgment(
     has a free slot; otherwise, or when the study closed meanwhile, the answers are kept as surplus: see
     the assignment's state. Raises InvalidAnswer, AlreadySubmitted (another key), LeaseLost (given back).
     """
+    return keep_judgment(assignment, answers, idempotency_key, at)[0]
+
+
+@transaction.atomic
+def keep_judgment(
+    assignment: Assignment, answers: PairAnswers, idempotency_key: str, at: datetime | None = None
+) -> tuple[Judgment, bool]:
+    """`submit_judgment`, and whether the judgment is new."""
     rater = claims.lock_rater(assignment.enrolment_id)
-    judgment, _ = _submit(rater, assignment, answers, idempotency_key, at or timezone.now())
+    judgment, how = _submit(rater, assignment, answers, idempotency_key, at or timezone.now())
     claims.keep_progress(rater)
-    return judgment
+    return judgment, how != _How.KNOWN
 
 
 @transaction.atomic
 def submit_and_claim(
     assignment: Assignment, answers: PairAnswers, idempotency_key: str, at: datetime | None = None
-) -> tuple[Judgment, Assignment | None]:
-    """`submit_judgment` and the rater's next pair, in one transaction.
+) -> tuple[Judgment, Assignment | None, bool]:
+    """`submit_judgment` and the rater's next pair, in one transaction; and whether the judgment is new.
 
-    None stands for whatever needs more than a look: `claims.claim_next_pair` then finds the pair, or says why
-    there is none. `assignment` comes with its pair; raises what `submit_judgment` raises.
+    No pair stands for whatever needs more than a look: `claims.claim_next_pair` then finds the pair, or says
+    why there is none. `assignment` comes with its pair; raises what `submit_judgment` raises.
     """
     at = at or timezone.now()
     rater = claims.lock_rater(assignment.enrolment_id)
-    judgment, was_held = _submit(rater, assignment, answers, idempotency_key, at)
-    # Whoever locked the pair judged (a lapsed hold, an adaptive overlap) must not wait for another one.
-    claimed = claims.take_next(rater, at, wait=False) if was_held and _may_go_on(rater, at) else None
+    judgment, how = _submit(rater, assignment, answers, idempotency_key, at)
+    # A judged pair may be locked, and whoever holds one lock must not wait for another of its kind.
+    claims_too = how == _How.HELD and _may_go_on(rater, at)
+    claimed = claims.take_next(rater, at, wait=False) if claims_too else None
     claims.keep_progress(rater)
-    return judgment, claimed
+    return judgment, claimed, how != _How.KNOWN
 
 
 def _may_go_on(rater: Enrolment, at: datetime) -> bool:
@@ -63,20 +80,25 @@ def _may_go_on(rater: Enrolment, at: datetime) -> bool:
 
 def _submit(
     rater: Enrolment, assignment: Assignment, answers: PairAnswers, key: str, at: datetime
-) -> tuple[Judgment, bool]:
-    """The judgment, and whether the pair was simply held until now. The rater is locked."""
-    if was_held := _is_rating(rater) and _close_hold(assignment, at):
+) -> tuple[Judgment, _How]:
+    """The judgment, and how its pair was found. The rater is locked."""
+    how = _How.HELD if _is_rating(rater) and _close_hold(assignment, at) else _How.ELSE
+    if how == _How.HELD:  # nobody can have answered under a hold that was there until now
         held = assignment
         held.enrolment = rater
     else:
         held = _lock(rater, assignment)
         if known := held.judgments.filter(idempotency_key=key).first():
-            return known, False
+            known.assignment, known.enrolment = held, rater
+            return known, _How.KNOWN
         _refuse_second_answer(held)
         _finish(held, at)
     _refuse_invalid(rater, answers)
     _count(rater, at)
-    return _append(held, answers, key, revision=1), was_held
+    judgment = _append(held, answers, key, revision=1)
+    if held.state == AssignmentState.SUBMITTED:
+        adaptive.open_one_more(held.pair_id, rater)
+    return judgment, how
 
 
 def _is_rating(rater: Enrolment) -> bool:
@@ -177,7 +199,7 @@ def _append(held: Assignment, answers: PairAnswers, key: str, revision: int) -> 
         ]
     )
     verb = "submit_judgment" if revision == 1 else "revise_judgment"
-    events.record(study, verb, held.enrolment.user, rater=held.enrolment.code, revision=revision)
+    events.record_by_rater(held.enrolment, verb, revision=revision)
     return judgment
 
 

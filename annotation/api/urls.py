@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from annotation.api import grading, views
+from annotation.api import grading, rating, views
 
 app_name = "api"
 urlpatterns = [
     path("studies/", views.StudyList.as_view(), name="studies"),
     path("studies/<slug:slug>/", views.StudyDetail.as_view(), name="study"),
+    path("studies/<slug:slug>/claim", rating.Claim.as_view(), name="claim"),
+    path("assignments/<uuid:token>/judgment", rating.judge, name="judge"),
+    path("assignments/<uuid:token>/heartbeat", rating.Heartbeat.as_view(), name="heartbeat"),
+    path("assignments/<uuid:token>/skip", rating.Skip.as_view(), name="skip"),
+    path("assignments/<uuid:token>/decline", rating.Decline.as_view(), name="decline"),
+    path("assignments/<uuid:token>/flag", rating.Flag.as_view(), name="flag"),
     path("studies/<slug:slug>/runs/", views.RunList.as_view(), name="runs"),
     path("studies/<slug:slug>/runs/<int:pk>/", views.RunDetail.as_view(), name="run"),
     path("studies/<slug:slug>/runs/<int:pk>/<slug:control>/", views.RunControl.as_view(), name="control_run"),

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import annotation.models.study
-from annotation.models import triggers
+from annotation.models import functions, triggers
 
 
 def remove(apps, schema_editor) -> None:
@@ -15,6 +15,7 @@ def remove(apps, schema_editor) -> None:
 
 def install(apps, schema_editor) -> None:
     triggers.install(schema_editor.connection)
+    functions.install(schema_editor.connection)  # it knows the new columns of the study
 
 
 class Migration(migrations.Migration):

@@ -14,7 +14,7 @@ from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
-from annotation.models.study import GuidelineVersion, Study
+from annotation.models.study import ExtraSlots, GuidelineVersion, Study
 
 __all__ = [
     "Arm",
@@ -24,6 +24,7 @@ __all__ = [
     "Draft",
     "Enrolment",
     "Event",
+    "ExtraSlots",
     "Grade",
     "GradeBatch",
     "GradeItem",

@@ -60,7 +60,6 @@ class Study(models.Model):
         blank=True,
         help_text="The most judgments that adaptive overlap may add in the whole study. Empty: no limit.",
     )
-    extra_opened = models.PositiveIntegerField(default=0, editable=False)
     cap_per_day = models.PositiveIntegerField(
         null=True, blank=True, help_text="The most pairs a rater judges on one day (UTC). Empty: no limit."
     )
@@ -107,10 +106,6 @@ class Study(models.Model):
                 name="study_overlap_max_at_least_overlap",
             ),
             models.CheckConstraint(
-                condition=Q(extra_budget__isnull=True) | Q(extra_opened__lte=F("extra_budget")),
-                name="study_extra_within_budget",
-            ),
-            models.CheckConstraint(
                 condition=Q(exposure_per_day__isnull=True) | Q(exposure_per_day__gte=1),
                 name="study_exposure_at_least_one",
             ),
@@ -123,6 +118,22 @@ class Study(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == StudyState.OPEN
+
+
+class ExtraSlots(models.Model):
+    """How many slots adaptive overlap has opened in a study, never beyond its budget (trigger
+    `extra_slots_within_budget`).
+
+    A row of its own, so that a submission that counts one waits for nobody who holds the study.
+    """
+
+    study = models.OneToOneField(
+        Study, on_delete=models.PROTECT, related_name="extra_slots", primary_key=True
+    )
+    opened = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.study.slug}: {self.opened} more"
 
 
 class GuidelineVersion(models.Model):

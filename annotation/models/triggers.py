@@ -24,6 +24,7 @@ BEYOND_THE_STUDY = (
 READS = {"pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max")}
 """Columns younger than the migration that first installs the triggers."""
 
+OVER_BUDGET = "NEW.opened > (SELECT extra_budget FROM annotation_study WHERE id = NEW.study_id)"
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
 
 
@@ -56,6 +57,8 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
         ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE", BEYOND_THE_STUDY),
+        ("extra_slots_within_budget", "annotation_extraslots", "INSERT", OVER_BUDGET),
+        ("extra_slots_within_budget", "annotation_extraslots", "UPDATE", OVER_BUDGET),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]

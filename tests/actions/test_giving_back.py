@@ -197,5 +197,5 @@ def test_a_pair_in_hand_is_shown_and_judged_whatever_the_cap():
 
 def test_the_cap_holds_for_a_pair_claimed_with_the_answers_to_the_last():
     rater = a_rater(a_rateable_study(cap_total=1), bob())
-    _, claimed = submit_and_claim(claim_next_pair(rater), answers(), "key")
+    _, claimed, _ = submit_and_claim(claim_next_pair(rater), answers(), "key")
     assert claimed is None
