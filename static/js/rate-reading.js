@@ -59,7 +59,7 @@
     event.preventDefault();
     event.stopImmediatePropagation();
     say(find("#gate").textContent);
-    ends().find((end) => end.dataset.end === unread()[0]).scrollIntoView({ block: "center" });
+    find(`#${unread()[0]}`).scrollIntoView({ block: "start" }); // to its beginning: asking twice is not reading
   }
 
   /* Soft questions ----------------------------------------------------------------- */

@@ -83,8 +83,8 @@ class Visit:
         for key in keys.split():
             self.page.keyboard.press(key)
 
-    def sees(self, words: str) -> None:
-        expect(self.page.get_by_text(words, exact=False).first).to_be_visible()
+    def sees(self, words: str, seconds: float = 10) -> None:
+        expect(self.page.get_by_text(words, exact=False).first).to_be_visible(timeout=1000 * seconds)
 
 
 @pytest.fixture

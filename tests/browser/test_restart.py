@@ -79,7 +79,7 @@ def test_a_session_survives_the_death_of_the_server(browser, served, window):
     bob.submit()
     bob.sees("The answers could not be sent")
     served.start()
-    bob.sees("2 judged · 3 pairs")  # by itself
+    bob.sees("2 judged · 3 pairs", seconds=40)  # by itself, at the latest half a minute after the last try
 
     bob.answer(safer="3")
     bob.sees("Your answers so far are kept.")
