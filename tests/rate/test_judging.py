@@ -1,5 +1,6 @@
 """A rater judges pair after pair, and every refusal is told."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -107,6 +108,13 @@ def test_both_bad_is_stored_apart_from_a_tie(bob):
     bob.send(given=cast.answers(balance=None, both_bad=True))
     judgment = Judgment.objects.get()
     assert judgment.both_bad and judgment.balance is None
+
+
+def test_about_equal_is_not_about_equal_safer(bob):
+    equal = re.findall(r'value="0">\s*<span>(.*?)</span><kbd', bob.html)
+    assert equal == ["About equal"] * 3
+    slightly = re.findall(r'name="safer" value="1">\s*<span>(.*?)</span><kbd', bob.html)
+    assert slightly == ['B slightly<span class="tail"> safer</span>']
 
 
 def test_a_study_without_ties_neither_offers_nor_takes_one(db):
