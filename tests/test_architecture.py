@@ -20,21 +20,8 @@ FLOORS = [
     {"tasks"},
     {"rate", "desk", "api", "admin", "management"},
 ]
-TABLES = [
-    "people",
-    "study",
-    "prompt",
-    "model_settings",
-    "arm",
-    "claimed",
-    "generation",
-    "pair",
-    "review",
-    "gold",
-    "enrolment",
-    "joining",
-]
-TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
+TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "generation", "pair", "review"]
+TABLES += ["gold", "enrolment", "joining", "assignment", "draft", "judgment", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

@@ -13,7 +13,8 @@ makes it step aside.
 KNOWN = {
     "study": (
         "id slug title question state overlap allow_tie matched_sampling guideline_condition harm_categories "
-        "lease_minutes overlap_max extra_budget cap_per_day cap_total seed pair_count arrivals created_at"
+        "lease_minutes overlap_max extra_budget cap_per_day cap_total seed pair_count arrivals created_at "
+        "blurred_categories break_minutes resources"  # these three change nothing about a claim
     ),
     "enrolment": (
         "id study_id user_id code state cursor arrivals_seen judged judged_today judged_on tilt cap_per_day "
