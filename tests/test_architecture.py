@@ -118,7 +118,12 @@ def test_tables_import_in_their_order():
 
 
 def test_every_table_has_its_place_in_the_order():
-    assert {path.stem for path in sources("annotation/models")} <= {*TABLES, "__init__", "functions", "triggers"}
+    assert {path.stem for path in sources("annotation/models")} <= {
+        *TABLES,
+        "__init__",
+        "functions",
+        "triggers",
+    }
 
 
 def test_nothing_of_ours_is_imported_inside_a_function():
