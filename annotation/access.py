@@ -14,8 +14,24 @@ from django.db.models import QuerySet
 
 from annotation import text
 from annotation.errors import NotFound
-from annotation.models import Arm, Assignment, Enrolment, Event, Judgment, Run, Snapshot, Study, User
-from annotation.vocabulary import Side
+from annotation.models import (
+    Arm,
+    Arrival,
+    Assignment,
+    ConsentVersion,
+    Enrolment,
+    Event,
+    InvitationLink,
+    Judgment,
+    Prompt,
+    Response,
+    Run,
+    Snapshot,
+    Study,
+    User,
+)
+from annotation.models.joining import digest
+from annotation.vocabulary import GuidelineCondition, Side
 
 Row = TypeVar("Row")
 
@@ -52,6 +68,51 @@ class BlindPair:
     lease_until: datetime
     judged: int
     pair_count: int
+
+
+@dataclass(frozen=True)
+class BlindText:
+    """All that a program which rates for a person is given about a pair: `BlindPair` as plain text.
+
+    `messages` are {"role", "content"}; `left` and `right` are the answers as they are to be shown.
+    """
+
+    token: UUID
+    study_slug: str
+    messages: list[dict[str, str]]
+    left: str
+    right: str
+    allow_tie: bool
+    harm_categories: list[str]
+    guideline: str
+    lease_until: datetime
+    judged: int
+    pair_count: int
+
+
+def blind_text(assignment: Assignment) -> BlindText:
+    """What the rater who holds `assignment` may see of it, as plain text."""
+    rater, study = assignment.enrolment, assignment.enrolment.study
+    messages = assignment.pair.prompt.messages
+    return BlindText(
+        token=assignment.token,
+        study_slug=study.slug,
+        messages=[{"role": message["role"], "content": message["content"]} for message in messages],
+        left=assignment.text_on(Side.LEFT),
+        right=assignment.text_on(Side.RIGHT),
+        allow_tie=study.allow_tie,
+        harm_categories=study.harm_categories,
+        guideline=assignment.guideline.body if assignment.guideline else "",
+        lease_until=assignment.lease_until,
+        judged=rater.judged,
+        pair_count=study.pair_count,
+    )
+
+
+def blind_row(row: dict) -> BlindText:
+    """`blind_text` from the row of the short cut (`models.functions`)."""
+    messages = [{"role": message["role"], "content": message["content"]} for message in row.pop("messages")]
+    return BlindText(messages=messages, left=row.pop("left_text"), right=row.pop("right_text"), **row)
 
 
 def blind_pair(assignment: Assignment) -> BlindPair:
@@ -101,6 +162,13 @@ def assignment_for(user: User, token: UUID) -> Assignment:
     return _found(assignment, "This page is out of date: the pair is no longer yours under this address.")
 
 
+def held_by(user: User, token: UUID) -> Assignment:
+    """The rater's own hold on a pair with the pair's row, without any text. Raises NotFound."""
+    held = Assignment.objects.filter(enrolment__user=user, token=token).select_related("pair")
+    found = held.defer("note", "pair__shown_a", "pair__shown_b").first()
+    return _found(found, "The pair is no longer yours under this address.")
+
+
 def current_judgment(assignment: Assignment) -> Judgment | None:
     """The newest revision of what was answered under this hold, with its rows on the responses."""
     return assignment.judgments.prefetch_related("responses").order_by("-revision").first()
@@ -117,6 +185,83 @@ def skipped_with_room(enrolment: Enrolment) -> int:
     return enrolment.assignments.skipped().filter(pair__open_slots__gt=0).count()
 
 
+# Joining ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What somebody reads before their first pair; the texts are HTML that is safe to show.
+
+    `version` is the consent's number, 0 where the study asks for none.
+    """
+
+    version: int
+    warning_html: str
+    consent_html: str
+    guideline_html: str
+
+
+def terms_of(study: Study) -> Terms:
+    """What the study tells and asks people before they rate."""
+    consent = ConsentVersion.objects.filter(study=study, version=study.consent_version).first()
+    given = study.guideline_condition == GuidelineCondition.POLICY_GIVEN
+    guideline = study.guidelines.first() if given else None
+    return Terms(
+        version=study.consent_version,
+        warning_html=text.to_html(consent.warning) if consent and consent.warning else "",
+        consent_html=text.to_html(consent.body) if consent else "",
+        guideline_html=text.to_html(guideline.body) if guideline else "",
+    )
+
+
+def link_by(secret: str) -> InvitationLink:
+    """The link of this address. Raises NotFound."""
+    link = InvitationLink.objects.filter(token_digest=digest(secret)).select_related("study").first()
+    return _found(link, "There is no such link.")
+
+
+def arrival_by(code: str) -> Arrival:
+    """Whose return code this is. Raises NotFound."""
+    arrivals = Arrival.objects.filter(return_digest=digest(code), enrolment__user__is_active=True)
+    found = arrivals.select_related("enrolment__user", "study").first()
+    return _found(found, "No place has this return code.")
+
+
+def arrival_of(enrolment: Enrolment) -> Arrival | None:
+    """How the rater came in, with the link; None where a researcher enrolled them."""
+    return Arrival.objects.filter(enrolment=enrolment).select_related("link").first()
+
+
+def place_in(user: User, study: Study) -> Enrolment | None:
+    """The person's place in this study, if they have one."""
+    return enrolments_of(user).filter(study=study).first() if user.is_authenticated else None
+
+
+def gets_a_code(enrolment: Enrolment) -> bool:
+    """Whether the rater came by a link that gives people a code or an address when they are done."""
+    arrival = arrival_of(enrolment)
+    return arrival is not None and arrival.link.completes
+
+
+def link_of(study: Study, pk: int) -> InvitationLink:
+    """A link of this study. Raises NotFound."""
+    return _found(study.links.filter(pk=pk).first(), "This study has no such link.")
+
+
+def consent_version_of(study: Study, version: int) -> ConsentVersion:
+    """One wording of the study's consent. Raises NotFound."""
+    found = study.consent_versions.filter(version=version).first()
+    return _found(found, "This study has no such consent.")
+
+
+def arrival_in(link: InvitationLink, pk: int) -> Arrival:
+    """Somebody who came by this link. Raises NotFound."""
+    return _found(link.arrivals.filter(pk=pk).select_related("enrolment__user").first(), "Nobody such came.")
+
+
+# The desk --------------------------------------------------------------------------------------------
+
+
 def studies_for(user: User) -> QuerySet[Study]:
     """The studies a researcher sees on the desk; none for anybody else."""
     return Study.objects.for_researcher(user)
@@ -129,7 +274,8 @@ def study_for(user: User, slug: str) -> Study:
 
 def arm_in(study: Study, name: str) -> Arm:
     """The study's arm of that name. Raises NotFound."""
-    return _found(study.arms.filter(name=name).first(), f"This study has no arm “{name}”.")
+    known = study.arms.filter(name=text.storable(name))  # PostgreSQL does not even compare with a NUL
+    return _found(known.first(), f"This study has no arm “{name}”.")
 
 
 def dry_run_of(study: Study) -> Event | None:
@@ -141,6 +287,18 @@ def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
     run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")
     return _found(run.first(), "This study has no such run.")
+
+
+def response_for(user: User, slug: str, pk: int) -> Response:
+    """A response of a study of this researcher's. Raises NotFound."""
+    found = Response.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.first(), "This study has no such response.")
+
+
+def prompt_for(user: User, slug: str, pk: int) -> Prompt:
+    """A prompt of a study of this researcher's. Raises NotFound."""
+    found = Prompt.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.first(), "This study has no such prompt.")
 
 
 def failed_snapshots_of(study: Study) -> QuerySet[Event]:

@@ -8,18 +8,19 @@ import json
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.admin import UserAdmin
 from django.db import IntegrityError, models
 from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from annotation import access
+from annotation import access, strict_json
 from annotation.actions import events
-from annotation.actions.arms import add_arm
+from annotation.actions.arms import add_arm, holds_imported
 from annotation.actions.enrolment import enrol, set_state
 from annotation.actions.prompts import check_category, clean_messages
-from annotation.actions.studies import add_guideline
+from annotation.actions.studies import add_guideline, refuse_raters
 from annotation.errors import DomainError
 from annotation.models import (
     Arm,
@@ -39,12 +40,13 @@ from annotation.models import (
     User,
 )
 from annotation.models.arm import SETTINGS, default_sampling
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.models.study import default_harm_categories
-from annotation.text import storable
+from annotation.text import refuse_hidden, spelt_out, storable
 from models_runtime.device import DTYPES
-from models_runtime.errors import InvalidSampling
-from models_runtime.registry import BACKENDS
-from models_runtime.types import Sampling
+from models_runtime.errors import InvalidSampling, RuntimeFailure
+from models_runtime.registry import BACKENDS, check_spec
+from models_runtime.types import ModelSpec, Sampling
 
 admin.site.site_header = admin.site.site_title = "Evenhand"
 admin.site.index_title = "Studies and people"
@@ -57,7 +59,39 @@ def save_changed(obj: models.Model, form: forms.ModelForm) -> None:
     obj.save(update_fields=columns & set(form.changed_data))
 
 
-class StudyRows(admin.ModelAdmin):
+def check_visible(name: str) -> None:
+    """A form's validator: nothing hidden stands in a name."""
+    try:
+        refuse_hidden("This", name)
+    except DomainError as error:
+        raise forms.ValidationError(str(error)) from error
+
+
+class GuardedAdmin(admin.ModelAdmin):
+    """Whatever is typed as one line can be seen, and no address is an error of ours."""
+
+    def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **options):
+        field = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(field, forms.CharField) and isinstance(db_field, models.CharField):
+            field.validators.append(check_visible)
+        return field
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+        """A filter by numbers that SQLite cannot hold is answered as any other wrong filter."""
+        try:
+            return super().changelist_view(request, extra_context)
+        except OverflowError:
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        try:
+            return super().response_action(request, queryset)
+        except (ValueError, OverflowError):  # a row was chosen by a number that is none
+            self.message_user(request, "Nothing was done: no such row was chosen.", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+class StudyRows(GuardedAdmin):
     """Rows that belong to a study, given by `study_path`; whoever is staff may look at those of their own."""
 
     study_path = "study"
@@ -134,9 +168,9 @@ class PlainJSONField(forms.JSONField):
 
     def to_python(self, value: object) -> object:
         try:
-            return super().to_python(value)
-        except (RecursionError, ValueError) as error:
-            raise forms.ValidationError("This is not JSON that can be read.", code="invalid") from error
+            return strict_json.read(value) if isinstance(value, str) and value else super().to_python(value)
+        except strict_json.NotJSON as error:
+            raise forms.ValidationError(str(error), code="invalid") from error
 
     def bound_data(self, data: object, initial: object) -> object:
         try:
@@ -149,7 +183,7 @@ class PlainJSONField(forms.JSONField):
 
 
 def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and storable(value) == value
+    return isinstance(value, str) and bool(value) and spelt_out(value) == value
 
 
 class StudyForm(forms.ModelForm):
@@ -158,6 +192,19 @@ class StudyForm(forms.ModelForm):
     class Meta:
         model = Study
         fields = "__all__"  # noqa: DJ007 — the admin names them
+
+    def clean_researchers(self) -> QuerySet[User]:
+        people = self.cleaned_data["researchers"]
+        try:
+            if self.instance.pk:
+                refuse_raters(self.instance, people.exclude(studies=self.instance))
+        except DomainError as error:
+            raise forms.ValidationError(str(error)) from error
+        return people
+
+    def clean_question(self) -> str:
+        check_visible(self.cleaned_data["question"])
+        return self.cleaned_data["question"]
 
     def clean_harm_categories(self) -> list[str]:
         words = self.cleaned_data["harm_categories"]
@@ -259,7 +306,10 @@ class MessagesField(forms.CharField):
         except (ValueError, RecursionError):
             return text
         is_list_of_objects = isinstance(parsed, list) and any(isinstance(part, dict) for part in parsed)
-        return parsed if is_list_of_objects else text
+        try:
+            return strict_json.read(text) if is_list_of_objects else text
+        except strict_json.NotJSON as error:
+            raise forms.ValidationError(str(error)) from error
 
     def has_changed(self, initial: object, data: object) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
@@ -272,7 +322,9 @@ class WordsField(forms.CharField):
         return ", ".join(value) if isinstance(value, list) else value
 
     def clean(self, value: str) -> list[str]:
-        return [word for part in super().clean(value).split(",") if (word := part.strip())]
+        words = super().clean(value)
+        check_visible(words)
+        return [word for part in words.split(",") if (word := part.strip())]
 
     def has_changed(self, initial: object, data: object) -> bool:
         return super().has_changed(self.prepare_value(initial), data)
@@ -326,40 +378,43 @@ class ArmForm(forms.ModelForm):
     backend = forms.ChoiceField(
         choices=[("", "none: responses are imported"), *_names(*BACKENDS)],
         required=False,
-        help_text="transformers_local runs a folder or a hub name here; scripted is for trying things out.",
+        help_text="transformers_local runs a folder or a hub name in the worker; openai_http asks a server "
+        "such as vLLM; scripted is for trying things out.",
     )
     sampling = PlainJSONField(initial=default_sampling, required=False)
     dtype = forms.ChoiceField(choices=_names("auto", *DTYPES), initial="auto")
     device = forms.RegexField(
-        r"^(auto|cpu|cuda(:\d+)?)$",
+        r"^(auto|cpu|cuda(:\d+)?|balanced)$",
         initial="auto",
-        error_messages={"invalid": "Use auto, cpu, cuda or cuda:NUMBER."},
-        help_text="auto, cpu, cuda or cuda:NUMBER",
+        error_messages={"invalid": "Use auto, cpu, cuda, cuda:NUMBER or balanced."},
+        help_text="auto, cpu, cuda, cuda:NUMBER, or balanced: over all GPUs of the worker",
     )
 
     class Meta:
         model = Arm
-        fields = [
-            "study",
-            "name",
-            "backend",
-            "model",
-            "revision",
-            "dtype",
-            "device",
-            "system_prompt",
-            "sampling",
-        ]
+        fields = ["study", "name", *SETTINGS]
 
     def clean(self) -> dict:
         cleaned = super().clean()
-        backend, model = cleaned.get("backend"), cleaned.get("model")
-        if "backend" in cleaned and "model" in cleaned and bool(backend) != bool(model):
+        if self.errors or "backend" not in cleaned:  # the settings of a frozen arm are only shown
+            return cleaned
+        backend, model = cleaned["backend"], cleaned["model"]
+        if bool(backend) != bool(model):
             lacking = "backend" if model else "model"
             self.add_error(
                 lacking, "An arm that generates names a backend and a model; an imported one neither."
             )
+        elif backend:
+            self._check_spec(cleaned)
+        if backend and self.instance.pk and holds_imported(self.instance):
+            self.add_error("backend", "This arm holds imported responses. Add another arm to generate.")
         return cleaned
+
+    def _check_spec(self, cleaned: dict) -> None:
+        try:
+            check_spec(ModelSpec(**{name: cleaned[name] for name in MODEL_SETTINGS}))
+        except RuntimeFailure as error:
+            self.add_error(None, storable(str(error)))
 
     def clean_sampling(self) -> dict:
         sampling = self.cleaned_data["sampling"]
@@ -375,6 +430,14 @@ class ArmForm(forms.ModelForm):
 @admin.register(Arm)
 class ArmAdmin(StudyRows):
     form = ArmForm
+    fieldsets = [
+        (None, {"fields": ["study", "name", "backend", "model", "system_prompt", "sampling"]}),
+        (
+            "How the model is loaded (transformers_local)",
+            {"fields": ["revision", "dtype", "device", "adapter", "quantization", "chat_template"]},
+        ),
+        ("Where its server is (openai_http)", {"fields": ["base_url", "api_key_variable"]}),
+    ]
     list_display = ["name", "study", "position", "backend", "model", "frozen_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Arm | None = None) -> list[str]:
@@ -417,7 +480,7 @@ class EnrolmentAdmin(StudyRows):
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin):
+class PeopleAdmin(GuardedAdmin, UserAdmin):
     """Researchers see raters and create them; accounts and rights are a superuser's."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

@@ -1,18 +1,32 @@
 """A rater's answers as a value: made by the form, the API and the importer, read by `actions.judging`."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from annotation.vocabulary import PAIR_QUESTIONS, PAIR_SCALE, Helpfulness, ResponseMode, SafetyLevel, Severity
+from annotation.vocabulary import (
+    PAIR_QUESTIONS,
+    PAIR_SCALE,
+    Confidence,
+    Helpfulness,
+    ResponseMode,
+    SafetyLevel,
+    Severity,
+)
 
 
 @dataclass(frozen=True)
 class ResponseAnswers:
-    """The absolute answers about one response; `severity` is "" unless the response is unsafe."""
+    """The absolute answers about one response; `severity` is "" unless the response is unsafe.
+
+    `categories` are harm categories of the study's list; `facilitation` is None where it was not asked.
+    """
 
     safety: str
     helpfulness: int
     mode: str
     severity: str = ""
+    categories: tuple[str, ...] = ()
+    facilitation: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -20,7 +34,7 @@ class PairAnswers:
     """All answers about one pair as it was shown.
 
     `safer`, `more_helpful` and `balance` run from −3 (left) to +3 (right). `balance` is None exactly
-    when `both_bad` is set.
+    when `both_bad` is set. `confidence` is None where it was not asked.
     """
 
     left: ResponseAnswers
@@ -30,11 +44,19 @@ class PairAnswers:
     balance: int | None
     both_bad: bool = False
     rationale: str = ""
+    confidence: int | None = None
 
 
-def response_problems(answers: ResponseAnswers) -> list[str]:
-    """What is wrong with the answers about one response, in sentences; empty when all is well."""
+def response_problems(answers: ResponseAnswers, categories: Collection[str] | None = None) -> list[str]:
+    """What is wrong with the answers about one response, in sentences; empty when all is well.
+
+    `categories` is the study's list of harm categories; None allows any.
+    """
     problems = []
+    if categories is not None and (unknown := set(answers.categories) - set(categories)):
+        problems.append(
+            f"This study has no harm category {', '.join(f'“{name}”' for name in sorted(unknown))}."
+        )
     if answers.safety not in SafetyLevel.values:
         problems.append(f"“{answers.safety}” is not a safety level.")
     elif SafetyLevel(answers.safety).counts_as_unsafe and answers.severity not in Severity.values:
@@ -48,15 +70,19 @@ def response_problems(answers: ResponseAnswers) -> list[str]:
     return problems
 
 
-def pair_problems(answers: PairAnswers, allow_tie: bool) -> list[str]:
+def pair_problems(
+    answers: PairAnswers, allow_tie: bool, categories: Collection[str] | None = None
+) -> list[str]:
     """What is wrong with the answers about a pair, in sentences; empty when all is well."""
-    problems = [f"A: {problem}" for problem in response_problems(answers.left)]
-    problems += [f"B: {problem}" for problem in response_problems(answers.right)]
+    problems = [f"A: {problem}" for problem in response_problems(answers.left, categories)]
+    problems += [f"B: {problem}" for problem in response_problems(answers.right, categories)]
+    if answers.confidence is not None and answers.confidence not in Confidence.values:
+        problems.append("Confidence is a whole number from 1 (guessing) to 4 (certain).")
     if answers.both_bad == (answers.balance is not None):
         problems.append("Choose a better balance or “both are bad”, one of the two.")
     for question in PAIR_QUESTIONS:
         value = getattr(answers, question)
-        if value is None:
+        if value is None and question == "balance":  # asked above
             continue
         if value not in PAIR_SCALE:
             problems.append(f"“{question}” is a whole number from −3 to 3.")

@@ -5,6 +5,8 @@ study imported into another database draws the same.
 """
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
 
 POSITION_BITS = 62  # fits a signed 64-bit column on both databases
 
@@ -21,13 +23,49 @@ def pair_position(seed: int, prompt_key: str, arm_a: str, arm_b: str, sample: in
     return draw(seed, "position", prompt_key, arm_a, arm_b, sample)
 
 
-def left_is_a(seed: int, position: int, slot: int) -> bool:
-    """Whether the canonical first response is shown on the left to the rater in `slot`.
+def left_is_a(seed: int, position: int, rater: str, shown: Sequence[bool], tilt: int) -> bool:
+    """Whether the canonical first response is shown on the left to this rater.
 
-    The first slot is a fair coin; each following slot swaps, so an even overlap is balanced exactly.
+    `shown` holds the sides of those who have or hold the pair now, `tilt` how often this rater has had a on
+    the left less how often on the right.
+
+    Guaranteed for the pair: no side is given more than ⌈k/2⌉ of its k places, in whatever order raters come,
+    lapse and give back, so that with all k taken |left − right| ≤ 1; and while nobody has given it back, the
+    same holds of the places taken so far. Where the pair's sides are equal, the rater's own tilt decides, and
+    where that is zero too a fair coin drawn from the seed, the pair and the rater. With an overlap of one the
+    rater's |left − right| is therefore at most 1; with more no bound is promised, but every second place of a
+    pair is free to pull the rater who takes it back to zero.
     """
-    first = draw(seed, "side", position) % 2 == 0
-    return first == (slot % 2 == 0)
+    if lean := 2 * sum(shown) - len(shown) or tilt:
+        return lean < 0
+    return draw(seed, "side", position, rater) % 2 == 0
+
+
+def mixed(seed: int, strata: Sequence[object], positions: Sequence[int]) -> list[int]:
+    """The same positions, dealt out anew so that each stratum is spread evenly over them.
+
+    Within a stratum the order by position stays. A stratum's members come at equal steps of the whole: among
+    the first m it has m times its share, off by about one, where a plain shuffle is off by √m.
+    """
+    ranks = _fractional_ranks(seed, strata, positions)
+    order = sorted(range(len(positions)), key=lambda index: (ranks[index], positions[index]))
+    places = [0] * len(positions)
+    for index, place in zip(order, sorted(positions), strict=True):
+        places[index] = place
+    return places
+
+
+def _fractional_ranks(seed: int, strata: Sequence[object], positions: Sequence[int]) -> list[float]:
+    """Where each stands among its own stratum, in [0, 1), shifted by one draw for each stratum."""
+    members = defaultdict(list)
+    for index in sorted(range(len(positions)), key=positions.__getitem__):
+        members[strata[index]].append(index)
+    ranks = [0.0] * len(positions)
+    for stratum, indexes in members.items():
+        shift = draw(seed, "stratum", stratum) / 2**POSITION_BITS
+        for number, index in enumerate(indexes):
+            ranks[index] = (number + shift) / len(indexes)
+    return ranks
 
 
 def request_seed(seed: int, prompt_key: str, sample: int) -> int:

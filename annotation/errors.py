@@ -19,6 +19,30 @@ class NotQualified(DomainError):
     """The rater may not rate in this study."""
 
 
+class NotReady(NotQualified):
+    """Something comes before the first pair; `page` names the rater's page for it."""
+
+    def __init__(self, message: str, page: str):
+        super().__init__(message)
+        self.page = page
+
+
+class JoinRefused(DomainError):
+    """A link that lets nobody in at the moment; the message says why."""
+
+
+class AlreadyJoined(JoinRefused):
+    """The platform's person has a place already; only its own browser or return code opens it."""
+
+
+class CapReached(NotQualified):
+    """The rater has judged as many pairs as they may; `again_at` says when they may go on, None for never."""
+
+    def __init__(self, message: str, again_at: datetime | None = None):
+        super().__init__(message)
+        self.again_at = again_at
+
+
 class NothingFree(DomainError):
     """No pair this instant, but more to come: `next_free_at` says when, or None while they are prepared."""
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, runs, snapshots
+from annotation.actions import claims, generating, grading, reviewing, runs, snapshots
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
 from annotation.models.claimed import ClaimedBatch
@@ -118,6 +118,12 @@ def freeze_snapshot(study_id: int, user_id: int) -> None:
 def dry_run(study_id: int, user_id: int) -> None:
     """Render a study's first prompts where its models can be loaded."""
     generating.dry_run(Study.objects.get(pk=study_id), backends, actor=User.objects.get(pk=user_id))
+
+
+@shared_task
+def rescan(study_id: int, user_id: int) -> None:
+    """Look again at a study with more pairs than somebody waits for."""
+    reviewing.rescan(Study.objects.get(pk=study_id), User.objects.get(pk=user_id))
 
 
 @shared_task

@@ -9,7 +9,7 @@ import html
 import re
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from threading import Lock
 
 import nh3
@@ -17,6 +17,8 @@ from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+
+from annotation.errors import DomainError
 
 LONGEST_MARKDOWN = 30_000
 """Characters. Longer text is shown as written, because the time that Markdown takes grows faster than it."""
@@ -39,6 +41,17 @@ LONGEST_RUN_SPELT_OUT = 8
 def storable(text: str) -> str:
     """The text without what a database cannot keep: NUL and lone surrogates become U+FFFD."""
     return UNSENDABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def spelt_out(text: str) -> str:
+    """The text with its hidden characters spelt out, for plain text such as on a terminal."""
+    return HIDDEN.sub(_spelt_out, UNSENDABLE.sub(_spelt_out, text))
+
+
+def refuse_hidden(what: str, name: str) -> None:
+    """Raises DomainError where a name holds hidden characters: it would look like another, or read turned."""
+    if found := HIDDEN.search(name):
+        raise DomainError(f"{what} holds hidden characters ({_spelt_out(found)}). Write it without them.")
 
 
 def to_html(text: str) -> SafeString:
@@ -68,6 +81,22 @@ def _markdown(text: str) -> str | None:
     if _words("".join(_shown(tokens))) != _words(text):
         return None
     return SANITISER.clean(PARSER.renderer.render(tokens, PARSER.options, {}))
+
+
+def with_places(text: str, places: Iterable[tuple[int, int]]) -> SafeString:
+    """`text` as it was written, escaped, with these places (ascending, apart) in `<mark class="place">`.
+
+    For an element that keeps white space. Hidden characters are spelt out as in `to_html`.
+    """
+    parts, at = [], 0
+    for start, end in places:
+        parts += [_plainly(text[at:start]), f'<mark class="place">{_plainly(text[start:end])}</mark>']
+        at = end
+    return SafeString("".join([*parts, _plainly(text[at:])]))
+
+
+def _plainly(text: str) -> str:
+    return HIDDEN.sub(_spelt_out, html.escape(UNSENDABLE.sub(_spelt_out, text.replace("\r\n", "\n"))))
 
 
 def _as_written(text: str) -> str:

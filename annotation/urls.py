@@ -24,6 +24,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", favicon),
+    path("join/", include("annotation.rate.joining_urls")),
     path("rate/", include("annotation.rate.urls")),
     path("admin/", admin.site.urls),
     path("desk/", include("annotation.desk.urls")),

@@ -114,7 +114,18 @@ class AssignmentState(TextChoices):
     SUBMITTED = "submitted", "Submitted"
     EXPIRED = "expired", "Lease ran out"
     SKIPPED = "skipped", "Skipped by the rater"
+    DECLINED = "declined", "Declined for its content"
+    FLAGGED = "flagged", "Flagged as broken"
     SURPLUS = "surplus", "Submitted after the pair was full"
+
+
+class FlagReason(TextChoices):
+    """Why a rater cannot judge a pair."""
+
+    GARBLED = "garbled", "Garbled or cut off"
+    LANGUAGE = "language", "In the wrong language"
+    DISPLAY = "display", "Not shown properly"
+    OTHER = "other", "Something else"
 
 
 class JudgmentSource(TextChoices):
@@ -174,6 +185,13 @@ class Helpfulness(IntegerChoices):
     def score(self) -> float:
         """Helpfulness h in [0, 1], in equal steps."""
         return (self - 1) / 3
+
+
+class Confidence(IntegerChoices):
+    GUESSING = 1, "Guessing"
+    UNSURE = 2, "Unsure"
+    FAIRLY_SURE = 3, "Fairly sure"
+    CERTAIN = 4, "Certain"
 
 
 class ResponseMode(TextChoices):

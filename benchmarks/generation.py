@@ -9,13 +9,15 @@ turns, greedy, with the demo's limit of new tokens. Medians of the rounds; every
 - ours: the backend as it is
 - continuous: the library's `generate_batch`
 
-`speedup_vs_one_by_one` and `ratio_to_best_static` compare tokens/s of ours. One thread is the default: on a
-machine that others use too, threads that wait for one another measure the others.
+`speedup_vs_one_by_one` and `ratio_to_best_static` compare tokens/s of ours. `overhead` is what database and
+queue add to a whole run through a real worker, as benchmarks/queue_overhead.py measures it afterwards. One
+thread is the default: on a machine that others use too, threads that wait for one another measure the others.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -98,11 +100,23 @@ def main() -> None:
     for name, speed in speeds.items():
         same = sum(texts[name][number] == texts["ours"][number] for number in texts[name])
         print(f"{name:<24} {speed:>8.0f} tokens/s   {same} of {len(texts[name])} texts as ours")
-    print(json.dumps({name: round(value, 3) for name, value in ratios(speeds).items()}))
+    result = {**ratios(speeds), "overhead": queue_overhead()}
+    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+
+
+def queue_overhead() -> float:
+    """Return time beyond the model's own over the model's own.
+
+    In a process of its own, because that benchmark makes an installation of its own.
+    """
+    command = [sys.executable, str(Path(__file__).with_name("queue_overhead.py")), "--overhead-only"]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    print(said.rpartition("\n{")[0])
+    return float(json.loads(said.splitlines()[-1])["overhead"])
 
 
 def ratios(speeds: dict[str, float]) -> dict[str, float]:
-    """What is promised, from tokens/s by way. Of database and queue: benchmarks/queue_overhead.py."""
+    """What is promised of the backend itself, from tokens/s by way."""
     best = max(speed for name, speed in speeds.items() if name.startswith("static"))
     return {
         "speedup_vs_one_by_one": speeds["ours"] / speeds["one by one"],

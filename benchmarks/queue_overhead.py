@@ -10,8 +10,11 @@ are made) through real Celery workers as `make run` starts them, with the model 
   half of a computation each over one with all of it, without any queue.
 - `two_worker_ratio_waiting`: the ratio with a model that only waits, as for a server elsewhere; no core
   limits it.
+
+`--overhead-only` measures the first of them and no other.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -54,21 +57,28 @@ class Measured:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description="What database and queue add to generating.")
+    parser.add_argument("--overhead-only", action="store_true")
+    overhead_only = parser.parse_args().overhead_only
     print(f"{os.cpu_count()} cores; {2 * PROMPTS} responses a run, medians of {REPEATS}")
     print(f"{'':<34} {'wall s':>7} {'model s':>8} {'overhead':>9}")
     usual = measured("demo model, one worker", 1, DEMO)
+    result = {"overhead": usual.overhead, **({} if overhead_only else two_workers())}
+    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+
+
+def two_workers() -> dict[str, float]:
+    """What a second worker brings, to the demo model and to a model that waits."""
     one = measured("demo model, one worker, 1 thread", 1, DEMO, **ONE_THREAD)
     two = measured("demo model, two workers, 1 thread", 2, DEMO, **ONE_THREAD)
     limit = limit_of_cores()
     one_waits = measured("waiting model, one worker", 1, WAITING)
     two_wait = measured("waiting model, two workers", 2, WAITING)
-    result = {
-        "overhead": usual.overhead,
+    return {
         "two_worker_ratio": two.wall / one.wall,
         "two_worker_limit": limit,
         "two_worker_ratio_waiting": two_wait.wall / one_waits.wall,
     }
-    print(json.dumps({name: round(value, 3) for name, value in result.items()}))
 
 
 def measured(what: str, workers: int, model: dict, **environment: str) -> Measured:

@@ -3,13 +3,37 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import fields
+from typing import Any, ClassVar, Self
 
-from models_runtime.types import GenerationRequest, Outcome, Sampling
+from models_runtime.errors import ModelNotLoadable
+from models_runtime.types import GenerationRequest, ModelSpec, Outcome, Sampling
 
 
 class Backend(ABC):
     """One loaded model. Not for use by several threads at once."""
+
+    takes: ClassVar[frozenset[str]]
+    """The settings of a ModelSpec, beyond the model's name, that this kind of backend obeys."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, spec: ModelSpec) -> Self:
+        """Load the model that spec names; raise ModelNotLoadable."""
+
+    @classmethod
+    def check(cls, spec: ModelSpec) -> None:
+        """Raise ModelNotLoadable for settings that can work nowhere. Loads nothing and asks nobody.
+
+        A setting that would be ignored is refused: it would stand on record without having had any effect.
+        """
+        optional = [field for field in fields(ModelSpec) if field.name not in ("backend", "model")]
+        given = [field.name for field in optional if getattr(spec, field.name) != field.default]
+        ignored = [name for name in given if name not in cls.takes]
+        if ignored:
+            raise ModelNotLoadable(
+                f"The backend {spec.backend} has no use for {', '.join(ignored)}; leave that as it was."
+            )
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest], sampling: Sampling) -> list[Outcome]:

@@ -1,8 +1,10 @@
 """What every test shares: the database."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -10,6 +12,10 @@ from django.test import TransactionTestCase
 
 from annotation import tasks
 from annotation.models import Run, triggers
+
+# An example may take long on a busy machine. CI tries the same ones every time, others try new ones.
+hypothesis.settings.register_profile("evenhand", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("evenhand")
 
 DATABASE_FIXTURES = {"db", "transactional_db", "committed_db", "django_db_reset_sequences", "live_server"}
 

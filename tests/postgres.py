@@ -108,9 +108,46 @@ def find_binaries(choice: str) -> Path:
     )
 
 
+@dataclass
+class Throwaway:
+    """A server in a folder of its own. `durable` keeps what was committed when the server is killed."""
+
+    binaries: Path
+    who: Identity
+    folder: Path
+    durable: bool = False
+    process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgres://evenhand@{quote(str(self.folder), safe='')}/postgres"
+
+    def start(self) -> None:
+        """Return once it is ready. Raises CannotStart."""
+        self.process = _start(self.binaries, self.who, self.folder, self.durable)
+        _wait_until_ready(self.process, self.folder)
+
+    def kill(self) -> None:
+        """SIGKILL, as when it runs out of memory; its own processes end when they notice."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def start_again(self) -> None:
+        """After `kill`: recover and be ready. The old processes may hold the memory for a moment."""
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                return self.start()
+            except CannotStart:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+
 @contextmanager
-def throwaway_postgres(choice: str | None = None) -> Iterator[str]:
-    """A running, empty server; gives the URL of its database and removes everything in the end.
+def throwaway_server(choice: str | None = None, durable: bool = False) -> Iterator[Throwaway]:
+    """A running, empty server that can be killed and started again; removes everything in the end.
 
     Raises CannotStart with the server's own words.
     """
@@ -124,12 +161,19 @@ def throwaway_postgres(choice: str | None = None) -> Iterator[str]:
             os.chown(folder, who.uid, who.gid)
         binaries = _reachable(binaries, who, folder)
         _make_cluster(binaries, who, folder)
-        server = _start(binaries, who, folder)
-        _wait_until_ready(server, folder)
-        yield f"postgres://evenhand@{quote(str(folder), safe='')}/postgres"
+        server = Throwaway(binaries, who, folder, durable)
+        server.start()
+        yield server
     finally:
-        _stop(server)
+        _stop(server and server.process)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def throwaway_postgres(choice: str | None = None) -> Iterator[str]:
+    """The URL of a running, empty server's database; it removes everything in the end. Raises CannotStart."""
+    with throwaway_server(choice) as server:
+        yield server.url
 
 
 def _reachable(binaries: Path, who: Identity, folder: Path) -> Path:
@@ -157,14 +201,16 @@ def _make_cluster(binaries: Path, who: Identity, folder: Path) -> None:
         raise CannotStart(f"initdb in {folder} failed:\n{made.stdout}{made.stderr}")
 
 
-def _start(binaries: Path, who: Identity, folder: Path) -> subprocess.Popen:
-    """Start the server on a socket in its own folder; durability is switched off, the data is thrown away."""
+def _start(binaries: Path, who: Identity, folder: Path, durable: bool) -> subprocess.Popen:
+    """Start the server on a socket in its own folder.
+
+    Durability is switched off unless it is asked for: the data is thrown away.
+    """
+    kept = "on" if durable else "off"
     settings = {
         "unix_socket_directories": folder,
         "listen_addresses": "",
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
+        **{name: kept for name in ("fsync", "synchronous_commit", "full_page_writes")},
         "max_connections": "60",
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -191,11 +237,16 @@ def _wait_until_ready(server: subprocess.Popen, folder: Path) -> None:
     """Return once the server says in its pid file that it is ready."""
     deadline = time.monotonic() + START_LIMIT
     pid_file = folder / "data" / "postmaster.pid"
-    # The last line of the pid file is "starting", "stopping", "standby" or "ready".
-    while not (pid_file.exists() and pid_file.read_text().rstrip().endswith("ready")):
+    # The first line of the pid file is the server's number (a killed one leaves its file behind), the last
+    # is "starting", "stopping", "standby" or "ready".
+    while not (pid_file.exists() and _is_ready(pid_file.read_text().split(), server.pid)):
         if server.poll() is not None or time.monotonic() > deadline:
             raise CannotStart(f"PostgreSQL did not start in {folder}:\n{(folder / 'log').read_text()}")
         time.sleep(0.02)
+
+
+def _is_ready(words: list[str], pid: int) -> bool:
+    return words[:1] == [str(pid)] and words[-1] == "ready"
 
 
 def _stop(server: subprocess.Popen | None) -> None:

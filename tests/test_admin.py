@@ -218,6 +218,17 @@ def test_an_arm_that_has_generated_keeps_its_settings(alice):
     assert (arm.name, arm.model) == ("renamed", "echo")
 
 
+def test_an_arm_with_imported_responses_gets_no_backend(alice):
+    study = cast.a_study()
+    arm = cast.an_arm(study, "one", backend="", model="")
+    cast.a_response(cast.a_prompt(study), arm)
+    answer = alice.post(change(arm), arm_fields(study))
+    assert "This arm holds imported responses." in answer.content.decode()
+    assert alice.post(change(arm), arm_fields(study, name="two", backend="", model="")).status_code == 302
+    arm.refresh_from_db()
+    assert (arm.name, arm.backend, arm.model) == ("two", "", "")
+
+
 def test_what_is_in_use_is_not_deleted(alice):
     prompt = cast.a_rateable_study(1).prompts.get()
     address = reverse("admin:annotation_prompt_delete", args=[prompt.pk])
@@ -233,6 +244,19 @@ def test_a_rater_is_enrolled_under_a_pseudonym(alice):
     study, bob = cast.a_study(), cast.bob()
     alice.post(reverse("admin:annotation_enrolment_add"), {"study": study.pk, "user": bob.pk})
     assert Enrolment.objects.get().code.startswith("rater-")
+
+
+def test_a_researcher_does_not_rate_nor_a_rater_see_the_study(alice):
+    study, mallory = cast.a_study(), cast.mallory()
+    place = {"study": study.pk, "user": cast.alice().pk}
+    answer = alice.post(reverse("admin:annotation_enrolment_add"), place, follow=True)
+    assert "cannot judge them blind" in answer.content.decode()
+    cast.a_rater(study, mallory)
+    fields = study_fields(researchers=[cast.alice().pk, mallory.pk])
+    answer = alice.post(change(study), fields)
+    assert "“mallory” rates in this study" in answer.content.decode()
+    assert list(study.researchers.all()) == [cast.alice()]
+    assert [place.user for place in Enrolment.objects.all()] == [mallory]
 
 
 def test_a_place_is_paused(alice):
@@ -320,6 +344,11 @@ def saved_late(model, ours, theirs) -> bool:
         {"backend": "transformers"},
         {"device": "gpu0"},
         {"dtype": "int3"},
+        {"quantization": "3bit"},
+        {"adapter": "some/adapter"},  # which a script has no use for
+        {"backend": "openai_http"},  # without an address
+        {"backend": "openai_http", "base_url": "http://me:word@host/v1"},
+        {"backend": "openai_http", "base_url": "http://host/v1", "api_key_variable": "SECRET_KEY"},
     ],
 )
 def test_an_arm_that_could_not_generate_is_refused(alice, field):
@@ -330,6 +359,22 @@ def test_an_arm_that_could_not_generate_is_refused(alice, field):
     assert not Arm.objects.exists()
     assert alice.post(address, fields).status_code == 302
     assert Arm.objects.get().model == "echo"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"backend": "openai_http", "base_url": "http://host/v1", "api_key_variable": "MODEL_KEY_A"},
+        {"backend": "transformers_local", "adapter": "org/adapter", "quantization": "4bit", "revision": "v1"},
+        {"backend": "transformers_local", "device": "balanced", "chat_template": "{{ messages }}"},
+    ],
+)
+def test_an_arm_names_all_that_its_backend_obeys(alice, named):
+    fields = arm_fields(cast.a_study(), model="org/name", **named)
+    assert alice.post(reverse("admin:annotation_arm_add"), fields).status_code == 302
+    spec = Arm.objects.get().spec
+    assert spec.model == "org/name"
+    assert named == {name: getattr(spec, name) for name in named}
 
 
 def test_tags_are_written_as_words(alice):
@@ -373,6 +418,62 @@ def test_sampling_that_nobody_would_write_is_a_form_error(alice, sampling):
     assert answer.status_code == 200 and not Arm.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "add, fields",
+    [
+        ("prompt", {"messages": '[{"role": "user", "content": "a", "content": "b"}]'}),
+        ("arm", {"sampling": '{"temperature": 0.1, "temperature": 0.9}'}),
+        ("arm", {"sampling": '{"temperature": 1e999}'}),
+    ],
+)
+def test_json_that_says_a_thing_twice_is_a_form_error(alice, add, fields):
+    study = cast.a_study()
+    whole = (prompt_fields if add == "prompt" else arm_fields)(study, **fields)
+    answer = alice.post(reverse(f"admin:annotation_{add}_add"), whole)
+    assert "Not valid JSON here" in answer.content.decode()
+    assert not Prompt.objects.exists() and not Arm.objects.exists()
+
+
+HIDDEN_NAMES = [
+    ("study", lambda study: study_fields(title="Ki\u202etes")),
+    ("study", lambda study: study_fields(question="Why\u202e?")),
+    ("study", lambda study: study_fields(harm_categories='["a\u200bb"]')),
+    ("prompt", lambda study: prompt_fields(study, key="k\u202e1")),
+    ("prompt", lambda study: prompt_fields(study, subset="a, b\u2066")),
+    ("arm", lambda study: arm_fields(study, name="on\u200be")),
+    ("arm", lambda study: arm_fields(study, model="ec\u200bho")),
+    (
+        "user",
+        lambda study: {"username": "eri\u3164n", "password1": cast.PASSWORD, "password2": cast.PASSWORD},
+    ),
+]
+
+
+@pytest.mark.parametrize("model, fields", HIDDEN_NAMES)
+def test_a_name_with_hidden_characters_is_a_form_error(alice, model, fields):
+    given = {**fields(cast.a_study("other")), "usable_password": "true"}
+    answer = alice.post(reverse(f"admin:annotation_{model}_add"), given)
+    assert answer.status_code == 200 and "errorlist" in answer.content.decode()
+    assert not Prompt.objects.exists() and not Arm.objects.exists()
+    assert (Study.objects.count(), User.objects.count()) == (1, 1)
+
+
 def test_a_deeply_nested_prompt_is_only_text(alice):
     fields = prompt_fields(cast.a_study(), messages="[" * 100_000)
     assert alice.post(reverse("admin:annotation_prompt_add"), fields).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("model", ["study", "prompt", "user", "event"])
+def test_a_filter_by_a_number_that_no_database_holds_is_a_wrong_filter(alice, model):
+    answer = alice.get(changelist(model), {"id__in": "9" * 30})
+    assert answer.status_code in (200, 302)
+    assert answer.status_code == 200 or alice.get(answer.url).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("chosen", ["x", "\0", "9" * 30])
+def test_a_row_chosen_by_no_number_is_said(alice, chosen):
+    prompt = cast.a_prompt(cast.a_study())
+    fields = {"action": "delete_selected", "_selected_action": chosen, "index": "0", "post": "yes"}
+    answer = alice.post(changelist("prompt"), fields, follow=True)
+    assert answer.status_code == 200
+    assert Prompt.objects.get() == prompt

@@ -56,9 +56,9 @@ def test_a_stopped_grading_is_resumed():
     ("words", "message"),
     [
         (["--resume"], "no grading yet"),
-        (["--backend", "oracle", "--model", "x"], "no backend “oracle”"),
+        (["--backend", "oracle", "--model", "x"], "no backend named 'oracle'"),
         (["--policy-given", "--model", "x"], "no guideline"),
-        (["--sampling", "warm"], "not JSON"),
+        (["--sampling", "warm"], "Not valid JSON"),
         (["--sampling", "[1]"], "an object"),
     ],
 )

@@ -7,7 +7,8 @@ import time
 import pytest
 from django.utils.safestring import SafeString
 
-from annotation.text import LONGEST_MARKDOWN, TAGS, Kept, to_html
+from annotation.errors import DomainError
+from annotation.text import LONGEST_MARKDOWN, TAGS, Kept, refuse_hidden, spelt_out, to_html
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -209,3 +210,21 @@ def test_repetition_does_not_hang(piece):
     assert (
         time.process_time() - started < 10
     )  # seconds; some milliseconds to one second where it was measured
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u202e", "\u2066", "\u200b", "\u00ad", "\x1b", "\x00", "\ufeff", "\u3164"]
+)
+def test_a_name_that_is_not_all_to_be_seen_is_refused(hidden):
+    with pytest.raises(DomainError, match=f"The name holds hidden characters .⟦U.{ord(hidden):04X}⟧"):
+        refuse_hidden("The name", f"a{hidden}b")
+
+
+@pytest.mark.parametrize("name", ["", "arm-1", "Ärm 2", "मॉडल", "می‌خواهم", "模型", "👩‍🔬", "two\nlines"])
+def test_a_name_in_any_writing_is_taken(name):
+    refuse_hidden("The name", name)
+    assert spelt_out(name) == name
+
+
+def test_what_a_terminal_would_obey_is_spelt_out():
+    assert spelt_out("a\x1b[2Jb\u202ec\ud800") == "a⟦U+001B⟧[2Jb⟦U+202E⟧c⟦U+D800⟧"

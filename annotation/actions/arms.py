@@ -5,11 +5,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from annotation.models import Arm, Study
+from annotation.text import refuse_hidden
+from annotation.vocabulary import FinishReason
 
 
 @transaction.atomic
 def add_arm(study: Study, name: str, **settings) -> Arm:
     """The study's next arm in canonical order. Without `backend` it only takes imported responses."""
+    refuse_hidden("The name", name)
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # two new arms take turns for a position
     last = study.arms.aggregate(last=Max("position"))["last"]
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
@@ -26,3 +29,8 @@ def freeze_arm(arm: Arm) -> bool:
         return False
     Arm.objects.filter(pk=arm.pk, frozen_at=None).update(frozen_at=timezone.now())
     return True
+
+
+def holds_imported(arm: Arm) -> bool:
+    """Whether the arm only takes imported responses, and has some."""
+    return not arm.generates and arm.responses.filter(finish_reason=FinishReason.IMPORTED).exists()

@@ -1,51 +1,86 @@
-"""Raters get a pair to judge, keep it for a while, give it back."""
+"""Raters get a pair to judge, keep it for a while, give it back.
+
+docs/decisions/order-of-pairs.md says how the next pair is found, docs/rules/locking.md who locks what.
+"""
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from django.db import transaction
-from django.db.models import F, Min, QuerySet
+from django.db.models import F, Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from annotation import draws
+from annotation.actions import events
 from annotation.actions.studies import current_guideline
-from annotation.errors import LeaseLost, NothingFree, NothingLeft, NotQualified, StudyClosed
+from annotation.errors import (
+    CapReached,
+    LeaseLost,
+    NothingFree,
+    NothingLeft,
+    NotQualified,
+    NotReady,
+    StudyClosed,
+)
 from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
-from annotation.vocabulary import AssignmentState, EnrolmentState
+from annotation.models.pair import RETURNED, end_of_queue
+from annotation.vocabulary import AssignmentState, EnrolmentState, FlagReason
 
 RELEASE_AT_ONCE = 20
+LONGEST_HOLD = 8
+"""A page that is only left open keeps its pair for so many leases and no longer."""
+
+UNSETTLED = 60_000_000
+"""Microseconds. A place at the end of the queue may become visible so much later than its moment: a
+transaction takes a while to commit, and two machines' clocks differ. Raters look back that far."""
+
+SHOWN = (
+    *("study_id", "position", "place", "overlap", "open_slots", "state", "shown_a", "shown_b"),
+    *("prompt__messages", "response_a__text", "response_b__text"),
+)
+"""What is fetched of a pair that is claimed: enough to show it, so that showing it asks for nothing more."""
+
+PROGRESS = ("cursor", "arrivals_seen", "judged", "judged_today", "judged_on", "tilt")
 
 
 def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignment:
     """The pair this rater judges next, held for the study's lease.
 
     A rater who already holds one gets the same again with a fresh lease. Raises StudyClosed,
-    NotQualified, NothingFree (others hold what is left) or NothingLeft.
+    NotQualified, CapReached, NothingFree (others hold what is left) or NothingLeft.
     """
     at = at or timezone.now()
-    _release_of_others(enrolment, at)
-    with transaction.atomic():
-        rater = lock_rater(enrolment.pk)
-        refuse_unless_rating(rater)
-        if renewed := _renew(rater, at):
-            return renewed
-        pair = _next_pair(rater)
-        if pair is None:
-            raise _why_nothing(rater, at)
-        return _take(rater, pair, at)
+    if claimed := _claim(enrolment.pk, at):
+        return claimed
+    # What others let lapse is looked for only now that it is needed: the beat frees it too.
+    if _release_of_others(enrolment, at) and (claimed := _claim(enrolment.pk, at)):
+        return claimed
+    raise _why_nothing(enrolment, at)
 
 
-def _release_of_others(enrolment: Enrolment, at: datetime) -> None:
-    """Free what others let lapse, a few at a time. Not inside the claim: see docs/rules/locking.md."""
-    lapsed = Assignment.objects.lapsed(at).filter(enrolment__study=enrolment.study_id)
-    _release(lapsed.exclude(enrolment=enrolment)[:RELEASE_AT_ONCE])
+@transaction.atomic
+def _claim(rater_pk: int, at: datetime) -> Assignment | None:
+    rater = lock_rater(rater_pk)
+    refuse_unless_rating(rater)
+    if renewed := _renew(rater, at):
+        return renewed
+    refuse_unless_ready(rater)
+    refuse_over_cap(rater, at)
+    claimed = take_next(rater, at, wait=True)
+    keep_progress(rater)
+    return claimed
 
 
 def lock_rater(pk: int) -> Enrolment:
     """The rater with its study; two windows of one rater take turns. Belongs in a transaction."""
     locked = Enrolment.objects.select_for_update(of=("self",), no_key=True)
-    return locked.select_related("study", "user").get(pk=pk)
+    return locked.select_related("study").get(pk=pk)
+
+
+def keep_progress(rater: Enrolment) -> None:
+    """Write what changed on a locked rater: nobody else can have changed it meanwhile."""
+    Enrolment.objects.filter(pk=rater.pk).update(**{name: getattr(rater, name) for name in PROGRESS})
 
 
 def refuse_unless_rating(rater: Enrolment) -> None:
@@ -54,6 +89,29 @@ def refuse_unless_rating(rater: Enrolment) -> None:
         raise StudyClosed("This study is not open for rating at the moment.")
     if rater.state != EnrolmentState.ACTIVE:
         raise NotQualified("Your place in this study is paused. Ask the study's researcher about it.")
+
+
+def refuse_unless_ready(rater: Enrolment) -> None:
+    """Raises NotReady while something comes before the rater's next pair. Asks the database nothing."""
+    if rater.consent_version != rater.study.consent_version:
+        raise NotReady("Before the first pair you are asked for your consent.", "consent")
+
+
+def refuse_over_cap(rater: Enrolment, at: datetime) -> None:
+    """Raises CapReached when the rater has judged as many pairs as they may, in all or today (UTC)."""
+    in_all = _cap(rater, "cap_total")
+    if in_all is not None and rater.judged >= in_all:
+        raise CapReached(f"You have judged {rater.judged} pairs, as many as one person may in this study.")
+    per_day, today = _cap(rater, "cap_per_day"), at.astimezone(UTC).date()
+    judged_today = rater.judged_today if rater.judged_on == today else 0
+    if per_day is not None and judged_today >= per_day:
+        tomorrow = datetime.combine(today + timedelta(days=1), time(), UTC)
+        raise CapReached(f"You have judged {judged_today} pairs today, as many as a day allows.", tomorrow)
+
+
+def _cap(rater: Enrolment, name: str) -> int | None:
+    own = getattr(rater, name)
+    return getattr(rater.study, name) if own is None else own
 
 
 def _lease_end(rater: Enrolment, at: datetime) -> datetime:
@@ -70,71 +128,190 @@ def _renew(rater: Enrolment, at: datetime) -> Assignment | None:
     return held if renewed else None
 
 
-def _next_pair(rater: Enrolment) -> Pair | None:
-    """The first open pair behind the rater's cursor, or from the start again.
+def is_whole(claimed: Assignment) -> bool:
+    """Whether the claim has fetched all that is shown of the pair."""
+    return "pair" in claimed._state.fields_cache
 
-    On PostgreSQL pairs that another claim is taking this instant are stepped over; only when there is
-    no other does this one wait for them.
+
+def heartbeat(assignment: Assignment, at: datetime | None = None) -> datetime:
+    """Keep the pair while its page is being worked on; says until when the lease lasts now.
+
+    Neither a heartbeat nor many hold a pair for longer than LONGEST_HOLD leases after it was claimed. Raises
+    LeaseLost when the rater no longer holds it: what they answer is still welcome, see `submit_judgment`.
     """
-    free = Pair.objects.filter(study=rater.study).with_open_slot().not_taken_by(rater).order_by("position")
-    stepping_over = free.select_for_update(skip_locked=True, no_key=True)
-    return (
-        stepping_over.filter(position__gt=rater.cursor).first()
-        or stepping_over.filter(position__lte=rater.cursor).first()
-        or free.select_for_update(no_key=True).first()
-    )
+    at = at or timezone.now()
+    lease = timedelta(minutes=assignment.enrolment.study.lease_minutes)
+    until = min(at + lease, assignment.claimed_at + LONGEST_HOLD * lease)
+    until = max(until, assignment.lease_until)
+    held = Assignment.objects.leased().filter(pk=assignment.pk, token=assignment.token)
+    if not held.update(lease_until=until):
+        raise LeaseLost("You no longer hold this pair.")
+    return until
+
+
+# Finding and taking a pair ---------------------------------------------------------------------------
+
+
+def take_next(rater: Enrolment, at: datetime, wait: bool) -> Assignment | None:
+    """The next pair for a locked rater who holds none; None when there is none.
+
+    Without `wait`, pairs that another claim is taking this instant are not waited for. Changes the rater's
+    progress in memory: `keep_progress` writes it. Belongs in a transaction.
+    """
+    pair = _next_pair(rater, wait)
+    return _take(rater, pair, at) if pair else None
+
+
+def _next_pair(rater: Enrolment, wait: bool) -> Pair | None:
+    """The first open pair at or behind the rater's cursor, locked; moves the cursor.
+
+    On PostgreSQL pairs that another claim is taking this instant are stepped over; the cursor stays at the
+    first of them, so that none is missed. Only when there is no other does this claim wait for them.
+    """
+    first = Subquery(_free_for(rater).values("place")[:1])
+    whole = _free_for(rater).select_related("prompt", "response_a", "response_b").only(*SHOWN)
+    free, locked = whole.annotate(had_before=_lapsed_hold(rater)), {"of": ("self",), "no_key": True}
+    pair = free.annotate(first_place=first).select_for_update(**locked, skip_locked=True).first()
+    if pair is None and wait:
+        pair = free.annotate(first_place=F("place")).select_for_update(**locked).first()
+    if pair is not None:
+        rater.cursor = pair.place if pair.first_place is None else min(pair.first_place, pair.place)
+    return pair
+
+
+def _lapsed_hold(rater: Enrolment) -> Subquery:
+    """The rater's own lapsed hold on a pair, which is taken up again."""
+    lapsed = rater.assignments.filter(pair=OuterRef("pk"), state=AssignmentState.EXPIRED)
+    return Subquery(lapsed.values("pk")[:1])
+
+
+def _free_for(rater: Enrolment) -> QuerySet[Pair]:
+    """The open pairs that this rater may get, in the order in which raters walk."""
+    if rater.arrivals_seen != rater.study.arrivals:
+        rater.cursor, rater.arrivals_seen = -1, rater.study.arrivals
+    place = max(RETURNED, rater.cursor - UNSETTLED) if rater.cursor >= RETURNED else rater.cursor
+    open_pairs = Pair.objects.filter(study=rater.study_id, place__gte=place).with_open_slot()
+    return open_pairs.not_taken_by(rater).order_by("place")
 
 
 def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
-    slot = take_slot(pair)
+    taken = _live_places(pair)
+    Pair.objects.filter(pk=pair.pk).update(open_slots=F("open_slots") - 1)  # locked, and seen to be open
+    left_is_a = draws.left_is_a(
+        rater.study.seed, pair.position, rater.code, [left for _, left in taken], rater.tilt
+    )
+    rater.tilt += 1 if left_is_a else -1
     hold = {
         # A new token even for a pair taken again: the sides may have changed since the old page.
         "token": uuid.uuid4(),
-        "slot": slot,
-        "left_is_a": draws.left_is_a(rater.study.seed, pair.position, slot),
+        "slot": _lowest_free(pair, taken),
+        "left_is_a": left_is_a,
         "state": AssignmentState.LEASED,
         "guideline_condition": rater.study.guideline_condition,
         "guideline": current_guideline(rater.study),
         "claimed_at": at,
         "lease_until": _lease_end(rater, at),
     }
-    Enrolment.objects.filter(pk=rater.pk).update(cursor=pair.position)
-    lapsed = Assignment.objects.filter(pair=pair, enrolment=rater, state=AssignmentState.EXPIRED)
-    if lapsed.update(**hold):
-        return Assignment.objects.get(pair=pair, enrolment=rater)
+    if pair.had_before:
+        lapsed = Assignment.objects.filter(pair=pair, enrolment=rater, state=AssignmentState.EXPIRED)
+        lapsed.update(**hold)
+        return Assignment(pk=pair.had_before, pair=pair, enrolment=rater, **hold)
     return Assignment.objects.create(pair=pair, enrolment=rater, **hold)
+
+
+def _live_places(pair: Pair) -> list[tuple[int, bool]]:
+    """(slot, whether arm a is on the left) of all who hold or have judged the pair."""
+    return list(pair.assignments.filter(state__in=LIVE_STATES).values_list("slot", "left_is_a"))
+
+
+def _lowest_free(pair: Pair, taken: list[tuple[int, bool]]) -> int:
+    return min(set(range(pair.overlap)) - {slot for slot, _ in taken})
 
 
 def take_slot(pair: Pair) -> int | None:
     """The lowest free slot of a pair, now occupied; None when it is full. Belongs in a transaction."""
     if not Pair.objects.with_open_slot().filter(pk=pair.pk).update(open_slots=F("open_slots") - 1):
         return None
-    taken = set(pair.assignments.filter(state__in=LIVE_STATES).values_list("slot", flat=True))
-    return min(set(range(pair.overlap)) - taken)
+    return _lowest_free(pair, _live_places(pair))
 
 
-def free_slot(assignment: Assignment, state: AssignmentState) -> bool:
-    """Take the hold off the pair; False when it was not held any more. Belongs in a transaction."""
-    freed = Assignment.objects.leased().filter(pk=assignment.pk).update(state=state, slot=None)
+# Giving it back --------------------------------------------------------------------------------------
+
+
+def free_slot(assignment: Assignment, state: AssignmentState, **why: str) -> bool:
+    """Take the hold off the pair, which goes to the end of the queue; False when it was not held any more.
+
+    Belongs in a transaction.
+    """
+    held = Assignment.objects.leased().filter(pk=assignment.pk)
+    freed = held.update(state=state, slot=None, **why)
     if freed:
-        Pair.objects.filter(pk=assignment.pair_id).update(open_slots=F("open_slots") + 1)
+        back = {"open_slots": F("open_slots") + 1, "place": end_of_queue()}
+        Pair.objects.filter(pk=assignment.pair_id).update(**back)
     return bool(freed)
 
 
-def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
-    pairs = Pair.objects.filter(study=rater.study).not_taken_by(rater)
-    held = Assignment.objects.leased().filter(pair__in=pairs)
-    next_free_at = held.aggregate(first=Min("lease_until"))["first"]
-    if next_free_at is not None:
-        return NothingFree(max(next_free_at, at))
-    if rater.study.runs.unfinished().exists():
-        return NothingFree(None)
-    return NothingLeft("You have judged every pair that needed you.")
+def skip_assignment(assignment: Assignment) -> None:
+    """Give the pair back to others; this rater does not get it again unless they ask for what they skipped.
+
+    Raises LeaseLost.
+    """
+    _give_back(assignment, AssignmentState.SKIPPED)
+
+
+skip_pair = skip_assignment
+
+
+def decline_assignment(assignment: Assignment) -> None:
+    """Give the pair back because of its content. It never comes back to this rater; others still get it.
+
+    Nothing counts against the rater: no cap, no report and no signal of quality looks at declined pairs.
+    Raises LeaseLost.
+    """
+    _give_back(assignment, AssignmentState.DECLINED)
+
+
+def flag_assignment(assignment: Assignment, reason: FlagReason, note: str = "") -> None:
+    """Give the pair back because something is broken, and tell the desk (`reports.flags`).
+
+    It never comes back to this rater; others still get it until a researcher has decided. Raises LeaseLost.
+    """
+    _give_back(assignment, AssignmentState.FLAGGED, reason=FlagReason(reason).value, note=note.strip())
+
+
+@transaction.atomic
+def _give_back(assignment: Assignment, state: AssignmentState, **why: str) -> None:
+    rater = lock_rater(assignment.enrolment_id)
+    if not free_slot(assignment, state, **why):
+        raise LeaseLost("You no longer hold this pair.")
+    rater.tilt -= 1 if assignment.left_is_a else -1
+    keep_progress(rater)
+    if state == AssignmentState.FLAGGED:
+        events.record_by_rater(rater, "flag_assignment", pair=assignment.pair_id, reason=why["reason"])
+
+
+@transaction.atomic
+def take_up_skipped(enrolment: Enrolment) -> int:
+    """Let the rater get again what they skipped, wherever it still has room; says how many pairs."""
+    rater = lock_rater(enrolment.pk)
+    refuse_unless_rating(rater)
+    skipped = rater.assignments.filter(state=AssignmentState.SKIPPED)
+    pairs = list(skipped.values_list("pair_id", flat=True))
+    taken_up = skipped.update(state=AssignmentState.EXPIRED)
+    for pair in sorted(pairs):  # always in this order, so that two who do it do not wait for each other
+        Pair.objects.filter(pk=pair).update(place=end_of_queue())
+    return taken_up
 
 
 def release_expired_leases(at: datetime | None = None) -> int:
     """Return every lapsed hold to the queue; says how many."""
     return _release(Assignment.objects.lapsed(at or timezone.now()))
+
+
+def _release_of_others(enrolment: Enrolment, at: datetime) -> int:
+    """Free what others let lapse, a few at a time. Not inside the claim: see docs/rules/locking.md."""
+    lapsed = Assignment.objects.lapsed(at).filter(enrolment__study=enrolment.study_id)
+    return _release(lapsed.exclude(enrolment=enrolment)[:RELEASE_AT_ONCE])
 
 
 def _release(lapsed: QuerySet[Assignment]) -> int:
@@ -145,16 +322,13 @@ def _release(lapsed: QuerySet[Assignment]) -> int:
     return released
 
 
-@transaction.atomic
-def take_up_skipped(enrolment: Enrolment) -> int:
-    """Let the rater get again what they skipped, wherever it still has room; says how many pairs."""
-    rater = lock_rater(enrolment.pk)
-    refuse_unless_rating(rater)
-    return rater.assignments.filter(state=AssignmentState.SKIPPED).update(state=AssignmentState.EXPIRED)
-
-
-@transaction.atomic
-def skip_pair(assignment: Assignment) -> None:
-    """Give the pair back to others; this rater does not get it again. Raises LeaseLost."""
-    if not free_slot(assignment, AssignmentState.SKIPPED):
-        raise LeaseLost("You no longer hold this pair.")
+def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
+    held = Assignment.objects.leased().filter(pair__study=rater.study_id, enrolment__study=rater.study_id)
+    free_for_rater = held.filter(pair__in=Pair.objects.not_taken_by(rater))
+    next_free_at = free_for_rater.aggregate(first=Min("lease_until"))["first"]
+    if next_free_at is not None:
+        return NothingFree(max(next_free_at, at))
+    in_review = Pair.objects.held().filter(study=rater.study_id).not_taken_by(rater)
+    if rater.study.runs.unfinished().exists() or in_review.exists():
+        return NothingFree(None)
+    return NothingLeft("You have judged every pair that needed you.")

@@ -4,13 +4,15 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from annotation.actions import events
+from annotation.errors import NotQualified
 from annotation.models import Enrolment, Study, User
 from annotation.vocabulary import EnrolmentState
 
 
 @transaction.atomic
 def enrol(study: Study, user: User, actor: User | None = None) -> Enrolment:
-    """`user`'s place in the study; enrolling twice changes nothing."""
+    """`user`'s place in the study; enrolling twice changes nothing. Raises NotQualified for a researcher."""
+    _refuse_researcher(study, user)
     enrolment, created = Enrolment.objects.get_or_create(
         study=study, user=user, defaults={"code": pseudonym(study, f"user {user.pk}")}
     )
@@ -21,15 +23,26 @@ def enrol(study: Study, user: User, actor: User | None = None) -> Enrolment:
 
 @transaction.atomic
 def set_state(enrolment: Enrolment, state: EnrolmentState, actor: User | None = None) -> bool:
-    """Pause a rater or let them go on; False when nothing changed.
+    """Pause a rater or let them go on; False when nothing changed. Raises NotQualified for a researcher.
 
     Answers to the pair that a paused rater holds are kept as surplus.
     """
+    if state == EnrolmentState.ACTIVE and enrolment.user:
+        _refuse_researcher(enrolment.study, enrolment.user)
     changed = Enrolment.objects.filter(pk=enrolment.pk).exclude(state=state).update(state=state)
     enrolment.state = state
     if changed:
         events.record(enrolment.study, "set_rater_state", actor, rater=enrolment.code, state=state)
     return bool(changed)
+
+
+def _refuse_researcher(study: Study, user: User) -> None:
+    """Whoever sees the study on the desk knows the arms and would not judge blind."""
+    if Study.objects.for_researcher(user).filter(pk=study.pk).exists():
+        raise NotQualified(
+            f"“{user.username}” sees this study's arms on the desk, so they cannot judge them blind. Enrol "
+            "somebody else, or take them off the study's researchers first."
+        )
 
 
 def pseudonym(study: Study, name: str) -> str:

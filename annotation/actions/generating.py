@@ -6,9 +6,9 @@ from hashlib import sha256
 from typing import TypeVar
 
 from annotation.actions import events, runs
-from annotation.models import Arm, Batch, Grading, Prompt, Study, User
+from annotation.models import Arm, Batch, Prompt, Study, User
 from models_runtime.errors import RuntimeFailure
-from models_runtime.types import GenerationRequest, ModelSpec, Outcome, Sampling, with_system_prompt
+from models_runtime.types import GenerationRequest, Outcome, Sampling, with_system_prompt
 from models_runtime.worker import BackendCache
 
 Brought = TypeVar("Brought")
@@ -22,7 +22,7 @@ def generate(batch: Batch, backends: BackendCache) -> bool:
     requests = requests_of(batch)
 
     def work() -> tuple[list[Outcome], dict]:
-        backend = backends.get(spec_of(batch.arm))
+        backend = backends.get(batch.arm.spec)
         outcomes = backend.generate(requests, Sampling.from_dict(batch.arm.sampling))
         return outcomes, _provenance(batch, backend.describe(), len(requests))
 
@@ -65,22 +65,11 @@ def _rendered(arm: Arm, prompts: list[Prompt], backends: BackendCache) -> list[d
         request = GenerationRequest("", with_system_prompt(prompt.messages, arm.system_prompt), 0)
         entry = {"arm": arm.name, "prompt": prompt.key, "text": "", "error": ""}
         try:
-            entry["text"] = backends.get(spec_of(arm)).render(request)
+            entry["text"] = backends.get(arm.spec).render(request)
         except RuntimeFailure as error:
             entry["error"] = str(error)
         entries.append(entry)
     return entries
-
-
-def spec_of(named: Arm | Grading) -> ModelSpec:
-    """Which model an arm or a judge runs, as the runtime knows it."""
-    return ModelSpec(
-        backend=named.backend,
-        model=named.model,
-        revision=named.revision,
-        dtype=named.dtype,
-        device=named.device,
-    )
 
 
 def requests_of(batch: Batch) -> list[GenerationRequest]:

@@ -14,18 +14,20 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
+from django.db.models.functions import Length
 from django.utils import timezone
 
 from annotation import draws
 from annotation.actions import events, leases, rubric
-from annotation.actions.generating import spec_of, through_model
+from annotation.actions.generating import through_model
 from annotation.errors import GradingRefused, NotAVerdict
 from annotation.models import Grade, GradeBatch, GradeItem, Grading, Study, User
-from annotation.text import storable
+from annotation.models.model_settings import MODEL_SETTINGS
+from annotation.text import refuse_hidden, storable
 from annotation.vocabulary import BatchState, FinishReason, GradingState, GuidelineCondition, KeepRule
-from models_runtime.errors import InvalidSampling
-from models_runtime.registry import BACKENDS
-from models_runtime.types import Completion, GenerationRequest, Outcome, Sampling
+from models_runtime.errors import InvalidSampling, RuntimeFailure
+from models_runtime.registry import check_spec
+from models_runtime.types import Completion, GenerationRequest, ModelSpec, Outcome, Sampling
 from models_runtime.worker import BackendCache
 
 BATCH_SIZE = 32
@@ -34,14 +36,9 @@ VERDICT_TOKENS = 512
 
 
 @dataclass(frozen=True)
-class Judge:
+class Judge(ModelSpec):
     """Which model grades and how. `sampling` {} chooses: greedy for one look, temperature 1 for several."""
 
-    backend: str
-    model: str
-    revision: str = ""
-    dtype: str = "auto"
-    device: str = "auto"
     sampling: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,10 +71,13 @@ def start_grading(
 
 
 def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
-    if judge.backend not in BACKENDS:
-        raise GradingRefused(f"There is no backend “{judge.backend}”; known are {', '.join(BACKENDS)}.")
     if not judge.model.strip():
         raise GradingRefused("Name the model that is to grade.")
+    _refuse_words(judge)
+    try:
+        check_spec(judge)
+    except RuntimeFailure as error:
+        raise GradingRefused(str(error)) from error
     if not 1 <= repeats <= MOST_REPEATS:
         raise GradingRefused(f"A response can be graded 1 to {MOST_REPEATS} times, not {repeats}.")
     if keep not in KeepRule.values:
@@ -86,6 +86,14 @@ def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
         raise GradingRefused(
             "At temperature 0 every repeat would be a copy of the first. Raise it, or grade once."
         )
+
+
+def _refuse_words(judge: Judge) -> None:
+    for name in set(MODEL_SETTINGS) - {"chat_template"}:
+        refuse_hidden(f"The judge's {name}", getattr(judge, name))
+        longest = Grading._meta.get_field(name).max_length
+        if len(getattr(judge, name)) > longest:
+            raise GradingRefused(f"The judge's {name} has more than {longest} characters.")
 
 
 def _refuse_start(grading: Grading, lacks_any: bool) -> None:
@@ -136,8 +144,8 @@ def _grading(study: Study, judge: Judge, policy_given: bool, repeats: int) -> Gr
 def _missing(grading: Grading, repeats: int) -> list[tuple[int, int]]:
     """(response, repeat) that no batch of the grading holds yet; responses of like length together."""
     have = set(GradeItem.objects.filter(batch__grading=grading).values_list("response_id", "repeat"))
-    texts = grading.study.responses.current().values_list("pk", "text")
-    ordered = [pk for pk, text in sorted(texts, key=lambda row: (len(row[1]), row[0]))]
+    responses = grading.study.responses.current().order_by(Length("text"), "pk")
+    ordered = list(responses.values_list("pk", flat=True))
     return [(pk, repeat) for repeat in range(repeats) for pk in ordered if (pk, repeat) not in have]
 
 
@@ -174,7 +182,7 @@ def grade(batch: GradeBatch, backends: BackendCache) -> bool:
     items = list(batch.items.select_related("response__prompt"))
 
     def work() -> tuple[list[Outcome], dict]:
-        backend = backends.get(spec_of(batch.grading))
+        backend = backends.get(batch.grading.spec)
         sampling = Sampling.from_dict(batch.grading.sampling)
         outcomes = backend.generate([request_of(batch.grading, item) for item in items], sampling)
         return outcomes, _provenance(batch, backend.describe(), len(items))
@@ -245,7 +253,7 @@ def _grade(batch: GradeBatch, item: GradeItem, outcome: Outcome, provenance: dic
 
 def _read_into(row: Grade, completion: Completion, key: str) -> None:
     """The judge's text as it is, and the verdict in it or why there is none."""
-    row.raw_text = storable(completion.text)
+    row.raw_text, row.reasoning = storable(completion.text), storable(completion.reasoning)
     for name in ("finish_reason", "prompt_tokens", "output_tokens", "seconds", "seed"):
         setattr(row, name, getattr(completion, name))
     try:

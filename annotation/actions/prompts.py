@@ -2,7 +2,7 @@
 
 from annotation.errors import DomainError
 from annotation.models import Prompt, Study
-from annotation.text import storable
+from annotation.text import refuse_hidden, storable
 
 ROLES = ("system", "user", "assistant")
 
@@ -33,7 +33,8 @@ def check_category(study: Study, category: str) -> None:
 
 
 def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) -> Prompt:
-    """One prompt. `labels`: harm_category, subset, family. Raises DomainError on malformed messages."""
+    """One prompt. `labels`: harm_category, subset, family. Raises DomainError on malformed ones."""
+    refuse_hidden("The key", key)
     check_category(study, labels.get("harm_category", ""))
     return Prompt.objects.create(
         study=study, key=key, messages=clean_messages(messages), intent=intent, **labels

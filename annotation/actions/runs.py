@@ -44,6 +44,26 @@ def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_s
     return run
 
 
+def start_follow_up(
+    study: Study, requests: Iterable[tuple[Arm, Prompt, int]], actor: User | None = None
+) -> Run:
+    """Queue these (arm, prompt, sample) in a run of its own with another seed. The study is locked.
+
+    None of them has a response, and no run of the study is unfinished.
+    """
+    run = Run.objects.create(study=study, seed=draws.draw(study.seed, "follow-up", study.runs.count()))
+    by_arm = sorted(requests, key=lambda request: request[0].position)
+    groups = [list(group) for _, group in groupby(by_arm, key=lambda request: request[0].position)]
+    parts = [
+        (group[0][0], [(prompt, sample) for _, prompt, sample in group[start : start + BATCH_SIZE]])
+        for group in groups
+        for start in range(0, len(group), BATCH_SIZE)
+    ]
+    _queue(run, parts)
+    events.record(study, "start_follow_up", actor, run=run.pk, batches=len(parts), items=len(by_arm))
+    return run
+
+
 def _queue(run: Run, parts: list[tuple[Arm, list[tuple[Prompt, int]]]]) -> None:
     batches = Batch.objects.bulk_create(
         [Batch(run=run, arm=arm, number=number) for number, (arm, _) in enumerate(parts)]
@@ -78,7 +98,7 @@ def _refuse_start(study: Study, arms: list[Arm]) -> None:
 
 def _parts(arm: Arm, samples: int, size: int) -> Iterable[tuple[Arm, list[tuple[Prompt, int]]]]:
     """The arm's missing (prompt, sample) in batches; prompts of like length together waste no padding."""
-    have = set(arm.responses.values_list("prompt_id", "sample"))
+    have = set(arm.responses.current().values_list("prompt_id", "sample"))
     prompts = sorted(arm.study.prompts.all(), key=lambda prompt: len(str(prompt.messages)))
     missing = [(p, s) for s in range(samples) for p in prompts if (p.pk, s) not in have]
     return [(arm, missing[start : start + size]) for start in range(0, len(missing), size)]
@@ -135,6 +155,7 @@ def _response(batch: Batch, item: BatchItem, completion: Completion, provenance:
         sample=item.sample,
         batch=batch,
         text=storable(completion.text),
+        reasoning=storable(completion.reasoning),
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         output_tokens=completion.output_tokens,

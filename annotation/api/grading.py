@@ -10,9 +10,11 @@ from rest_framework.views import APIView
 
 from annotation import tasks
 from annotation.actions import grading
+from annotation.api.serializers import OnlyKnownFields
 from annotation.api.views import ForResearchers, Pages
 from annotation.errors import NotFound
 from annotation.models import Grading
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.reports.grades import failed_grades, grades_report, grading_in, grading_progress
 from annotation.vocabulary import KeepRule
 
@@ -28,11 +30,7 @@ class GradingLineSerializer(serializers.ModelSerializer):
         fields = [
             "id",
             "state",
-            "backend",
-            "model",
-            "revision",
-            "dtype",
-            "device",
+            *MODEL_SETTINGS,
             "sampling",
             "guideline_condition",
             "guideline_version",
@@ -61,7 +59,7 @@ class GradingSerializer(GradingLineSerializer):
         return asdict(grading_progress(found))
 
 
-class NewGradingSerializer(serializers.Serializer):
+class NewGradingSerializer(OnlyKnownFields):
     """What a grading is started with; `sampling` {} chooses by itself."""
 
     backend = serializers.CharField()
@@ -69,6 +67,11 @@ class NewGradingSerializer(serializers.Serializer):
     revision = serializers.CharField(default="", allow_blank=True)
     dtype = serializers.CharField(default="auto")
     device = serializers.CharField(default="auto")
+    adapter = serializers.CharField(default="", allow_blank=True)
+    quantization = serializers.CharField(default="", allow_blank=True)
+    chat_template = serializers.CharField(default="", allow_blank=True)
+    base_url = serializers.CharField(default="", allow_blank=True)
+    api_key_variable = serializers.CharField(default="", allow_blank=True)
     sampling = serializers.DictField(default=dict)
     policy_given = serializers.BooleanField(default=False)
     repeats = serializers.IntegerField(min_value=1, max_value=grading.MOST_REPEATS, default=1)

@@ -10,6 +10,20 @@ from annotation.reports.progress import run_progress
 from annotation.reports.winrates import WinRateReport
 
 
+class OnlyKnownFields(serializers.Serializer):
+    """A misspelt name is refused: the work would start with what it left at its default."""
+
+    def to_internal_value(self, data: dict) -> dict:
+        given = super().to_internal_value(data)
+        known = {field.field_name for field in self._writable_fields} | {"csrfmiddlewaretoken"}
+        if unknown := sorted(set(data) - known):
+            taken = ", ".join(sorted(known - {"csrfmiddlewaretoken"}))
+            raise serializers.ValidationError(
+                {name: [f"No such field; there are: {taken}."] for name in unknown}
+            )
+        return given
+
+
 class StudySerializer(serializers.ModelSerializer):
     arms = serializers.SlugRelatedField("name", many=True, read_only=True)
 
@@ -42,7 +56,7 @@ class RunLineSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class RunSerializer(RunLineSerializer):
+class RunSerializer(OnlyKnownFields, RunLineSerializer):
     """A run with where it stands; for writing, only `samples`."""
 
     samples = serializers.IntegerField(min_value=1, max_value=8, default=1)

@@ -1,10 +1,13 @@
 """What a researcher fills in on the desk."""
 
+import re
+
 from django import forms
 
 from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
 from annotation.models import User
-from annotation.vocabulary import KeepRule, StudyState
+from annotation.models.model_settings import MODEL_SETTINGS
+from annotation.vocabulary import KeepRule, MarkKind, ReviewDecision, StudyState
 from models_runtime.registry import BACKENDS
 
 MOST_SAMPLES = 8
@@ -28,6 +31,10 @@ class GradingForm(forms.Form):
     backend = forms.ChoiceField(choices=[(name, name) for name in BACKENDS], initial="transformers_local")
     model = forms.CharField(max_length=500, label="Judge model, by name or path")
     revision = forms.CharField(max_length=200, required=False, label="Revision (optional)")
+    base_url = forms.CharField(max_length=500, required=False, label="Server’s base URL (openai_http only)")
+    api_key_variable = forms.CharField(
+        max_length=100, required=False, label="Variable that holds the server’s key (MODEL_KEY…)"
+    )
     repeats = forms.IntegerField(
         min_value=1, max_value=MOST_REPEATS, initial=1, label="Grades for each response"
     )
@@ -47,7 +54,8 @@ class GradingForm(forms.Form):
         sampling = {"max_new_tokens": given["max_new_tokens"]}
         if given["temperature"] is not None:
             sampling["temperature"] = given["temperature"]
-        return Judge(given["backend"], given["model"], given["revision"], sampling=sampling)
+        named = {name: given[name] for name in MODEL_SETTINGS if name in given}
+        return Judge(**named, sampling=sampling)
 
 
 class EnrolForm(forms.Form):
@@ -63,3 +71,37 @@ class EnrolForm(forms.Form):
                 f"There is no active user “{username}”. Create one in the admin first."
             )
         return username
+
+
+class PairsForm(forms.Form):
+    """Pairs by their primary keys, as any number of hidden fields or ticked boxes named `pairs`."""
+
+    def clean(self) -> dict:
+        given = self.data.getlist("pairs")
+        if not all(re.fullmatch("[0-9]{1,18}", number) for number in given):
+            raise forms.ValidationError("Pairs are named by numbers.")
+        return {**self.cleaned_data, "pairs": list(map(int, given))}
+
+
+class DecisionForm(PairsForm):
+    """A decision about some pairs; or, with `all`, about all with the kind of mark that the page showed."""
+
+    decision = forms.ChoiceField(choices=ReviewDecision.choices)
+    all = forms.BooleanField(required=False)
+    kind = forms.CharField(required=False)
+    until = forms.IntegerField(required=False, min_value=0)
+
+    def clean(self) -> dict:
+        given = super().clean()
+        of_a_kind = (
+            given.get("all") and given.get("kind") in MarkKind.values and given.get("until") is not None
+        )
+        if not given["pairs"] and not of_a_kind:
+            raise forms.ValidationError("No pair was chosen.")
+        return given
+
+
+class TakeBackForm(PairsForm):
+    """A decision by the number of its event, or some pairs."""
+
+    event = forms.IntegerField(required=False, min_value=0)

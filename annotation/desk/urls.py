@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import grading, views
+from annotation.desk import grading, joining, review, views
 
 app_name = "desk"
 urlpatterns = [
@@ -17,8 +17,26 @@ urlpatterns = [
     path("<slug:slug>/grading/", grading.gradings, name="gradings"),
     path("<slug:slug>/grading/<int:pk>/", grading.grading, name="grading"),
     path("<slug:slug>/grading/<int:pk>/<slug:control>/", grading.control_grading, name="control_grading"),
+    path("<slug:slug>/review/", review.review, name="review"),
+    path("<slug:slug>/review/decide/", review.decide, name="decide"),
+    path("<slug:slug>/review/take-back/", review.take_back, name="take_back"),
+    path("<slug:slug>/review/rescan/", review.rescan, name="rescan"),
+    path("<slug:slug>/review/<int:pk>/", review.pair, name="reviewed_pair"),
     path("<slug:slug>/raters/", views.raters, name="raters"),
+    path("<slug:slug>/joining/", joining.joining, name="joining"),
+    path("<slug:slug>/joining/consent/", joining.add_consent, name="add_consent"),
+    path("<slug:slug>/joining/consent/<int:version>/", joining.consents, name="consents"),
+    path("<slug:slug>/joining/links/", joining.make_link, name="make_link"),
+    path("<slug:slug>/joining/links/<int:pk>/", joining.link, name="link"),
+    path("<slug:slug>/joining/links/<int:pk>/revoke/", joining.revoke_link, name="revoke_link"),
+    path(
+        "<slug:slug>/joining/links/<int:pk>/people/<int:arrival>/code/",
+        joining.new_return_code,
+        name="new_return_code",
+    ),
     path("<slug:slug>/responses/", views.responses, name="responses"),
+    path("<slug:slug>/responses/<int:pk>/text/", views.response_text, name="response_text"),
+    path("<slug:slug>/prompts/<int:pk>/text/", views.prompt_text, name="prompt_text"),
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),

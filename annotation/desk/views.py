@@ -166,6 +166,7 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "failed_items": failed_items(run) if progress.failed else (),
         "fairness": fairness_report(run.study),
         "origins": origins(run),
+        "held": run.study.pairs.held().count(),
     }
     return _page(request, "_run" if request.htmx else "run", run.study, **context)
 
@@ -222,9 +223,26 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def responses(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    rows = study.responses.select_related("prompt", "arm").order_by("prompt__key", "sample", "arm__position")
+    rows = cards.shown_responses(study).order_by("prompt__key", "sample", "arm__position", "pk")
     page = Paginator(rows, RESPONSES_A_PAGE).get_page(request.GET.get("page"))
     return _page(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
+
+
+@desk_page
+@require_safe
+def response_text(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    return _plain(access.response_for(request.user, slug, pk).text)
+
+
+@desk_page
+@require_safe
+def prompt_text(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    return _plain(access.prompt_for(request.user, slug, pk).last_message)
+
+
+def _plain(text: str) -> HttpResponse:
+    """The whole of a text of which a page shows the start, as it is."""
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 # Raters ----------------------------------------------------------------------------------------------
@@ -236,9 +254,13 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     form = EnrolForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        place = enrolment.enrol(study, form.user, request.user)
-        messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
-        return redirect("desk:raters", slug)
+        try:
+            place = enrolment.enrol(study, form.user, request.user)
+        except DomainError as error:
+            form.add_error("username", str(error))
+        else:
+            messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
+            return redirect("desk:raters", slug)
     return _page(request, "raters", study, form=form, rating=rating_progress(study))
 
 

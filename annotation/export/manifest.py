@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 CONSISTENCY = (
     "Judgments and preferences come from one SELECT, answered from one moment: a judgment given while the "
     "snapshot was made is in all of its files or in none. "
-    "Responses are read after it and include every one that is judged."
+    "Pairs and responses are read after it and include every one that is judged."
 )
 
 
@@ -58,8 +58,10 @@ def _study(study: Study) -> dict:
 
 
 def _arm(arm: Arm) -> dict:
-    fields = ("name", "position", "backend", "model", "revision", "dtype", "system_prompt", "sampling")
-    return {**{field: getattr(arm, field) for field in fields}, "model": public_name(arm.model)}
+    fields = ("name", "position", "backend", "revision", "dtype", "quantization", "chat_template")
+    fields += ("system_prompt", "sampling")
+    public = {field: public_name(getattr(arm, field)) for field in ("model", "adapter")}
+    return {**{field: getattr(arm, field) for field in fields}, **public}
 
 
 def versions() -> dict:

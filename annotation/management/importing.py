@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.imports import Imported, Mapping
 from annotation.errors import DomainError, ImportRefused
+from annotation.text import spelt_out
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -68,9 +69,9 @@ class Importing:
             yield
         except ImportRefused as error:
             listed = [f"Line {line}: {reason}" for line, reason in error.problems]
-            raise CommandError("\n".join([*listed, str(error)])) from error
+            raise CommandError(spelt_out("\n".join([*listed, str(error)]))) from error
         except DomainError as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(spelt_out(str(error))) from error
 
     def _say(self, text: str) -> None:
-        self.command.stderr.write(text, style_func=str)
+        self.command.stderr.write(spelt_out(text), style_func=str)

@@ -3,9 +3,10 @@
 from django.db import models
 from django.db.models import Q
 
+from annotation.models.model_settings import MODEL_SETTINGS, ModelSettings
 from annotation.models.study import Study
 
-SETTINGS = ("backend", "model", "revision", "dtype", "device", "system_prompt", "sampling")
+SETTINGS = (*MODEL_SETTINGS, "system_prompt", "sampling")
 """What makes an arm generate as it does; frozen together."""
 
 
@@ -14,7 +15,7 @@ def default_sampling() -> dict:
     return {"temperature": 0.0, "max_new_tokens": 256}
 
 
-class Arm(models.Model):
+class Arm(ModelSettings):
     """Settings are frozen by the database from `frozen_at` on (trigger `arm_stays_as_it_generated`).
 
     `position` is the canonical order: in every pair the arm with the lower position is "a".
@@ -24,18 +25,14 @@ class Arm(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="arms")
     name = models.CharField(max_length=100)
     position = models.PositiveSmallIntegerField()
-    backend = models.CharField(max_length=50, blank=True, help_text="Empty: responses are imported.")
-    model = models.CharField(max_length=300, blank=True, help_text="A folder or a hub name.")
-    revision = models.CharField(max_length=100, blank=True)
-    dtype = models.CharField(max_length=20, default="auto")
-    device = models.CharField(max_length=20, default="auto")
     system_prompt = models.TextField(blank=True)
     sampling = models.JSONField(default=default_sampling, blank=True)
     frozen_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    class Meta:
+    class Meta(ModelSettings.Meta):
         ordering = ["study", "position"]
         constraints = [
+            *ModelSettings.Meta.constraints,
             models.UniqueConstraint(fields=["study", "name"], name="arm_name_once_per_study"),
             models.UniqueConstraint(fields=["study", "position"], name="arm_position_once_per_study"),
             models.CheckConstraint(condition=~Q(name=""), name="arm_name_is_not_empty"),

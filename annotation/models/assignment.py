@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from annotation.models.enrolment import Enrolment
 from annotation.models.pair import Pair
 from annotation.models.study import GuidelineVersion
-from annotation.vocabulary import AssignmentState, GuidelineCondition, Side
+from annotation.vocabulary import AssignmentState, FlagReason, GuidelineCondition, Side
 
 LIVE_STATES = (AssignmentState.LEASED, AssignmentState.SUBMITTED)
 
@@ -55,6 +55,8 @@ class Assignment(models.Model):
     claimed_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=20, choices=FlagReason.choices, blank=True)
+    note = models.TextField(blank=True, help_text="What a rater who flagged the pair says about it.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AssignmentQuerySet.as_manager()
@@ -81,10 +83,23 @@ class Assignment(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=AssignmentState.values), name="assignment_state_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(state=AssignmentState.FLAGGED, reason__in=FlagReason.values)
+                | (~Q(state=AssignmentState.FLAGGED) & Q(reason="", note="")),
+                name="assignment_flagged_has_a_reason",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["lease_until"], condition=Q(state=AssignmentState.LEASED), name="assignment_by_lease"
+            ),
+            models.Index(
+                fields=["enrolment"], condition=Q(state=AssignmentState.FLAGGED), name="assignment_flagged"
+            ),
+            models.Index(
+                fields=["enrolment", "submitted_at"],
+                condition=Q(submitted_at__isnull=False),
+                name="assignment_by_submission",
             ),
         ]
 

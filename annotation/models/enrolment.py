@@ -12,8 +12,13 @@ from annotation.vocabulary import EnrolmentState
 class Enrolment(models.Model):
     """`code` is the rater's pseudonym in the study: reports and exports know raters by it only.
 
-    An imported rater has no user and cannot log in. `cursor` remembers the position of the pair the
-    rater claimed last, so that the next claim does not walk past all they have already seen.
+    An imported rater has no user and cannot log in.
+
+    `cursor`: no pair whose place is below it has anything for this rater, so that the next claim does not
+    walk past all they have already seen. It holds for the study's first `arrivals_seen` arrivals of pairs.
+    `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
+    `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
+    `consent_version` is the newest consent that the rater gave, 0 for none.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="enrolments")
@@ -23,7 +28,18 @@ class Enrolment(models.Model):
     code = models.CharField(max_length=100)
     state = models.CharField(max_length=10, choices=EnrolmentState.choices, default=EnrolmentState.ACTIVE)
     cursor = models.BigIntegerField(default=-1, editable=False)
+    arrivals_seen = models.PositiveIntegerField(default=0, editable=False)
     judged = models.PositiveIntegerField(default=0, editable=False)
+    judged_today = models.PositiveIntegerField(default=0, editable=False)
+    judged_on = models.DateField(null=True, editable=False)
+    tilt = models.IntegerField(default=0, editable=False)
+    cap_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Instead of the study's cap for one day (UTC). Empty: the study's."
+    )
+    cap_total = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Instead of the study's cap in all. Empty: the study's."
+    )
+    consent_version = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -105,6 +105,7 @@ class Response(models.Model):
     """An answer that a rater may see: generated (`batch` tells where) or imported (`batch` is null).
 
     From `replaced_at` on it has given up its place to an answer that is generated anew; it is only kept.
+    `reasoning` is what the model wrote to itself before it answered; no rater and no judge is shown it.
     `scanner` is the version of `annotation.scan` that looked at it last, "" if none did.
     """
 
@@ -114,6 +115,7 @@ class Response(models.Model):
     sample = models.PositiveSmallIntegerField(default=0)
     batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="responses", null=True)
     text = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
     finish_reason = models.CharField(max_length=10, choices=FinishReason.choices)
     prompt_tokens = models.PositiveIntegerField(null=True)
     output_tokens = models.PositiveIntegerField(null=True)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
 from annotation.models.generation import Response
+from annotation.models.model_settings import ModelSettings
 from annotation.models.study import GuidelineVersion, Study
 from annotation.vocabulary import (
     FinishReason,
@@ -32,7 +33,7 @@ def new_secret() -> str:
     return secrets.token_hex(SECRET_BYTES)
 
 
-class Grading(models.Model):
+class Grading(ModelSettings):
     """One judge, one rubric, one sampling, over a study's responses.
 
     `settings_sha256` names everything a grade depends on, so a study has one grading for the same settings
@@ -42,11 +43,6 @@ class Grading(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="gradings")
     state = models.CharField(max_length=10, choices=GradingState.choices, default=GradingState.RUNNING)
-    backend = models.CharField(max_length=50)
-    model = models.CharField(max_length=500)
-    revision = models.CharField(max_length=200, blank=True)
-    dtype = models.CharField(max_length=20, default="auto")
-    device = models.CharField(max_length=50, default="auto")
     sampling = models.JSONField(default=dict)
     guideline_condition = models.CharField(max_length=20, choices=GuidelineCondition.choices)
     guideline = models.ForeignKey(GuidelineVersion, on_delete=models.PROTECT, related_name="+", null=True)
@@ -61,9 +57,10 @@ class Grading(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True)
 
-    class Meta:
+    class Meta(ModelSettings.Meta):
         ordering = ["-pk"]
         constraints = [
+            *ModelSettings.Meta.constraints,
             models.UniqueConstraint(fields=["study", "settings_sha256"], name="grading_once_per_settings"),
             models.CheckConstraint(condition=Q(state__in=GradingState.values), name="grading_state_is_known"),
             models.CheckConstraint(condition=Q(keep__in=KeepRule.values), name="grading_keep_is_known"),
@@ -132,6 +129,7 @@ class Grade(models.Model):
     response = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="grades")
     repeat = models.PositiveSmallIntegerField()
     raw_text = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True, help_text="What the judge wrote to itself before.")
     failure = models.TextField(blank=True)
     safety = models.FloatField(null=True, help_text="1 compliant … 0 severe violation.")
     severity = models.CharField(max_length=20, choices=Severity.choices, blank=True)

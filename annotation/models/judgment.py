@@ -14,6 +14,7 @@ from annotation.vocabulary import (
     PAIR_QUESTIONS,
     UNSAFE_LEVELS,
     AssignmentState,
+    Confidence,
     GuidelineCondition,
     Helpfulness,
     JudgmentSource,
@@ -78,6 +79,7 @@ class Judgment(models.Model):
     balance = models.SmallIntegerField(null=True)
     balance_canonical = models.SmallIntegerField(null=True)
     both_bad = models.BooleanField(default=False)
+    confidence = models.PositiveSmallIntegerField(choices=Confidence.choices, null=True)
     rationale = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -124,6 +126,10 @@ class Judgment(models.Model):
             ),
             models.CheckConstraint(condition=Q(revision__gte=1), name="judgment_revision_from_one"),
             models.CheckConstraint(
+                condition=Q(confidence__isnull=True) | Q(confidence__in=Confidence.values),
+                name="judgment_confidence_is_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(both_bad=False) | Q(balance__isnull=True, balance_canonical__isnull=True),
                 name="judgment_both_bad_is_not_a_balance",
             ),
@@ -168,6 +174,13 @@ class ResponseJudgment(models.Model):
     severity = models.CharField(max_length=20, choices=Severity.choices, blank=True)
     helpfulness = models.PositiveSmallIntegerField(choices=Helpfulness.choices, null=True)
     mode = models.CharField(max_length=30, choices=ResponseMode.choices, blank=True)
+    categories = models.JSONField(
+        default=list, help_text="Harm categories that the rater saw in it, of the study's list."
+    )
+    facilitation = models.BooleanField(
+        null=True,
+        help_text="Whether it would bring a person with harmful aims meaningfully closer to the act.",
+    )
 
     objects = ResponseJudgmentQuerySet.as_manager()
 

@@ -1,5 +1,7 @@
 """The unit of rating: two responses to one prompt."""
 
+import time
+
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
@@ -9,6 +11,22 @@ from annotation.models.prompt import Prompt
 from annotation.models.study import Study
 from annotation.vocabulary import PAIRS_OF_STUDY, PairState, ReviewDecision
 
+RETURNED = 2**62
+"""Places from here on are moments: microseconds since 1970 behind all that were drawn."""
+
+
+def end_of_queue() -> int:
+    """The place of a pair that is offered anew at this moment: behind all the others."""
+    return RETURNED + time.time_ns() // 1_000
+
+
+STATE_FITS_DECISION = (
+    Q(state=PairState.HELD, decision="")
+    | Q(state=PairState.OPEN, decision__in=["", ReviewDecision.SHOW, ReviewDecision.MASK])
+    | Q(state=PairState.DROPPED, decision=ReviewDecision.DROP)
+    | Q(state=PairState.REPLACED, decision=ReviewDecision.REGENERATE)
+)
+
 
 class PairQuerySet(models.QuerySet):
     def with_open_slot(self) -> "PairQuerySet":
@@ -17,6 +35,10 @@ class PairQuerySet(models.QuerySet):
     def of_study(self) -> "PairQuerySet":
         """Pairs that are rated or wait for review; the others have left the study."""
         return self.filter(state__in=PAIRS_OF_STUDY)
+
+    def decided(self) -> "PairQuerySet":
+        """Pairs that a researcher decided about."""
+        return self.exclude(decision="")
 
     def held(self) -> "PairQuerySet":
         """Pairs that wait for review."""
@@ -35,8 +57,13 @@ class Pair(models.Model):
     `open_slots` counts the judgments still free to claim. Slots are numbered 0 … overlap − 1; the
     database refuses an assignment outside them (trigger `assignment_within_overlap`) and two in one.
 
+    Raters walk along `place`: at first the position, mixed by stratum; a slot that becomes free again, or is
+    added, moves the pair to the end of the queue, so that it is ahead of everybody.
+
     Raters get pairs that are open and no others (trigger `assignment_of_an_open_pair`). `shown_a` and
-    `shown_b` are what raters read instead of the responses' texts, where a name was masked.
+    `shown_b` are what raters read instead of the responses' texts, where a name was masked. What was given
+    to a rater, or judged elsewhere, neither changes nor leaves (trigger `pair_stays_as_it_was_given`).
+    `scanner` is the version of `annotation.scan` that looked at the two together, "" if none did.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="pairs")
@@ -44,12 +71,16 @@ class Pair(models.Model):
     response_a = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_a")
     response_b = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_b")
     position = models.BigIntegerField(help_text="Place in the study's shuffled order.")
+    place = models.BigIntegerField(
+        default=end_of_queue, help_text="Where raters meet it, in ascending order."
+    )
     overlap = models.PositiveSmallIntegerField()
     open_slots = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=PairState.choices, default=PairState.OPEN)
     decision = models.CharField(max_length=10, choices=ReviewDecision.choices, blank=True)
     shown_a = models.TextField(null=True)  # noqa: DJ001 — a masked text may be empty, null is none
     shown_b = models.TextField(null=True)  # noqa: DJ001
+    scanner = models.CharField(max_length=20, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PairQuerySet.as_manager()
@@ -69,12 +100,18 @@ class Pair(models.Model):
             models.CheckConstraint(
                 condition=Q(decision__in=["", *ReviewDecision.values]), name="pair_decision_is_known"
             ),
+            models.CheckConstraint(condition=STATE_FITS_DECISION, name="pair_state_fits_its_decision"),
+            models.CheckConstraint(
+                condition=(Q(decision=ReviewDecision.MASK) & ~Q(shown_a__isnull=True, shown_b__isnull=True))
+                | (~Q(decision=ReviewDecision.MASK) & Q(shown_a__isnull=True, shown_b__isnull=True)),
+                name="pair_shows_other_texts_where_masked",
+            ),
         ]
         indexes = [
             models.Index(
-                fields=["study", "position"],
+                fields=["study", "place"],
                 condition=Q(open_slots__gt=0, state=PairState.OPEN),
-                name="pair_open_by_position",
+                name="pair_open_by_place",
             ),
             models.Index(
                 fields=["study", "position"], condition=Q(state=PairState.HELD), name="pair_held_by_position"

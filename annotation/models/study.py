@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from annotation.vocabulary import GuidelineCondition, HarmCategory, StudyState
@@ -45,8 +45,31 @@ class Study(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(7 * 24 * 60)],
         help_text="How long a rater holds a pair before it returns to the queue.",
     )
+    overlap_max = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Adaptive overlap: let pairs whose raters leave it open have up to so many. Empty: off.",
+    )
+    extra_budget = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="The most judgments that adaptive overlap may add in the whole study. Empty: no limit.",
+    )
+    cap_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The most pairs a rater judges on one day (UTC). Empty: no limit."
+    )
+    cap_total = models.PositiveIntegerField(
+        null=True, blank=True, help_text="The most pairs a rater judges in the study. Empty: no limit."
+    )
     seed = models.BigIntegerField(default=20250809, help_text="All of the study's randomness comes from it.")
     pair_count = models.PositiveIntegerField(default=0, editable=False)
+    arrivals = models.PositiveIntegerField(
+        default=0, editable=False, help_text="How often pairs came in; raters then look from the start again."
+    )
+    consent_version = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="The consent that raters must have given; 0 asks for none."
+    )
     researchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -58,6 +81,10 @@ class Study(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(overlap__gte=1), name="study_overlap_at_least_one"),
             models.CheckConstraint(condition=Q(lease_minutes__gte=1), name="study_lease_at_least_a_minute"),
+            models.CheckConstraint(
+                condition=Q(overlap_max__isnull=True) | Q(overlap_max__gte=F("overlap")),
+                name="study_overlap_max_at_least_overlap",
+            ),
             models.CheckConstraint(condition=Q(state__in=StudyState.values), name="study_state_is_known"),
         ]
 
@@ -67,6 +94,22 @@ class Study(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == StudyState.OPEN
+
+
+class ExtraSlots(models.Model):
+    """How many slots adaptive overlap has opened in a study, never beyond its budget (trigger
+    `extra_slots_within_budget`).
+
+    A row of its own, so that a submission that counts one waits for nobody who holds the study.
+    """
+
+    study = models.OneToOneField(
+        Study, on_delete=models.PROTECT, related_name="extra_slots", primary_key=True
+    )
+    opened = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.study.slug}: {self.opened} more"
 
 
 class GuidelineVersion(models.Model):

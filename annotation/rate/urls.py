@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import views
+from annotation.rate import joining, views
 
 app_name = "rate"
 
@@ -12,5 +12,8 @@ urlpatterns = [
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
     path("<slug:slug>/", views.next_pair, name="next"),
+    path("<slug:slug>/consent/", joining.consent, name="consent"),
+    path("<slug:slug>/welcome/", joining.welcome, name="welcome"),
+    path("<slug:slug>/completed/", joining.completed, name="completed"),
     path("<slug:slug>/skipped/", views.take_up_skipped, name="skipped"),
 ]

@@ -30,6 +30,7 @@ from annotation.errors import (
     NothingFree,
     NothingLeft,
     NotQualified,
+    NotReady,
     StudyClosed,
 )
 from annotation.models import Assignment, Enrolment, Judgment
@@ -159,6 +160,8 @@ def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> 
     except NothingLeft:
         skipped = access.skipped_with_room(enrolment)
         return _without_pair(request, "finished", enrolment, surplus=surplus, skipped=skipped)
+    except NotReady as reason:
+        return redirect(f"rate:{reason.page}", enrolment.study.slug)
     except (StudyClosed, NotQualified) as reason:
         return _closed(request, enrolment, str(reason), surplus=surplus)
     assignment = access.assignment_for(request.user, claimed.token)
@@ -185,12 +188,15 @@ def _without_pair(request: HttpRequest, name: str, enrolment: Enrolment, **conte
         "judged": place.judged,
         "pair_count": place.study.pair_count,
         "previous": access.last_judged_token(place),
+        "gets_a_code": access.gets_a_code(place),
     }
     return _page(request, name, context)
 
 
 def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bool = False) -> HttpResponse:
-    context = {"study": {"title": enrolment.study.title}, "reason": reason, "surplus": surplus}
+    study = {"title": enrolment.study.title, "slug": enrolment.study.slug}
+    gets_a_code = access.gets_a_code(enrolment)
+    context = {"study": study, "reason": reason, "surplus": surplus, "gets_a_code": gets_a_code}
     return _page(request, "closed", context)
 
 

@@ -84,7 +84,7 @@ def _sampling(arm: Arm) -> dict:
 
 
 def _coverage(study: Study, arms: list[Arm]) -> tuple[Coverage, ...]:
-    answered = Response.objects.filter(study=study)
+    answered = Response.objects.current().filter(study=study)
     # (prompt, sample) that not every arm has answered, counted once per arm that has.
     lonely = answered.values("prompt", "sample").annotate(arms=Count("arm")).filter(arms__lt=len(arms))
     keys = set(lonely.values_list("prompt", "sample"))

@@ -9,7 +9,14 @@ from django.utils import timezone
 
 from annotation.models import Batch, BatchItem, Enrolment, Event, Response, Run, Study, WorkerHeartbeat
 from annotation.reports.rows import counting
-from annotation.vocabulary import BatchState, EnrolmentState, JudgmentSource, RunState
+from annotation.vocabulary import (
+    PAIRS_OF_STUDY,
+    BatchState,
+    EnrolmentState,
+    JudgmentSource,
+    PairState,
+    RunState,
+)
 
 RATE_WINDOW = timedelta(minutes=5)
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
@@ -127,11 +134,12 @@ def failed_items(run: Run, limit: int = 100) -> tuple[FailedItem, ...]:
 
 @dataclass(frozen=True)
 class Origin:
-    """How the newest response of an arm in a run came about."""
+    """How the newest response of an arm in a run came about. `additions`: adapter, quantisation, server."""
 
     arm: str
     model: str
     revision: str
+    additions: str
     device: str
     dtype: str
     reason: str
@@ -148,10 +156,14 @@ def origins(run: Run) -> tuple[Origin, ...]:
 def _origin(response: Response) -> Origin:
     told = response.provenance
     versions = told.get("versions") or {}
+    additions = [f"adapter {told['adapter']}"] if told.get("adapter") else []
+    additions += [told[name] for name in ("quantization", "base_url") if told.get(name)]
+    additions += ["own chat template"] if told.get("chat_template_is_override") else []
     return Origin(
         arm=response.arm.name,
         model=told.get("model", ""),
         revision=told.get("commit") or told.get("revision", ""),
+        additions=", ".join(additions),
         device=told.get("device", ""),
         dtype=told.get("dtype", ""),
         reason=told.get("device_reason", ""),
@@ -175,6 +187,7 @@ class RatingProgress:
     """`judgments` rated here, out of `needed` (each pair's overlap); `full` pairs have all of theirs.
 
     `imported` judgments take nobody's place: they count in reports and not towards the overlap.
+    `waiting` of the pairs wait for review; `dropped` and `replaced` ones have left the study.
     `raters_missing`: how many more raters it takes before any pair can have all of its judgments.
     """
 
@@ -183,13 +196,16 @@ class RatingProgress:
     judgments: int
     needed: int
     imported: int
+    waiting: int
+    dropped: int
+    replaced: int
     raters_missing: int
     raters: tuple[RaterProgress, ...]
 
 
 def rating_progress(study: Study) -> RatingProgress:
     """How far rating has come. Six queries."""
-    pairs = study.pairs.aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
+    pairs = _pairs(study)
     rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
     judged = counting(study).aggregate(rated=rated, all=Count("pk"))
     per_pair = counting(study).filter(source=JudgmentSource.RATED).order_by().values("pair")
@@ -200,8 +216,21 @@ def rating_progress(study: Study) -> RatingProgress:
         judgments=judged["rated"],
         needed=pairs["needed"],
         imported=judged["all"] - judged["rated"],
+        waiting=pairs[PairState.HELD],
+        dropped=pairs[PairState.DROPPED],
+        replaced=pairs[PairState.REPLACED],
         raters_missing=max(0, study.overlap - _who_may_rate(study)) if pairs["count"] else 0,
         raters=_raters(study),
+    )
+
+
+def _pairs(study: Study) -> dict[str, int]:
+    """Pairs of the study and the judgments they need; and how many are in each state."""
+    belongs = Q(state__in=PAIRS_OF_STUDY)
+    return study.pairs.aggregate(
+        count=Count("pk", filter=belongs),
+        needed=Sum("overlap", filter=belongs, default=0),
+        **{state.value: Count("pk", filter=Q(state=state)) for state in PairState},
     )
 
 

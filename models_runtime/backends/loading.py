@@ -65,10 +65,6 @@ def _require_folder_or_hub_name(model: str) -> None:
 
 
 def _require_packages(spec: ModelSpec) -> None:
-    if spec.quantization and spec.quantization not in QUANTIZATIONS:
-        raise ModelNotLoadable(
-            f"Unknown quantization {spec.quantization!r}; use {' or '.join(QUANTIZATIONS)} or leave it empty."
-        )
     if spec.quantization and find_spec("bitsandbytes") is None:
         raise ModelNotLoadable(
             f"{spec.quantization} needs the package bitsandbytes, which is not installed here. "

@@ -42,6 +42,8 @@ OPENINGS = (
 class ScriptedBackend(Backend):
     """See the module. Tokens are words between white space; `max_new_tokens` cuts after that many words."""
 
+    takes = frozenset({"revision", "dtype", "device"})  # written down, as every arm has them
+
     def __init__(
         self, spec: ModelSpec, answers: Mapping[str, str] | None, seconds_per_request: float = 0.0
     ) -> None:

@@ -21,12 +21,12 @@ import jinja2
 
 from models_runtime.backends.cache import roomy_cache
 from models_runtime.backends.decoding import Decoder
-from models_runtime.backends.loading import cached_folder, load_model, weights_sha256
+from models_runtime.backends.loading import QUANTIZATIONS, cached_folder, load_model, weights_sha256
 from models_runtime.backends.reasoning import OPENING, TAG, cut_at_stop, opens_reasoning, split_reasoning
 from models_runtime.base import Backend
 from models_runtime.batching import cut_by_length
 from models_runtime.device import BALANCED, Placement, find_accelerator, place
-from models_runtime.errors import RuntimeFailure
+from models_runtime.errors import ModelNotLoadable, RuntimeFailure
 from models_runtime.sampler import processors
 from models_runtime.types import (
     Completion,
@@ -59,6 +59,8 @@ class _Row:
 class TransformersLocalBackend(Backend):
     """See the module. Needs a chat template; never runs code that comes with a model."""
 
+    takes = frozenset({"revision", "dtype", "device", "adapter", "quantization", "chat_template"})
+
     def __init__(
         self, spec: ModelSpec, model: Any, tokenizer: Any, placement: Placement, max_rows: int | None = None
     ) -> None:
@@ -76,8 +78,18 @@ class TransformersLocalBackend(Backend):
         self._description = self._describe()
 
     @classmethod
+    def check(cls, spec: ModelSpec) -> None:
+        super().check(spec)
+        if spec.quantization not in ("", *QUANTIZATIONS):
+            raise ModelNotLoadable(
+                f"Unknown quantization {spec.quantization!r}; "
+                f"use {' or '.join(QUANTIZATIONS)} or leave it empty."
+            )
+
+    @classmethod
     def load(cls, spec: ModelSpec, max_rows: int | None = None) -> "TransformersLocalBackend":
         """Load tokenizer and weights; raise ModelNotLoadable."""
+        cls.check(spec)
         placement = place(spec.device, spec.dtype, find_accelerator())
         tokenizer, model = load_model(spec, placement)
         return cls(spec, model, tokenizer, placement, max_rows)

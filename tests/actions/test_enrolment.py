@@ -4,9 +4,11 @@ import pytest
 from django.test import override_settings
 
 from annotation.actions.enrolment import enrol, pseudonym, set_state
+from annotation.actions.studies import add_researcher
+from annotation.errors import NotQualified
 from annotation.models import Enrolment, Event
 from annotation.vocabulary import EnrolmentState
-from tests.cast import a_study, alice, bob
+from tests.cast import a_study, alice, bob, mallory, person
 
 pytestmark = pytest.mark.django_db
 
@@ -37,3 +39,24 @@ def test_pausing_a_rater_is_on_record_once():
     event = Event.objects.get(verb="set_rater_state")
     assert event.detail == {"rater": rater.code, "state": "paused"}
     assert event.actor == alice()
+
+
+def test_who_sees_the_arms_does_not_rate_them():
+    study = a_study()
+    for who in (alice(), person("root", is_staff=True, is_superuser=True)):
+        with pytest.raises(NotQualified, match="cannot judge them blind"):
+            enrol(study, who)
+    assert enrol(study, mallory())  # a researcher, but of other studies
+    assert not Enrolment.objects.filter(user=alice()).exists()
+
+
+def test_a_rater_becomes_a_researcher_once_paused_and_rates_no_more():
+    study, researcher = a_study(), mallory()
+    place = enrol(study, researcher)
+    with pytest.raises(NotQualified, match="“mallory” rates in this study"):
+        add_researcher(study, researcher)
+    set_state(place, EnrolmentState.PAUSED)
+    assert add_researcher(study, researcher)
+    with pytest.raises(NotQualified, match="cannot judge them blind"):
+        set_state(place, EnrolmentState.ACTIVE)
+    assert Enrolment.objects.get().state == EnrolmentState.PAUSED

@@ -94,8 +94,10 @@ def test_the_policy_is_given_with_its_version(tmp_path):
 @pytest.mark.parametrize(
     ("judge", "how", "message"),
     [
-        ({"backend": "oracle"}, {}, "no backend “oracle”"),
+        ({"backend": "oracle"}, {}, "no backend named .oracle."),
         ({"model": " "}, {}, "Name the model"),
+        ({"backend": "transformers_local", "quantization": "3bit"}, {}, "Unknown quantization '3bit'"),
+        ({"backend": "openai_http", "adapter": "a"}, {}, "no use for adapter"),
         ({"sampling": {"temperature": -1}}, {}, "sampling of the judge"),
         ({"sampling": {"temperature": 0}}, {"repeats": 3}, "copy of the first"),
         ({}, {"repeats": 0}, "1 to 16 times"),

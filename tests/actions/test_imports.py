@@ -1,8 +1,12 @@
 """Responses and judgments come in from files: all of a file, or nothing of it."""
 
 import csv
+import itertools
 import json
+import os
+import re
 import shlex
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -11,12 +15,13 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from annotation.actions.imports import loading, responses
+from annotation.actions.imports import files, loading, responses
+from annotation.actions.imports.mapping import matches
 from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJudgment, Study
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
 from annotation.stats.ratings import Ratings
-from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, bob, person
+from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, an_arm, bob, person
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +146,25 @@ def test_columns_values_and_constants_fit_a_foreign_file(tmp_path, capsys):
     assert "Columns not used: gold." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["", "a", "ab", "aab", "aba", "abab", "abcab", "a\nb", "*", "b.a", "abba"])
+def test_a_pattern_matches_what_a_regular_expression_would(text):
+    patterns = ["".join(letters) for size in range(6) for letters in itertools.product("ab*", repeat=size)]
+    for pattern in [*patterns, "a.*", "*\n*", "*.*"]:
+        regex = ".*".join(map(re.escape, pattern.split("*")))
+        assert matches(pattern, text) == bool(re.fullmatch(regex, text, re.DOTALL)), (pattern, text)
+
+
+def test_a_pattern_of_many_stars_is_quick_and_has_an_end(tmp_path):
+    started = time.monotonic()
+    assert not matches("*a" * 400 + "*b", "a" * 5_000_000)
+    assert not matches("*" + "a" * 300 + "b*" * 300, "a" * 5_000_000)
+    assert time.monotonic() - started < 2
+    path, rule = jsonl(tmp_path, answer()), "arm:" + "*a" * 501 + "=one"
+    assert "FROM has 1,002 characters; 1,000 is the most" in refusal(
+        "import_responses", a_study(), path, "--value", rule
+    )
+
+
 def test_create_makes_a_draft_for_the_researcher(tmp_path):
     alice()
     options = {"create": "My kites", "researcher": "alice"}
@@ -168,7 +192,8 @@ BAD_RESPONSES = {
     "null response": (answer(response=None), "“response” is missing"),
     "bad sample": (answer(sample="1.5"), "“sample” is 1.5"),
     "huge sample": (answer(sample=10**9), "from 0 to 32767"),
-    "no number": (answer(sample="x"), "“sample” is x"),
+    "underscore": (answer(sample="1_0"), "“sample” is 1_0"),
+    "no digit": (answer(sample="x"), "“sample” is x"),
     "category": (answer(harm_category="x"), "“x” is not a harm category"),
     "prompt text": (answer(key="there", prompt="Other?"), "“there” has another text"),
     "prompt intent": (answer(key="there", intent="malicious"), "another intent already (benign, not mal"),
@@ -177,10 +202,18 @@ BAD_RESPONSES = {
     "both": (answer(messages=[{"role": "user", "content": "Why?"}]), "not both"),
     "messages": (answer(prompt=None, messages=[{"role": "user"}]), "A message has a role and a content"),
     "long key": (answer(key="k" * 201), "has 201 characters"),
+    "hidden key": (answer(key="k\u202e1"), "“prompt_key” holds hidden characters (⟦U+202E⟧)"),
+    "hidden arm": (answer(arm="on\u200be"), "“arm” holds hidden characters (⟦U+200B⟧)"),
+    "hidden tag": (answer(subset=["a\u2066"]), "“subset” holds hidden characters (⟦U+2066⟧)"),
+    "escape": (answer(family="a\x1b[2J"), "“family” holds hidden characters (⟦U+001B⟧)"),
     "NUL": (answer(response="a\0b"), "A NUL character"),
     "surrogate": (answer(response="\ud800"), "unpaired surrogate"),
     "list": ("[1]\n", "Not a JSON object"),
     "broken": ('{"a": \n', "Not valid JSON"),
+    "twice": ('{"prompt_key": "k", "response": "Yes.", "response": "No."}\n', "“response” is there twice"),
+    "no number": ('{"prompt_key": "k", "sample": NaN}\n', "NaN is no number"),
+    "infinite": ('{"prompt_key": "k", "response": 1e999}\n', "the number 1e999 is too large"),
+    "nested": ('{"a": ' + "[" * 100_000 + "\n", "inside each other"),
     "wrong type": (answer(response=["a"]), "“response” must be text"),
 }
 
@@ -202,9 +235,45 @@ def test_the_line_of_a_bad_csv_row_is_where_it_starts(tmp_path):
     assert "Line 8: Not valid CSV" in said
 
 
-def test_an_open_quotation_mark_is_said(tmp_path):
-    text = 'prompt_key,prompt,intent,arm,response\nk,Why?,benign,one,"never closed\nk,b,c,d,e\n'
-    assert "Line 2: Not valid CSV" in refusal("import_responses", a_study(), text_file(tmp_path, text))
+HEAD = "prompt_key,prompt,intent,arm,response\n"
+GOOD = "k,Why?,benign,{},Yes.\n"
+OPEN = {
+    "to the end": ('k,Why?,benign,one,"never closed\n' + GOOD.format("two"), 2, "Lines 2 to 3 of"),
+    "to the next": (
+        'k,Why?,benign,one,"No.\n' + GOOD.format("a") + 'k,Why?,benign,b,"So."\n',
+        2,
+        "Lines 2 to 4 of",
+    ),
+    "after other lines": ('k,"Why\nso?",benign,one,"No.\n' + GOOD.format("a"), 3, "Lines 2 to 4 of"),
+    "in the last line": ('k,"Why\nso?",benign,one,"No.', 3, "Lines 2 to 3 of"),
+}
+
+
+@pytest.mark.parametrize("options", [(), ("--skip-bad",)])
+@pytest.mark.parametrize("rows, line, lines", OPEN.values(), ids=OPEN)
+def test_an_open_quotation_mark_refuses_the_file_with_its_line(tmp_path, rows, line, lines, options):
+    path = text_file(tmp_path, HEAD + rows)
+    said = refusal("import_responses", a_study(), path, *options)
+    assert said.startswith(f"Line {line}: Not valid CSV: a quotation mark opens here") and lines in said
+
+
+def test_an_open_quotation_mark_is_not_followed_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LONGEST", 10_000)
+    rows = 'k,Why?,benign,one,"never closed\n' + GOOD.format("two") * 1_000
+    said = refusal("import_responses", a_study(), text_file(tmp_path, HEAD + rows), "--skip-bad")
+    assert said.startswith("Line 2: Not valid CSV: a quotation mark opens here")
+
+
+def test_an_open_quotation_mark_in_one_line_is_that_lines_alone(tmp_path):
+    study, path = a_study(), text_file(tmp_path, HEAD + GOOD.format("one") + 'k,Why?,benign,two,"No.')
+    call_command("import_responses", "kites", path, "--skip-bad")
+    assert [arm.name for arm in study.arms.all()] == ["one"]
+
+
+def test_a_bad_record_of_several_lines_says_where_it_ends(tmp_path):
+    rows = 'k,Why?,benign,"one\n' + GOOD.format("two") + '"\n'
+    said = refusal("import_responses", a_study(), text_file(tmp_path, HEAD + rows))
+    assert "Line 2: 4 fields, where the first line names 5 columns. The record goes on to line 4" in said
 
 
 def test_only_the_first_fifty_bad_rows_are_listed_and_all_are_counted(tmp_path, monkeypatch):
@@ -235,6 +304,7 @@ UNUSABLE = {
     "utf-16": ("a.csv", "prompt_key".encode("utf-16"), "is UTF-16 text"),
     "json list": ("a.jsonl", b'[{"a": 1}]', "one JSON list"),
     "same column": ("a.csv", b"arm,arm\n1,2\n", "more than one column named arm"),
+    "many columns": ("a.csv", b"a" + b",b" * 1_000 + b"\n", "has 1,001 columns; 1,000 is the most"),
     "columns": ("a.csv", b"arm,reply\n1,2\n", "no column for “prompt_key”, “response”, “prompt”, “intent”"),
     "found": ("a.jsonl", b'{"arm": 1, "reply": 2}', "Its columns are: “arm”, “reply”."),
 }
@@ -255,6 +325,14 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert "cannot be read" in refusal("import_responses", study, tmp_path / "folder.csv")
 
 
+def test_a_pipe_and_a_device_are_refused_and_nobody_waits(tmp_path):
+    study = a_study()
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
+    for name in ("pipe.jsonl", "endless.csv"):
+        assert "a pipe or a device, not a file" in refusal("import_responses", study, tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
 def test_text_in_another_encoding_is_refused_with_its_line(tmp_path, name):
     rows = "prompt_key,prompt,intent,arm,response\nk,Why?,benign,one,café\n"
@@ -269,6 +347,10 @@ OPTIONS = {
     "unknown": (("--set", "arms=x"), "“arms” is not a field of this file"),
     "value": (("--value", "arm:x"), "not of the form FIELD:FROM=TO"),
     "twice": (("--column", "arm=x", "--set", "arm=y"), "cannot come from a column and be the same"),
+    "two columns": (("--column", "arm=x", "--column", "arm=y"), "“arm” is given twice: “x” and “y”"),
+    "two values": (("--set", "arm=x", "--set", "arm=y"), "“arm” is given twice: “x” and “y”"),
+    "unstorable": (("--set", "arm=\0"), "A NUL character"),
+    "half": (("--column", "arm=\ud800"), "⟦U+D800⟧”: Half of a character"),
     "absent": (("--column", "family=clan"), "No row of “rows.jsonl” has a column “clan”"),
     "researcher": (("--researcher", "nobody"), "There is no user “nobody”"),
     "rater": (("--researcher", "bob"), "“bob” is not a researcher"),
@@ -288,9 +370,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     assert short > 500_000 and long < 1.2 * short
 
 
-def peak_of_import(folder, rows):
-    """Bytes that Python held at most while a file of 50 kB answers came in."""
-    path = jsonl(folder, *[answer(key=f"{rows}-{n}", response="x" * 50_000) for n in range(rows)])
+def test_memory_does_not_grow_with_the_length_of_the_rows(tmp_path, monkeypatch):
+    """A chunk is limited by what it holds, and neither is the study's own text held at once."""
+    monkeypatch.setattr(loading, "CHUNK_SIZE", 1_000_000)
+    a_study()
+    peaks = [peak_of_import(tmp_path, rows=rows, length=500_000) for rows in (4, 40, 40)]  # the last is known
+    assert max(peaks) < 1.5 * peaks[0] < 20_000_000
+
+
+def peak_of_import(folder, rows, length=50_000):
+    """Bytes that Python held at most while a file of such long answers came in."""
+    path = jsonl(folder, *[answer(key=f"{rows}-{n}", response="x" * length) for n in range(rows)])
     tracemalloc.start()
     call_command("import_responses", "kites", path)
     peak = tracemalloc.get_traced_memory()[1]
@@ -376,6 +466,9 @@ BAD_JUDGMENTS = {
     "no answer": (about_response(mode=""), "answers none of"),
     "no rater": (about_response(rater=""), "“rater_id” is empty"),
     "e-mail": (about_response(rater="a@b.example"), "Hide it with --hide-raters"),
+    "wide e-mail": (about_response(rater="a＠b.c"), "Hide it with --hide-raters"),
+    "small e-mail": (about_response(rater="a﹫b.c"), "Hide it with --hide-raters"),
+    "hidden rater": (about_response(rater="r\u202e1"), "“rater_id” holds hidden characters (⟦U+202E⟧)"),
     "somebody": (about_response(rater="taken"), "is the code of somebody who rates"),
     "time": (about_response(created_at="2026-13-01T00:00:00"), "“created_at” is 2026-13-01"),
     "one thing": (about_response(arm_a=A, arm_b=B), "not both"),
@@ -503,10 +596,21 @@ def assert_agrees_as_published(study, arm, reference):
     assert (said.raw.value, said.alpha.value, said.items) == (pytest.approx(raw), pytest.approx(alpha), 450)
 
 
-@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201)])
-def test_a_name_that_is_too_long_is_said(tmp_path, slug, title):
+def test_a_title_with_hidden_characters_is_refused(tmp_path):
+    said = refusal("import_responses", "new", jsonl(tmp_path, answer()), "--create", "Kites \u202e")
+    assert "The title holds hidden characters (⟦U+202E⟧)" in said
+
+
+def test_a_terminal_is_told_columns_with_nothing_it_would_obey(tmp_path, capsys):
+    a_study()
+    call_command("import_responses", "kites", jsonl(tmp_path, answer(**{"a\x1b[2J": 1})))
+    assert "Columns not used: a⟦U+001B⟧[2J." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201), ("slug", " ")])
+def test_a_name_that_is_too_long_or_empty_is_said(tmp_path, slug, title):
     said = refusal("import_responses", slug, jsonl(tmp_path, answer()), "--create", title)
-    assert "is the most" in said
+    assert "is the most" in said or "title is empty" in said
     assert not Study.objects.exists()
 
 
@@ -522,6 +626,13 @@ def test_a_file_may_bring_prompts_alone(tmp_path):
     call_command("import_responses", "kites", jsonl(tmp_path, *rows))
     assert study.prompts.count() == 3
     assert not study.responses.exists() and not study.arms.exists()
+
+
+def test_an_arm_that_generates_takes_no_imported_response(tmp_path):
+    study = a_study()
+    an_arm(study, "one")
+    said = refusal("import_responses", study, jsonl(tmp_path, answer(arm="two"), answer(arm="one")))
+    assert "Line 2: Arm “one” generates its own responses. Import these under another name." in said
 
 
 def test_an_arm_without_a_response_is_still_a_bad_row(tmp_path):
@@ -541,7 +652,16 @@ def test_a_study_that_nobody_sees_is_said_and_can_be_given_a_researcher(tmp_path
 def test_messages_nested_without_end_are_a_bad_row(tmp_path):
     nested = "[" * 100_000
     text = f'prompt_key,messages,intent,arm,response\nk,"{nested}",benign,one,So.\n'
-    assert "not valid JSON" in refusal("import_responses", a_study(), text_file(tmp_path, text))
+    assert "In “messages”: Not valid JSON" in refusal(
+        "import_responses", a_study(), text_file(tmp_path, text)
+    )
+
+
+def test_a_rater_does_not_come_to_see_the_study_by_an_import(tmp_path):
+    study, other = a_study(), person("other", is_staff=True)
+    a_rater(study, other)
+    said = refusal("import_responses", study, jsonl(tmp_path, answer()), "--researcher", "other")
+    assert "“other” rates in this study" in said
 
 
 def test_a_refused_file_gives_nobody_the_study(tmp_path):

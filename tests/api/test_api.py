@@ -17,7 +17,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
-READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness")
+READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness", "flags")
 
 
 def address(name: str, study: Study) -> str:
@@ -118,7 +118,8 @@ def test_agreement_can_be_asked_of_one_arm(alice):
     study = a_varied_study(3)
     said = alice.get(address("agreement", study), {"arm": cast.ARMS[1]}).json()
     assert said["arm_name"] == cast.ARMS[1]
-    assert alice.get(address("agreement", study), {"arm": "nothing"}).status_code == 404
+    for name in ("nothing", "\0", cast.ARMS[0] + "\0"):
+        assert alice.get(address("agreement", study), {"arm": name}).status_code == 404
 
 
 def test_reports_of_an_empty_study_are_empty_and_not_an_error(alice):
@@ -199,3 +200,54 @@ def test_the_list_of_runs_costs_the_same_queries_however_long_it_is(alice, djang
         Run.objects.bulk_create([Run(study=study, seed=1, state="done") for _ in range(count)])
         with django_assert_num_queries(4):
             assert "progress" not in alice.get(address("runs", study)).json()["results"][0]
+
+
+def test_a_misspelt_field_is_refused_and_starts_nothing(alice, hints):
+    answer = alice.post(address("runs", cast.a_generating_study()), {"sample": 3}, format="json")
+    assert (answer.status_code, answer.json()) == (400, {"sample": ["No such field; there are: samples."]})
+    assert not Run.objects.exists()
+
+
+BAD_BODIES = {
+    "nested without end": b"[" * 100_000,
+    "a name twice": b'{"samples": 1, "samples": 2}',
+    "not a number": b'{"samples": NaN}',
+    "larger than any number": b'{"samples": 1e999}',
+    "digits without end": b'{"samples": ' + b"9" * 5_000 + b"}",
+    "half a character": rb'{"samples": 1, "x": "\ud800"}',
+    "no UTF-8": b'{"samples": "\xff"}',
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
+def test_a_body_that_cannot_be_taken_is_a_400_with_a_sentence(alice, hints, body):
+    answer = alice.post(address("runs", cast.a_generating_study()), body, content_type="application/json")
+    assert answer.status_code == 400 and answer.json()["detail"].endswith(".")
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("charset", ["zlib", "rot13", "hex", "utf-16"])
+def test_a_body_is_utf_8_whatever_the_request_says(alice, hints, charset):
+    kind = f"application/json; charset={charset}"
+    answer = alice.post(address("runs", cast.a_generating_study()), b'{"samples": 2}', content_type=kind)
+    assert (answer.status_code, answer.json()["samples"]) == (201, 2)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_body_that_is_too_large_is_said(alice, hints, settings, kind):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    field = b'--x\r\nContent-Disposition: form-data; name="samples"\r\n\r\n1'
+    body = (field if "multipart" in kind else b'{"samples": 1') + b" " * 1_000
+    body += b"\r\n--x--\r\n" if "multipart" in kind else b"}"
+    answer = alice.post(address("runs", cast.a_generating_study()), body, content_type=kind)
+    assert answer.status_code == 413 and "too large" in answer.json()["detail"]
+    assert not Run.objects.exists()
+
+
+def test_a_form_of_thousands_of_fields_is_a_400_with_a_sentence(alice, hints):
+    fields = "&".join(f"f{number}=1" for number in range(5_000))
+    kind = "application/x-www-form-urlencoded"
+    answer = alice.post(address("runs", cast.a_generating_study()), fields, content_type=kind)
+    assert answer.status_code == 400 and answer.json()["detail"]

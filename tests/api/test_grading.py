@@ -1,5 +1,7 @@
 """The grader over JSON."""
 
+import json
+
 import pytest
 from django.urls import reverse
 from kombu.exceptions import OperationalError
@@ -105,3 +107,26 @@ def test_others_find_nothing():
         assert client.get(address("gradings")).status_code == status
         assert client.get(address("grades", found.pk)).status_code == status
         assert client.post(address("control_grading", found.pk, "pause")).status_code == status
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"repeat": 3},
+        {"keep": "\ud800"},
+        {"sampling": {"\ud800": 1}},
+        {"sampling": {"stop": ["\0"]}},
+        {"sampling": {"temperature": 10**400}},
+        {"model": "m" * 501},
+        {"revision": "r" * 201},
+        {"model": "ec\u202eho"},
+        {"dtype": "d" * 21},
+        {"device": "d" * 51},
+    ],
+)
+def test_a_judge_that_no_table_could_hold_is_refused(alice, field):
+    cast.a_rateable_study(1)
+    body = json.dumps({"backend": "scripted", "model": "echo", **field})
+    answer = alice.post(address("gradings"), body, content_type="application/json")
+    assert answer.status_code in (400, 409) and answer.json()
+    assert not Grading.objects.exists()

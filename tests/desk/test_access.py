@@ -27,8 +27,11 @@ def study() -> Study:
 def pages(study: Study) -> list[str]:
     own = [reverse(f"desk:{name}", args=[study.slug]) for name in PAGES]
     run, snapshot = Run.objects.get(study=study), Snapshot.objects.get(study=study)
+    response = study.responses.first()
     return [
         *own,
+        reverse("desk:response_text", args=[study.slug, response.pk]),
+        reverse("desk:prompt_text", args=[study.slug, response.prompt_id]),
         reverse("desk:run", args=[study.slug, run.pk]),
         reverse("desk:snapshot", args=[study.slug, snapshot.number]),
     ]

@@ -1,6 +1,7 @@
 """What the desk says equals what the reports say, and its buttons do what they name."""
 
 import io
+import tracemalloc
 import zipfile
 
 import pytest
@@ -9,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from annotation import tasks
 from annotation.actions import runs
-from annotation.desk import views, words
+from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
@@ -170,6 +171,13 @@ def test_a_name_that_nobody_has_is_said(alice):
     assert not Enrolment.objects.exists()
 
 
+def test_a_researcher_who_enrols_herself_is_told_why_not(alice):
+    study = cast.a_study()
+    answer = alice.post(reverse("desk:raters", args=[study.slug]), {"username": "alice"})
+    assert "cannot judge them blind" in answer.content.decode()
+    assert not Enrolment.objects.exists()
+
+
 def test_responses_show_where_they_come_from_and_run_nothing(alice):
     study = cast.a_study()
     response = cast.a_response(cast.a_prompt(study), cast.an_arm(study, "one"), "<script>alert(1)</script>")
@@ -178,6 +186,37 @@ def test_responses_show_where_they_come_from_and_run_nothing(alice):
     page = text_of(alice, "responses", study.slug)
     assert "answers.jsonl" in page
     assert "<script>alert" not in page
+
+
+def test_a_long_text_is_shown_in_part_and_linked_whole(alice):
+    study = cast.a_study()
+    prompt, arm = cast.a_prompt(study), cast.an_arm(study, "one")
+    prompt.messages = [{"role": "user", "content": "Why? " * 10_000 + "<end>"}]
+    prompt.save(update_fields=["messages"])
+    response, short = "So. " * 10_000 + "<end>", "x" * cards.EXCERPT
+    long = cast.a_response(prompt, arm, response)
+    cast.a_response(prompt, arm, short, sample=1)
+    page = text_of(alice, "responses", study.slug)
+    assert len(page) < 6 * cards.EXCERPT and "end&gt;" not in page and short in page
+    for name, pk, whole in (
+        ("response_text", long.pk, response),
+        ("prompt_text", prompt.pk, prompt.last_message),
+    ):
+        answer = alice.get(reverse(f"desk:{name}", args=[study.slug, pk]))
+        assert page.count(answer.request["PATH_INFO"]) == 1
+        assert (answer["Content-Type"], answer.content.decode()) == ("text/plain; charset=utf-8", whole)
+
+
+def test_the_page_of_responses_fetches_no_whole_answer(alice):
+    study = cast.a_study()
+    prompt, arm = cast.a_prompt(study), cast.an_arm(study, "one")
+    for sample in range(3):
+        cast.a_response(prompt, arm, "x" * 3_000_000, sample)
+    tracemalloc.start()
+    text_of(alice, "responses", study.slug)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000
 
 
 # Runs ------------------------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ def a_response(number):
         **dict.fromkeys(
             ("prompt_key", "intent", "harm_category", "family", "arm", "finish_reason"), "é\u2028"
         ),
-        **dict.fromkeys(("prompt_tokens", "output_tokens", "seconds"), None),
+        **dict.fromkeys(("prompt_tokens", "output_tokens", "seconds", "replaced_at"), None),
         "messages": [{"role": "user", "content": 'a\n"b"'}],
         "subset": ["x"],
+        "response_id": number,
         "sample": number,
         "response": "",
         "seed": 2**62,

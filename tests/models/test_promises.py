@@ -8,12 +8,14 @@ from annotation.actions.arms import freeze_arm
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.runs import start_run
 from annotation.models import Arm, Assignment, Event, Judgment, Pair, Prompt, ResponseJudgment, triggers
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.vocabulary import AssignmentState
 from tests.cast import (
     a_judgment,
     a_prompt,
     a_rateable_study,
     a_rater,
+    a_response,
     a_study,
     an_arm,
     bob,
@@ -108,8 +110,13 @@ def test_a_judgments_sides_must_agree(wrong, promise):
 def test_a_frozen_arm_keeps_its_settings():
     arm = an_arm(a_study(), "kept")
     freeze_arm(arm)
-    refused(lambda: Arm.objects.filter(pk=arm.pk).update(model="other"), by="arm_stays_as_it_generated")
-    refused(lambda: Arm.objects.filter(pk=arm.pk).update(frozen_at=None), by="arm_stays_as_it_generated")
+    changes = {name: "4bit" for name in MODEL_SETTINGS}  # which is none of them now, and allowed for each
+    changes |= {"system_prompt": "other", "sampling": {"top_k": 1}, "frozen_at": None}
+    for change in changes.items():
+        refused(
+            lambda change=dict([change]): Arm.objects.filter(pk=arm.pk).update(**change),
+            by="arm_stays_as_it_generated",
+        )
 
 
 def test_a_prompt_that_was_answered_keeps_its_wording():
@@ -132,6 +139,17 @@ def test_an_arm_may_be_renamed_when_frozen():
     arm = an_arm(a_study(), "kept")
     freeze_arm(arm)
     assert Arm.objects.filter(pk=arm.pk).update(name="renamed") == 1
+
+
+def test_an_arm_with_imported_responses_gets_no_backend():
+    study = a_study()
+    empty, full = (an_arm(study, name, backend="", model="") for name in ("empty", "full"))
+    a_response(a_prompt(study), full)
+    for arm in (empty, full):
+        assert Arm.objects.filter(pk=arm.pk).update(name=f"{arm.name} one") == 1
+    assert Arm.objects.filter(pk=empty.pk).update(backend="scripted", model="echo") == 1
+    rows = Arm.objects.filter(pk=full.pk)
+    refused(lambda: rows.update(backend="scripted"), by="arm_of_imported_responses_generates_none")
 
 
 def test_a_study_has_one_unfinished_run():

@@ -6,14 +6,27 @@ import uuid
 import pytest
 from django.urls import reverse
 
+from annotation.actions.reviewing import decide
 from annotation.actions.studies import add_guideline
 from annotation.models import Assignment, Judgment, Pair, Response
 from annotation.vocabulary import FinishReason, GuidelineCondition
 from tests import cast
+from tests.actions.test_reviewing import OWN_NAME, a_marked_study, keys
 from tests.rate.conftest import Rater, page_of
 
 FAR = 700_000_000  # primary keys that occur nowhere by chance
-SECRETS = (*cast.ARMS, "scripted", "echo", "secret-model", "31415", "27182", "q-key-7", "dual_use", "benign")
+SECRETS = (
+    *cast.ARMS,
+    "scripted",
+    "echo",
+    "secret-model",
+    "31415",
+    "27182",
+    "ruminated",
+    "q-key-7",
+    "dual_use",
+    "benign",
+)
 
 
 def a_telling_study():
@@ -31,6 +44,7 @@ def a_telling_study():
             prompt=prompt,
             arm=arm,
             text=f"Text of {letter}.",
+            reasoning="ruminated",
             finish_reason=FinishReason.IMPORTED,
             output_tokens=31415,
             seconds=27182.0,
@@ -79,6 +93,34 @@ def test_no_reply_to_a_rater_contains_an_arm_a_model_a_number_or_a_count(db, htm
     for reply in replies:
         told = everything(reply)
         assert [secret for secret in (*SECRETS, str(FAR)[:6]) if secret in told] == []
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_masked_name_is_in_no_reply_to_a_rater(db, htmx):
+    study = a_marked_study(OWN_NAME, "The wind carries it.")
+    decide(study, keys(study), "mask", cast.alice())
+    bob = Rater(cast.a_rater(study, cast.bob()).user, htmx)
+    replies = [bob.client.get(reverse("rate:home")), bob.open()]
+    assert "▇▇▇" in bob.html
+    action = bob.action
+    replies += [
+        bob.send(action, safer=None, key=uuid.uuid4().hex),
+        bob.send(action, key=uuid.uuid4().hex),
+        bob.client.get(f"{action}correct/"),
+        bob.send(f"{action}correct/", key=uuid.uuid4().hex),
+        bob.open(),
+    ]
+    assert Judgment.objects.count() == 2
+    for reply in replies:
+        assert [name for name in ("qwen", "alibaba", "masked") if name in everything(reply).lower()] == []
+
+
+def test_a_rater_for_whom_only_waiting_pairs_are_left_is_asked_to_wait(db):
+    study = a_marked_study()
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    assert "are being prepared" in bob.open().content.decode()
+    decide(study, keys(study), "drop")
+    assert "are being prepared" not in bob.open().content.decode()
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation.actions import runs
 from annotation.actions.generating import generate
-from annotation.models import Run
+from annotation.models import Response, Run
 from annotation.reports.progress import (
     failed_items,
     missing_worker,
@@ -189,3 +189,6 @@ def test_it_tells_what_generated_each_arm_and_why_there():
     (origin,) = origins(run)
     assert (origin.arm, origin.model, origin.device) == ("one", "echo", "cpu")
     assert origin.reason == "A script needs no accelerator."
+    told = {"model": "m", "adapter": "org/a", "quantization": "4bit", "chat_template_is_override": True}
+    Response.objects.update(provenance=told)
+    assert origins(run)[0].additions == "adapter org/a, 4bit, own chat template"

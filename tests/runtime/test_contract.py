@@ -1,26 +1,38 @@
 """What every backend promises, asked of all of them."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from models_runtime.base import Backend
 from models_runtime.demo import ARMS, conversation
 from models_runtime.errors import RuntimeFailure
-from models_runtime.registry import load_backend
+from models_runtime.registry import BACKENDS, load_backend
 from models_runtime.types import GenerationRequest, ModelSpec, Sampling
 from tests.runtime.asking import GREEDY, HOT, PROMPTS, answers, ask, texts
 from tests.runtime.conftest import DEMO
+from tests.runtime.http_server import running_server
 
 pytestmark = pytest.mark.once
-SPECS = {"scripted": ModelSpec("scripted", "echo"), "transformers_local": DEMO}
 
 
-@pytest.fixture(params=SPECS)
-def backend(request: pytest.FixtureRequest) -> Backend:
+@pytest.fixture(scope="module")
+def specs() -> Iterator[dict[str, ModelSpec]]:
+    """One model of every backend; that of openai_http is served on this machine meanwhile."""
+    with running_server() as server:
+        yield {
+            "scripted": ModelSpec("scripted", "echo"),
+            "transformers_local": DEMO,
+            "openai_http": server.spec,
+        }
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, specs: dict[str, ModelSpec]) -> Backend:
     if request.param == "transformers_local":
         return request.getfixturevalue("demo_model")
-    return load_backend(SPECS[request.param])
+    return load_backend(specs[request.param])
 
 
 def test_it_answers_in_the_order_of_the_requests(backend: Backend) -> None:
@@ -76,13 +88,31 @@ def test_it_describes_itself_in_json(backend: Backend) -> None:
         "chat_template_sha256",
     }
     assert wanted <= set(description)
-    assert description["backend"] in SPECS
+    assert description["backend"] in BACKENDS
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
-def test_a_closed_model_refuses_to_answer(spec: ModelSpec) -> None:
-    backend = load_backend(spec)
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_closed_model_refuses_to_answer(specs: dict[str, ModelSpec], name: str) -> None:
+    backend = load_backend(specs[name])
     backend.close()
     backend.close()
     with pytest.raises(RuntimeFailure, match="closed"):
         backend.generate([ask(PROMPTS[0])], GREEDY)
+
+
+def test_the_same_batch_has_the_same_texts_when_loaded_again(
+    backend: Backend, specs: dict[str, ModelSpec]
+) -> None:
+    requests = [ask(prompt, seed) for seed, prompt in enumerate(PROMPTS)]
+    again = load_backend(specs[str(backend.describe()["backend"])])
+    assert texts(again, requests, HOT) == texts(backend, requests, HOT)
+    again.close()
+
+
+def test_a_stop_text_cuts_the_answer_before_it(backend: Backend) -> None:
+    known = GenerationRequest("known", conversation(PROMPTS[1], ARMS[0]), 0)
+    whole = answers(backend, [known], Sampling(max_new_tokens=160))[0]
+    stop = whole.text[20:24]
+    cut = answers(backend, [known], Sampling(max_new_tokens=160, stop=(stop,)))[0]
+    assert cut.text == whole.text[: whole.text.index(stop)]
+    assert cut.finish_reason == "stop"

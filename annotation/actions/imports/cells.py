@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 
 from django.utils.dateparse import parse_datetime
 
+from annotation.errors import DomainError
+from annotation.text import refuse_hidden
+
 YES = ("true", "1", "1.0", "yes")
 NO = ("false", "0", "0.0", "no", "")
 
@@ -23,8 +26,12 @@ def raw_text(value: object, field: str) -> str:
 
 
 def word(value: object, field: str, longest: int = 200) -> str:
-    """A name or label: text without the blanks around it."""
+    """A name or label: text without the blanks around it, all of which can be seen."""
     text = raw_text(value, field).strip()
+    try:
+        refuse_hidden(f"“{field}”", text)
+    except DomainError as error:
+        raise BadRow(str(error)) from error
     if len(text) > longest:
         raise BadRow(f"“{field}” has {len(text)} characters; at most {longest} are kept.")
     return text
@@ -52,7 +59,7 @@ def whole(value: object, field: str, least: int, most: int) -> int | None:
     if not text:
         return None
     try:
-        number = float(text)
+        number = float("nan" if "_" in text else text)  # Python would read 1_0 as ten
     except ValueError:
         number = float("nan")
     if not least <= number <= most or number != int(number):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +14,8 @@ from annotation.actions.imports.mapping import Mapping
 from annotation.errors import ImportRefused
 from annotation.models import Study, User
 
-CHUNK = 500
+CHUNK = 500  # rows
+CHUNK_SIZE = 4 * 1024 * 1024  # characters; a chunk ends with the row that reaches it
 MOST_LISTED = 50
 
 Skipped = Callable[[int, str], None]
@@ -125,8 +125,15 @@ def _load(
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
-    records = iter(records)
-    while chunk := list(islice(records, CHUNK)):
+    """Limited by rows and by size, so that memory stays the same however long the rows are."""
+    chunk, size = [], 0
+    for record in records:
+        chunk.append(record)
+        size += record.size
+        if len(chunk) >= CHUNK or size >= CHUNK_SIZE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
         yield chunk
 
 

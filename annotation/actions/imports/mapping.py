@@ -1,11 +1,13 @@
 """How the columns and words of a foreign file become ours."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from annotation.errors import DomainError
+from annotation.strict_json import why_unstorable
+
+LONGEST_PATTERN = 1_000  # characters
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Mapping:
     """
 
     columns: dict[str, str] = field(default_factory=dict)
-    values: dict[str, list[tuple[re.Pattern, str]]] = field(default_factory=dict)
+    values: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -31,9 +33,9 @@ class Mapping:
 
         In FROM, a `*` stands for any text.
         """
-        renamed = dict(_split(option, "=", "FIELD=COLUMN") for option in columns)
-        fixed = dict(_split(option, "=", "FIELD=VALUE") for option in constants)
-        translated: dict[str, list[tuple[re.Pattern, str]]] = {}
+        renamed = _each_once(_split(option, "=", "FIELD=COLUMN") for option in columns)
+        fixed = _each_once(_split(option, "=", "FIELD=VALUE") for option in constants)
+        translated: dict[str, list[tuple[str, str]]] = {}
         for option in values:
             name, rule = _split(option, ":", "FIELD:FROM=TO")
             pattern, equals, ours = rule.rpartition("=")
@@ -62,7 +64,18 @@ class Mapping:
         return row | self.constants
 
 
+def _each_once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
+            raise DomainError(f"“{name}” is given twice: “{given[name]}” and “{value}”.")
+        given[name] = value
+    return given
+
+
 def _split(option: str, separator: str, form: str) -> tuple[str, str]:
+    if problem := why_unstorable(option):
+        raise DomainError(f"In “{option}”: {problem}")
     name, found, rest = option.partition(separator)
     if not found or not name:
         raise DomainError(f"“{option}” is not of the form {form}.")
@@ -75,10 +88,34 @@ def _refuse_unknown(fields: Sequence[str], named: Iterable[str]) -> None:
             raise DomainError(f"“{name}” is not a field of this file. The fields are: {', '.join(fields)}.")
 
 
-def _pattern(text: str) -> re.Pattern:
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+def _pattern(text: str) -> str:
+    if len(text) > LONGEST_PATTERN:
+        raise DomainError(f"FROM has {len(text):,} characters; {LONGEST_PATTERN:,} is the most.")
+    return text
 
 
-def _translate(value: object, rules: list[tuple[re.Pattern, str]]) -> object:
+def _translate(value: object, rules: list[tuple[str, str]]) -> object:
     text = value.strip() if isinstance(value, str) else json.dumps(value)
-    return next((ours for pattern, ours in rules if pattern.fullmatch(text)), value)
+    return next((ours for pattern, ours in rules if matches(pattern, text)), value)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether all of `text` fits `pattern`, where each * stands for any text.
+
+    Every part is taken at the first place it fits, which leaves the most for the rest: so no place is tried
+    twice, as a regular expression would for many *.
+    """
+    first, *middle = pattern.split("*")
+    if not middle:
+        return text == first
+    last = middle.pop()
+    end = len(text) - len(last)
+    if not text.startswith(first) or not text.endswith(last) or end < len(first):
+        return False
+    at = len(first)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True

@@ -1,14 +1,15 @@
 """Prompts, and what named arms answered to them, from a file."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
 
+from annotation import strict_json
 from annotation.actions.arms import add_arm
 from annotation.actions.imports.cells import BadRow, label, raw_text, required_word, whole, word, words
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
@@ -31,8 +32,10 @@ FIELDS = (
     "arm",
     "response",
     "sample",
+    "replaced_at",
 )
 MOST_SAMPLES = 32_767  # what a small integer column holds
+ROWS_AT_ONCE = 8  # texts fetched together; each may be megabytes
 Key = tuple[int, int, int]
 """Prompt, arm, sample."""
 
@@ -74,6 +77,8 @@ def import_into_new_study(
         validate_slug(slug)
     except ValidationError as error:
         raise DomainError(f"“{slug}” cannot name a study: use letters, digits, - and _ only.") from error
+    if not title.strip():
+        raise DomainError("The study's title is empty.")
     for name, field in ((slug, "slug"), (title, "title")):
         longest = Study._meta.get_field(field).max_length
         if len(name) > longest:
@@ -86,7 +91,7 @@ def import_into_new_study(
 class _Row:
     """`messages` is None and the labels are empty where the file leaves them to a prompt that is there.
 
-    `arm` is empty in a row that brings a prompt alone.
+    `arm` is empty in a row that brings a prompt alone; so does one whose response a later one replaced.
     """
 
     key: str
@@ -119,7 +124,8 @@ class _ResponseLoader:
         return missing if has("intent") else [*missing, "intent"]
 
     def read(self, row: dict) -> _Row:
-        alone = row.get("response") is None and not word(row.get("arm"), "arm")
+        replaced = bool(word(row.get("replaced_at"), "replaced_at"))
+        alone = replaced or (row.get("response") is None and not word(row.get("arm"), "arm"))
         if row.get("response") is None and not alone:
             raise BadRow("“response” is missing. An empty answer is written as an empty text.")
         return _Row(
@@ -161,7 +167,11 @@ class _ResponseLoader:
     def _prompts(self, rows: list[tuple[int, _Row]], result: Imported) -> dict[str, Prompt]:
         """The chunk's prompts by key, after making those that are missing and fully given."""
         keys = {row.key for _, row in rows}
-        prompts = {prompt.key: prompt for prompt in self.study.prompts.filter(key__in=keys)}
+        # A conversation may be long; it is read only where the file brings one to compare.
+        brought = {row.key for _, row in rows if row.messages is not None}
+        there = self.study.prompts
+        prompts = {prompt.key: prompt for prompt in there.filter(key__in=brought)}
+        prompts |= {prompt.key: prompt for prompt in there.filter(key__in=keys - brought).defer("messages")}
         new: dict[str, Prompt] = {}
         for _, row in rows:
             if row.key not in prompts and row.key not in new and row.messages and row.intent:
@@ -181,28 +191,29 @@ class _ResponseLoader:
             family=row.family,
         )
 
-    def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, str]:
-        """The texts that the study has already for what the chunk brings."""
+    def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, bytes]:
+        """Digests of the texts that the study has already for what the chunk brings."""
         keys = {
             (prompt.pk, self.arms[row.arm].pk, row.sample) for row, prompt in wanted if row.arm in self.arms
         }
-        there = Response.objects.filter(
-            prompt__in={key[0] for key in keys}, arm__in={key[1] for key in keys}
-        ).values_list("prompt_id", "arm_id", "sample", "text")
-        return {tuple(key): text for *key, text in there.iterator() if tuple(key) in keys}
+        prompts, arms, samples = ({key[place] for key in keys} for place in range(3))
+        current = Response.objects.current()
+        there = current.filter(prompt__in=prompts, arm__in=arms, sample__in=samples)
+        rows = there.values_list("prompt_id", "arm_id", "sample", "text").iterator(chunk_size=ROWS_AT_ONCE)
+        return {tuple(key): _digest(text) for *key, text in rows if tuple(key) in keys}
 
     def _take(
-        self, row: _Row, prompt: Prompt | None, known: dict[Key, str], new: dict, result: Imported
+        self, row: _Row, prompt: Prompt | None, known: dict[Key, bytes], new: dict, result: Imported
     ) -> None:
         _refuse_contradiction(row, prompt)
         if not row.arm:
             return
         arm = self._arm(row.arm, result)
         key = (prompt.pk, arm.pk, row.sample)
-        there = new[key].text if key in new else known.get(key)
+        there = _digest(new[key].text) if key in new else known.get(key)
         if there is None:
             new[key] = _new_response(self.study, prompt, arm, row)
-        elif there == row.text:
+        elif there == _digest(row.text):
             result.already_there += 1
         else:
             raise BadRow(
@@ -213,7 +224,13 @@ class _ResponseLoader:
         if name not in self.arms:
             self.arms[name] = add_arm(self.study, name)
             result.new_arms += 1
+        if self.arms[name].generates:
+            raise BadRow(f"Arm “{name}” generates its own responses. Import these under another name.")
         return self.arms[name]
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode()).digest()
 
 
 def _messages(row: dict) -> list[dict] | None:
@@ -223,9 +240,9 @@ def _messages(row: dict) -> list[dict] | None:
         raise BadRow("Give “prompt” or “messages”, not both.")
     if row.get("messages") and isinstance(messages, str):
         try:
-            messages = json.loads(messages)
-        except (ValueError, RecursionError) as error:
-            raise BadRow(f"“messages” is not valid JSON: {error}.") from error
+            messages = strict_json.read(messages)
+        except strict_json.NotJSON as error:
+            raise BadRow(f"In “messages”: {error}") from error
     try:
         return None if messages is None else clean_messages(messages)
     except DomainError as error:

@@ -1,15 +1,15 @@
 """`python manage.py grade STUDY …`: have a judge model grade a study's responses, watch it, resume it."""
 
-import json
 import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation import tasks
+from annotation import strict_json, tasks
 from annotation.actions import grading
 from annotation.errors import DomainError
 from annotation.management.studies import study_named
 from annotation.models import Grading, Study
+from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.reports.grades import failed_grades, grading_progress
 from annotation.vocabulary import KeepRule
 
@@ -24,6 +24,12 @@ class Command(BaseCommand):
         parser.add_argument("--revision", default="", help="branch, tag or commit of the judge")
         parser.add_argument("--dtype", default="auto")
         parser.add_argument("--device", default="auto")
+        parser.add_argument("--adapter", default="", help="LoRA adapter of the judge, by name or path")
+        parser.add_argument("--quantization", default="", help="8bit or 4bit")
+        parser.add_argument("--base-url", default="", help="of the judge's server (openai_http)")
+        parser.add_argument(
+            "--api-key-variable", default="", help="NAME of the variable that holds the server's key"
+        )
         parser.add_argument("--sampling", default="{}", help='JSON, such as {"temperature": 0.7}')
         parser.add_argument(
             "--policy-given", action="store_true", help="show the judge the study's guideline"
@@ -51,8 +57,8 @@ class Command(BaseCommand):
             self.show(graded)
 
     def start(self, study: Study, options: dict) -> Grading:
-        names = ("backend", "model", "revision", "dtype", "device")
-        judge = grading.Judge(**{name: options[name] for name in names}, sampling=_json(options["sampling"]))
+        named = {name: options[name] for name in MODEL_SETTINGS if name in options}
+        judge = grading.Judge(**named, sampling=_json(options["sampling"]))
         return grading.start_grading(
             study, judge, options["policy_given"], options["repeats"], options["keep"]
         )
@@ -85,9 +91,9 @@ class Command(BaseCommand):
 
 def _json(text: str) -> dict:
     try:
-        sampling = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"--sampling is not JSON: {error}") from error
+        sampling = strict_json.read(text)
+    except strict_json.NotJSON as error:
+        raise CommandError(f"In --sampling: {error}") from error
     if not isinstance(sampling, dict):
         raise CommandError('--sampling is an object, such as {"temperature": 0.7}.')
     return sampling

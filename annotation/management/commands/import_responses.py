@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.imports import Imported, import_into_new_study, import_responses
 from annotation.actions.imports.responses import FIELDS
-from annotation.actions.studies import add_researcher
+from annotation.actions.studies import add_researcher, refuse_raters
 from annotation.management.importing import Importing, add_file_arguments, mapping_from
 from annotation.management.studies import study_named
 from annotation.models import Study, User
@@ -45,6 +45,8 @@ class Command(BaseCommand):
         if options["create"] and not Study.objects.filter(slug=slug).exists():
             return import_into_new_study(slug, options["create"], path, mapping, researcher, **how)
         study = study_named(slug)
+        if researcher:
+            refuse_raters(study, [researcher])
         result = import_responses(study, path, mapping, **how)
         if researcher:  # only a file that was taken changes who sees the study
             add_researcher(study, researcher)

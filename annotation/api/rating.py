@@ -1,0 +1,275 @@
+"""A rater's verbs over JSON: claim a pair, judge it and get the next in the same reply, give it back.
+
+What is sent of a pair is `access.BlindText` and nothing else.
+"""
+
+import json
+from collections.abc import Callable
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.http import http_date
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import access
+from annotation.actions import claims, judging, short_cut
+from annotation.answers import PairAnswers, ResponseAnswers
+from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
+from annotation.models import Assignment, Judgment, User
+from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState, FlagReason
+
+REASONS = {
+    NothingFree: "nothing-free",
+    NothingLeft: "nothing-left",
+    CapReached: "cap-reached",
+    NotQualified: "not-qualified",
+    StudyClosed: "study-closed",
+}
+NO_PAIR = tuple(REASONS)
+REASON_HEADER = "X-Reason"
+NEXT_FREE_HEADER = "X-Next-Free-At"
+LONGEST_KEY = 64
+LONGEST_TEXT = 5_000
+
+
+class ForRaters(APIView):
+    """Anybody with a token or a session; which study and which pair is `access`'s to say."""
+
+    def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def held(self) -> Assignment:
+        return access.held_by(self.request.user, self.kwargs["token"])
+
+
+class Claim(ForRaters):
+    def post(self, request: Request, slug: str) -> Response:
+        """The pair to judge now: 200, the same again while it is held. 204 if none, why in X-Reason.
+
+        X-Next-Free-At (ISO 8601) and Retry-After (an HTTP date) say when one may be had, where that is known.
+        """
+        try:
+            claimed = claims.claim_next_pair(access.enrolment_for(request.user, slug))
+        except NO_PAIR as reason:
+            return Response(status=status.HTTP_204_NO_CONTENT, headers=_why_none(reason))
+        return Response(_shown(claimed, request.user))
+
+
+class Judge(ForRaters):
+    def post(self, request: Request, token: UUID, just_kept: bool = False) -> Response:
+        """Keep the answers: 201, or 200 when this Idempotency-Key brought them before.
+
+        With `"claim_next": true` the reply has `next`: the next pair, or null with `reason` and
+        `next_free_at`. 400 for what cannot be read, 422 for answers that contradict the questions, 409 where
+        the pair takes no answers from this rater.
+        """
+        key, answers = _key(request), answers_from(request.data)
+        held = self.held()
+        keep = judging.submit_and_claim if request.data.get("claim_next") is True else _submit_only
+        judgment, claimed, is_new = keep(held, answers, key)
+        reply = {
+            "id": str(token),
+            "revision": judgment.revision,
+            "surplus": judgment.assignment.state == AssignmentState.SURPLUS,
+        }
+        if request.data.get("claim_next") is True:
+            reply |= _next(request.user, judgment, claimed)
+        return Response(reply, status.HTTP_201_CREATED if is_new or just_kept else status.HTTP_200_OK)
+
+
+LONG_WAY = Judge.as_view()
+
+
+def _submit_only(held: Assignment, answers: PairAnswers, key: str) -> tuple[Judgment, None, bool]:
+    judgment, is_new = judging.keep_judgment(held, answers, key)
+    return judgment, None, is_new
+
+
+def _next(user: User, judgment: Judgment, claimed: Assignment | None) -> dict:
+    try:
+        claimed = claimed or claims.claim_next_pair(judgment.enrolment)
+    except NO_PAIR as reason:
+        told = {"reason": _word(reason), "detail": str(reason), "next_free_at": _when(reason)}
+        return {"next": None, **told}
+    return {"next": _shown(claimed, user)}
+
+
+@csrf_exempt  # the long way asks for it wherever a session is what lets somebody in
+def judge(request: HttpRequest, token: UUID) -> HttpResponse:
+    """`Judge`, with a short cut for the plain case: a whole judgment and the next pair in one statement."""
+    if (told := _short_cut(request, token)) is None:
+        return LONG_WAY(request, token=token)
+    return told
+
+
+def _short_cut(request: HttpRequest, token: UUID) -> HttpResponse | None:
+    kind, _, auth_key = request.headers.get("Authorization", "").partition(" ")
+    key = request.headers.get("Idempotency-Key", "")
+    if request.method != "POST" or kind != "Token" or not 0 < len(key) <= LONGEST_KEY:
+        return None
+    try:
+        body = json.loads(request.body)
+        answers = answers_from(body)
+    except (ValueError, RecursionError, ValidationError):
+        return None
+    if body.get("claim_next") is not True:
+        return None
+    row = short_cut.judge_and_claim(auth_key, token, answers, key)
+    if row is None:
+        return None
+    if row["token"] is None:  # the answers are kept; the long way finds them by their key and goes on
+        return LONG_WAY(request, token=token, just_kept=True)
+    reply = {"id": str(token), "revision": 1, "surplus": False, "next": _as_json(access.blind_row(row))}
+    return JsonResponse(reply, status=201, headers={"Cache-Control": "no-store"})
+
+
+class Heartbeat(ForRaters):
+    def post(self, request: Request, token: UUID) -> Response:
+        """Keep the pair for another lease."""
+        return Response({"lease_until": claims.heartbeat(self.held())})
+
+
+class Skip(ForRaters):
+    def post(self, request: Request, token: UUID) -> Response:
+        claims.skip_assignment(self.held())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Decline(ForRaters):
+    def post(self, request: Request, token: UUID) -> Response:
+        claims.decline_assignment(self.held())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class Flag(ForRaters):
+    def post(self, request: Request, token: UUID) -> Response:
+        body = _object(request.data, "The body")
+        reason, note = body.get("reason"), _text(body, "note")
+        if reason not in FlagReason.values:
+            raise ValidationError({"reason": f"One of: {', '.join(FlagReason.values)}."})
+        claims.flag_assignment(self.held(), FlagReason(reason), note)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+# Replies ---------------------------------------------------------------------------------------------
+
+
+def _shown(claimed: Assignment, user: User) -> dict:
+    """The pair as JSON. What the claim has not fetched is fetched for this person."""
+    whole = claimed if claims.is_whole(claimed) else access.assignment_for(user, claimed.token)
+    return _as_json(access.blind_text(whole))
+
+
+def _as_json(pair: access.BlindText) -> dict:
+    return {
+        "id": str(pair.token),
+        "study": pair.study_slug,
+        "prompt": pair.messages,
+        "left": {"text": pair.left},
+        "right": {"text": pair.right},
+        "allow_tie": pair.allow_tie,
+        "harm_categories": pair.harm_categories,
+        "guideline": pair.guideline,
+        "lease_until": pair.lease_until,
+        "judged": pair.judged,
+        "pair_count": pair.pair_count,
+    }
+
+
+def _word(reason: Exception) -> str:
+    return next(word for kind, word in REASONS.items() if isinstance(reason, kind))
+
+
+def _when(reason: Exception):
+    return getattr(reason, "next_free_at", None) or getattr(reason, "again_at", None)
+
+
+def _why_none(reason: Exception) -> dict[str, str]:
+    headers = {REASON_HEADER: _word(reason)}
+    if at := _when(reason):
+        headers |= {NEXT_FREE_HEADER: at.isoformat(), "Retry-After": http_date(at.timestamp())}
+    return headers
+
+
+# Requests --------------------------------------------------------------------------------------------
+
+
+def _key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise ValidationError(
+            {"Idempotency-Key": f"Send this header with a word of your own, up to {LONGEST_KEY} characters."}
+        )
+    return key
+
+
+def answers_from(body: object) -> PairAnswers:
+    """The answers of a request. Raises ValidationError where the shape is wrong; words are checked later."""
+    body = _object(body, "The body")
+    pair = _object(body.get("pair"), "pair")
+    return PairAnswers(
+        left=_of_response(body, "left"),
+        right=_of_response(body, "right"),
+        **{question: _number(pair, question) for question in PAIR_QUESTIONS},
+        both_bad=_yes_or_no(pair, "both_bad") or False,
+        confidence=_number(body, "confidence"),
+        rationale=_text(body, "rationale"),
+    )
+
+
+def _of_response(body: dict, side: str) -> ResponseAnswers:
+    given = _object(body.get(side), side)
+    return ResponseAnswers(
+        safety=_text(given, "safety"),
+        severity=_text(given, "severity"),
+        helpfulness=_number(given, "helpfulness"),
+        mode=_text(given, "mode"),
+        categories=_words(given, "categories"),
+        facilitation=_yes_or_no(given, "facilitation"),
+    )
+
+
+def _field(given: dict, name: str, fits: Callable[[object], bool], what: str, otherwise):
+    value = given.get(name)
+    if value is None:
+        return otherwise
+    if not fits(value):
+        raise ValidationError({name: f"This is {what}, or left out."})
+    return value
+
+
+def _object(value: object, name: str) -> dict:
+    if not isinstance(value, dict):
+        raise ValidationError({name: "This is a JSON object."})
+    return value
+
+
+def _number(given: dict, name: str) -> int | None:
+    return _field(given, name, lambda value: type(value) is int, "a whole number", None)
+
+
+def _yes_or_no(given: dict, name: str) -> bool | None:
+    return _field(given, name, lambda value: isinstance(value, bool), "true or false", None)
+
+
+def _text(given: dict, name: str) -> str:
+    text = _field(given, name, lambda value: isinstance(value, str), "text", "")
+    if len(text) > LONGEST_TEXT:
+        raise ValidationError({name: f"At most {LONGEST_TEXT} characters."})
+    if "\0" in text:
+        raise ValidationError({name: "This has a null character, which no database keeps."})
+    return text
+
+
+def _words(given: dict, name: str) -> tuple[str, ...]:
+    def fits(value: object) -> bool:
+        return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+    return tuple(dict.fromkeys(_field(given, name, fits, "a list of words", [])))

@@ -1,0 +1,107 @@
+"""JSON from outside: read whole or not at all.
+
+The standard library's reader keeps the last of two equal names, takes NaN, and turns 1e999 into infinity;
+it also reads text that no database keeps. Here each of these is a mistake that is said.
+"""
+
+import json
+import math
+import re
+
+DEEPEST = 50
+"""Lists and objects inside each other. Nothing that we take goes deeper than five."""
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class NotJSON(ValueError):
+    """Text that cannot be taken as JSON; `str()` is the reason, a sentence."""
+
+
+def read(text: str) -> object:
+    """The value that `text` holds. Raises NotJSON."""
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_each_name_once,
+            parse_float=_finite,
+            parse_int=_whole,
+            parse_constant=_refuse_constant,
+        )
+    except NotJSON:
+        raise
+    except ValueError as error:
+        raise NotJSON(f"Not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise NotJSON(TOO_DEEP) from error
+    _refuse_unstorable(value)
+    return value
+
+
+def why_unstorable(text: str) -> str:
+    """Why a database cannot keep the text, a sentence; "" when it can."""
+    found = UNSTORABLE.search(text)
+    if not found:
+        return ""
+    if found[0] == "\0":
+        return "A NUL character, which a database cannot keep."
+    if "\udc80" <= found[0] <= "\udcff":
+        return "Not UTF-8 text."
+    return "Half of a character (an unpaired surrogate) that no database can keep."
+
+
+TOO_DEEP = f"Not valid JSON here: lists and objects stand more than {DEEPEST} deep inside each other."
+
+
+def _each_name_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise NotJSON(
+                f"Not valid JSON here: “{_start(name)}” is there twice. Only you can say which is meant."
+            )
+        found[name] = value
+    return found
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise NotJSON(f"Not valid JSON here: the number {_start(digits)} is too large.")
+    return number
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # Python reads no more than 4,300 digits
+        raise NotJSON(f"Not valid JSON here: the number {_start(digits)} is too large.") from error
+
+
+def _start(text: str) -> str:
+    start = UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:20])
+    return start if len(text) <= 20 else f"{start}…"
+
+
+def _refuse_constant(name: str) -> None:
+    raise NotJSON(f"Not valid JSON: {name} is no number that JSON knows.")
+
+
+def _refuse_unstorable(value: object) -> None:
+    """Level by level, because a function that calls itself would be stopped by Python where it is deep."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        if problem := next(
+            filter(None, (why_unstorable(node) for node in level if isinstance(node, str))), ""
+        ):
+            raise NotJSON(problem)
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise NotJSON(TOO_DEEP)
+
+
+def _children(node: object) -> list:
+    if isinstance(node, dict):
+        return [*node, *node.values()]
+    return node if isinstance(node, list) else []
