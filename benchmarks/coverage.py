@@ -27,7 +27,7 @@ from annotation.stats.ratings import Ratings  # noqa: E402
 from annotation.stats.sequential import confidence_sequence  # noqa: E402
 from annotation.stats.strengths import Comparisons, strengths  # noqa: E402
 
-ITEMS, RATERS, LOOKS, REPLICATES = 200, 4, 1000, 500
+ITEMS, RATERS, LOOKS, REPLICATES = 200, 4, 1000, 1000
 POPULATION = 200_000
 """Items of the one large study that stands for the truth."""
 

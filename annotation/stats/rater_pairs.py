@@ -84,7 +84,7 @@ def cohen_kappas(
         return np.column_stack([_mean_of_defined(kappas) for kappas in pairs.kappas(weights, measures)])
 
     heavy = pairs.cells.judgments.sum() * plan.bootstrap > MOST_RESAMPLED
-    plan = replace(plan, bootstrap=0) if heavy else plan
+    plan = replace(plan, bootstrap=0 if heavy else plan.bootstrap, corrected=True)
     found = joint_estimates(
         means,
         pairs.cells.sizes,
@@ -119,7 +119,7 @@ def cohen_by_pair(
         return ()
     pairs = _Pairs.of(ratings)
     measure = distances(ratings.categories, weighting, level)
-    plan = Resampling(bootstrap, seed, confidence)
+    plan = Resampling(bootstrap, seed, confidence, corrected=True)
     found = joint_estimates(
         lambda weights: pairs.kappas(weights, [measure])[0],
         pairs.cells.sizes,

@@ -325,7 +325,7 @@ def _estimate(value: float, draws: Floats | None, column: int, n: int, plan: Res
     if draws is None:
         why = "no bootstrap was asked for" if plan.bootstrap == 0 else "there is only one cluster to resample"
         return Estimate(float(value), None, None, n, f"No interval: {why}.")
-    return with_percentiles(float(value), draws[:, column], n, plan.level)
+    return with_percentiles(float(value), draws[:, column], n, plan)
 
 
 def _without(comparisons: Comparisons, reason: str) -> Strengths:
