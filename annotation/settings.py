@@ -145,10 +145,7 @@ def _postgres(url: str) -> dict:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error} {_URL_HINT}") from error
     if database.get("ENGINE") != "django.db.backends.postgresql" or not database.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL does not name a PostgreSQL database. {_URL_HINT}")
-    options = database.setdefault("OPTIONS", {})
-    options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
-    # A statement that comes again is planned once a connection, not every time.
-    options |= {"server_side_binding": True, "prepare_threshold": 3}
+    database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
     return database
 
 
