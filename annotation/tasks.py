@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from celery import current_task, shared_task
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from kombu.exceptions import KombuError
 
 from annotation.actions import claims, generating, grading, reviewing, runs, snapshots
@@ -182,7 +183,7 @@ def _renew_once(batch: ClaimedBatch, worker: str) -> None:
     try:
         runs.renew_lease(batch)
         runs.note_worker(worker, "gpu")
-    except DatabaseError:
+    except AnyDatabaseError:  # a closed connection raises InterfaceError, which is no DatabaseError
         # One bad moment of the database must not end the renewing: three more tries fit into a lease.
         logger.exception("The lease of %s could not be renewed; trying again.", batch)
         connection.close_if_unusable_or_obsolete()

@@ -22,7 +22,7 @@ import jinja2
 from models_runtime.backends.cache import roomy_cache
 from models_runtime.backends.decoding import Decoder
 from models_runtime.backends.loading import QUANTIZATIONS, cached_folder, load_model, weights_sha256
-from models_runtime.backends.reasoning import OPENING, TAG, cut_at_stop, opens_reasoning, split_reasoning
+from models_runtime.backends.reasoning import TAG, cut_at_stop, opens_reasoning, read_output
 from models_runtime.base import Backend
 from models_runtime.batching import cut_by_length
 from models_runtime.device import BALANCED, Placement, find_accelerator, place
@@ -251,8 +251,7 @@ class TransformersLocalBackend(Backend):
     def _completion(self, row: _Row, new_ids: list[int], seconds: float, sampling: Sampling) -> Completion:
         ends = self._ends(new_ids[-1], sampling)
         output = self._decoded(new_ids[:-1] if ends else new_ids)
-        output, is_stopped = cut_at_stop(output, sampling.stop)
-        text, reasoning = split_reasoning(OPENING + output if row.opens_reasoning else output)
+        text, reasoning, is_stopped = read_output(output, sampling.stop, row.opens_reasoning)
         reason: FinishReason = "stop" if ends or is_stopped else "length"
         return Completion(
             key=row.request.key,
