@@ -32,6 +32,7 @@ urlpatterns = [
     path("studies/<slug:slug>/review/rescan/", review.Rescan.as_view(), name="rescan"),
     path("studies/<slug:slug>/review/<int:pk>/", review.ReviewDetail.as_view(), name="reviewed_pair"),
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
+    path("studies/<slug:slug>/flags/", views.Flags.as_view(), name="flags"),
     path("studies/<slug:slug>/progress/", views.Progress.as_view(), name="progress"),
     path("studies/<slug:slug>/agreement/", views.Agreement.as_view(), name="agreement"),
     path("studies/<slug:slug>/win-rates/", views.WinRates.as_view(), name="win_rates"),

@@ -19,6 +19,7 @@ from annotation.errors import NotFound
 from annotation.models import Arm, Grading, Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
+from annotation.reports.flags import flags_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import rating_progress, workers
 from annotation.reports.winrates import win_rate_report
@@ -128,6 +129,12 @@ class Fairness(ForResearchers, APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Where the arms' settings and answered prompts differ."""
         return Response(asdict(fairness_report(self.study())))
+
+
+class Flags(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        """Pairs that raters flagged as broken, with their reasons."""
+        return Response(asdict(flags_report(self.study())))
 
 
 class Progress(ForResearchers, APIView):

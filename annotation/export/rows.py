@@ -11,7 +11,7 @@ from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
 CHUNK = 1000
 PRIVATE_PROVENANCE = ("worker", "base_url")  # name a machine, which may name its owner
 MAY_NAME_FOLDERS = ("model", "adapter", "served", "answering_models")  # the last two as a server tells them
-RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
+RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode", "categories", "facilitation")
 NOT_ASKED = ResponseJudgment()
 
 
@@ -76,6 +76,7 @@ def judgment_row(judgment: Judgment) -> dict:
         "surplus": assignment is not None and assignment.state == AssignmentState.SURPLUS,
         "counts": judgment.counts,
         **(_of_pair(judgment) if judgment.pair_id else _of_response(judgment)),
+        "confidence": judgment.confidence,
         "rationale": judgment.rationale,
         "guideline_condition": judgment.guideline_condition,
         "guideline_version": judgment.guideline and judgment.guideline.version,

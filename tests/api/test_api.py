@@ -17,7 +17,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
-READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness")
+READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness", "flags")
 
 
 def address(name: str, study: Study) -> str:
