@@ -31,7 +31,10 @@ backends = BackendCache()  # one loaded model per worker process
 
 
 def hint(run: Run) -> None:
-    """Tell workers that `run` has batches. Call it after commit."""
+    """Tell workers that `run` has batches, or only its pairs to make. Call it after commit."""
+    if run.state == RunState.GENERATED:
+        finish_run.delay(run.pk)
+        return
     for _ in range(HINTS):
         generate_batch.delay(run.pk)
 

@@ -128,6 +128,13 @@ def test_one_failure_of_the_database_does_not_end_the_renewing(monkeypatch, capl
     assert "could not be renewed" in caplog.text
 
 
+def test_a_run_with_only_pairs_to_make_is_hinted_as_such(sent):
+    run = a_run()
+    run.state = RunState.GENERATED
+    tasks.hint(run)
+    assert sent == [(tasks.finish_run.name, run.pk)]
+
+
 def test_a_failed_run_gets_no_hints(sent):
     run = a_run()
     runs.fail_batch(runs.claim_batch(run.pk, "test"), "no model")

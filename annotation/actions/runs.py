@@ -14,7 +14,7 @@ from django.utils import timezone
 from annotation import draws
 from annotation.actions import events, leases
 from annotation.actions.arms import freeze_arm, lock_arm
-from annotation.actions.pairing import make_pairs
+from annotation.actions.pairing import lacks_pairs, make_pairs
 from annotation.errors import RunRefused
 from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
 from annotation.models.claimed import ClaimedBatch
@@ -31,17 +31,21 @@ MOST_ATTEMPTS = leases.MOST_ATTEMPTS
 
 @transaction.atomic
 def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_size: int = BATCH_SIZE) -> Run:
-    """Queue batches for every response that generating arms still lack. Raises RunRefused."""
+    """Queue batches for every response that generating arms still lack. Raises RunRefused.
+
+    Where no response is lacking but pairs are, as after a cancelled run, the run has only those to make.
+    """
     if not 1 <= samples <= MOST_SAMPLES:
         raise RunRefused(f"An arm can answer each prompt 1 to {MOST_SAMPLES} times, not {samples}.")
     # The lock on the study makes two starts take turns; the second finds the first's run.
     study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     arms = [arm for arm in study.arms.all() if arm.generates]
     _refuse_start(study, arms)
-    run = Run.objects.create(study=study, samples=samples, seed=study.seed)
     batches = [part for arm in arms for part in _parts(arm, samples, batch_size)]
-    if not batches:
+    if not batches and not lacks_pairs(study):
         raise RunRefused("Every arm has answered every prompt already. Add prompts, or ask for more samples.")
+    state = RunState.RUNNING if batches else RunState.GENERATED
+    run = Run.objects.create(study=study, state=state, samples=samples, seed=study.seed)
     _queue(run, batches)
     events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
     return run

@@ -14,6 +14,7 @@ urlpatterns = [
     path("assignments/<uuid:token>/skip", rating.Skip.as_view(), name="skip"),
     path("assignments/<uuid:token>/decline", rating.Decline.as_view(), name="decline"),
     path("assignments/<uuid:token>/flag", rating.Flag.as_view(), name="flag"),
+    path("studies/<slug:slug>/dry-run/", views.DryRun.as_view(), name="dry_run"),
     path("studies/<slug:slug>/runs/", views.RunList.as_view(), name="runs"),
     path("studies/<slug:slug>/runs/<int:pk>/", views.RunDetail.as_view(), name="run"),
     path("studies/<slug:slug>/runs/<int:pk>/<slug:control>/", views.RunControl.as_view(), name="control_run"),

@@ -224,6 +224,21 @@ def test_a_cancelled_run_keeps_what_it_has_and_lets_another_make_the_rest():
     assert Response.objects.count() == 6
 
 
+def test_answers_that_a_cancelled_run_left_unpaired_are_paired_by_the_next():
+    study = a_study_to_generate(prompts=1)
+    run = runs.start_run(study)
+    first, second = runs.claim_batch(run.pk, "one"), runs.claim_batch(run.pk, "two")
+    runs.record_completions(first, completions(first), {})
+    runs.cancel_run(run)
+    assert runs.record_completions(second, completions(second), {})
+    assert (Response.objects.count(), study.pairs.count()) == (2, 0)
+    again = runs.start_run(study)
+    assert (again.state, again.batches.count()) == (RunState.GENERATED, 0)
+    assert runs.finish_run(again) and study.pairs.count() == 1
+    with pytest.raises(RunRefused, match="answered every prompt"):
+        runs.start_run(study)
+
+
 def test_a_run_that_is_over_is_neither_paused_nor_cancelled():
     run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
     runs.finish_run(run)
