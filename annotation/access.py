@@ -6,11 +6,12 @@ order or timing to leak.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from annotation import text
 from annotation.errors import NotFound
@@ -19,11 +20,13 @@ from annotation.models import (
     Arrival,
     Assignment,
     ConsentVersion,
+    Draft,
     Enrolment,
     Event,
     InvitationLink,
     Judgment,
     Prompt,
+    RaterSettings,
     Response,
     Run,
     Snapshot,
@@ -34,6 +37,9 @@ from annotation.models.joining import digest
 from annotation.vocabulary import GuidelineCondition, Side
 
 Row = TypeVar("Row")
+
+GRACE = timedelta(minutes=30)
+"""How long after sending them a rater may correct their answers."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,20 @@ class BlindMessage:
 
 @dataclass(frozen=True)
 class BlindResponse:
-    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show."""
+    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show.
+
+    `cut` says that the answer goes on beyond what is shown.
+    """
 
     side: str
     letter: str
     html: str
+    cut: bool
 
 
 @dataclass(frozen=True)
 class BlindPair:
-    """All that a rater's page is given about a pair."""
+    """All that a rater's page is given about a pair. `category` is the prompt's, "" where it has none."""
 
     token: UUID
     study_slug: str
@@ -68,6 +78,8 @@ class BlindPair:
     lease_until: datetime
     judged: int
     pair_count: int
+    blurred: bool
+    category: str
 
 
 @dataclass(frozen=True)
@@ -133,11 +145,14 @@ def blind_pair(assignment: Assignment) -> BlindPair:
         lease_until=assignment.lease_until,
         judged=rater.judged,
         pair_count=study.pair_count,
+        blurred=assignment.pair.prompt.harm_category in study.blurred_categories,
+        category=assignment.pair.prompt.harm_category,
     )
 
 
 def _blind_response(assignment: Assignment, side: Side) -> BlindResponse:
-    return BlindResponse(side.value, side.label, text.to_html(assignment.text_on(side)))
+    answer = assignment.text_on(side)
+    return BlindResponse(side.value, side.label, text.to_html(answer), text.is_cut(answer))
 
 
 def enrolments_of(user: User) -> QuerySet[Enrolment]:
@@ -174,10 +189,27 @@ def current_judgment(assignment: Assignment) -> Judgment | None:
     return assignment.judgments.prefetch_related("responses").order_by("-revision").first()
 
 
-def last_judged_token(enrolment: Enrolment) -> UUID | None:
-    """Where the rater can correct the answers given last."""
-    judged = enrolment.assignments.filter(submitted_at__isnull=False).order_by("-submitted_at")
+def draft_of(assignment: Assignment) -> Draft | None:
+    """The answers that the rater has not sent yet, under this hold."""
+    return Draft.objects.filter(token=assignment.token).first()
+
+
+def preferences_of(user: User) -> RaterSettings:
+    """How the person likes the rating page; the defaults where nothing was changed."""
+    return RaterSettings.objects.filter(user=user).first() or RaterSettings(user=user)
+
+
+def last_judged_token(enrolment: Enrolment, at: datetime | None = None) -> UUID | None:
+    """Where the rater can go back to the answers given last, while they may."""
+    since = (at or timezone.now()) - GRACE
+    judged = enrolment.assignments.filter(submitted_at__gt=since).order_by("-submitted_at")
     return judged.values_list("token", flat=True).first()
+
+
+def may_correct(assignment: Assignment, at: datetime | None = None) -> bool:
+    """Whether the answers were sent so short a while ago that they may be taken back."""
+    since = (at or timezone.now()) - GRACE
+    return assignment.submitted_at is not None and assignment.submitted_at > since
 
 
 def skipped_with_room(enrolment: Enrolment) -> int:

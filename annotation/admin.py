@@ -188,6 +188,11 @@ def _is_word(value: object) -> bool:
 
 class StudyForm(forms.ModelForm):
     harm_categories = PlainJSONField(initial=default_harm_categories, help_text="A list of words.")
+    blurred_categories = PlainJSONField(
+        initial=list,
+        required=False,
+        help_text="Harm categories whose prompts and answers are blurred until the rater reveals them.",
+    )
 
     class Meta:
         model = Study
@@ -206,8 +211,14 @@ class StudyForm(forms.ModelForm):
         check_visible(self.cleaned_data["question"])
         return self.cleaned_data["question"]
 
+    def clean_blurred_categories(self) -> list[str]:
+        return self._clean_words("blurred_categories")
+
     def clean_harm_categories(self) -> list[str]:
-        words = self.cleaned_data["harm_categories"]
+        return self._clean_words("harm_categories")
+
+    def _clean_words(self, name: str) -> list[str]:
+        words = self.cleaned_data[name] or []
         if not isinstance(words, list) or not all(map(_is_word, words)):
             raise forms.ValidationError('Harm categories are a list of words, such as ["one", "two"].')
         return words
@@ -232,6 +243,10 @@ class StudyAdmin(StudyRows):
         "guideline_condition",
         "harm_categories",
         "lease_minutes",
+        "blurred_categories",
+        "exposure_per_day",
+        "break_minutes",
+        "resources",
         "seed",
     ]
 

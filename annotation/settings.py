@@ -95,7 +95,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "annotation.rate.languages.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -145,10 +145,7 @@ def _postgres(url: str) -> dict:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error} {_URL_HINT}") from error
     if database.get("ENGINE") != "django.db.backends.postgresql" or not database.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL does not name a PostgreSQL database. {_URL_HINT}")
-    options = database.setdefault("OPTIONS", {})
-    options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
-    # A statement that comes again is planned once a connection, not every time.
-    options |= {"server_side_binding": True, "prepare_threshold": 3}
+    database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
     return database
 
 
@@ -175,6 +172,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Language and time ----------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -31,10 +31,14 @@ def needs_database(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With PostgreSQL only the tests of the database run: the others ran with SQLite already."""
+    """With PostgreSQL only the tests of the database run: the others ran with SQLite already.
+
+    Some are about what PostgreSQL alone can do: those run there only.
+    """
     if connection.vendor == "sqlite":
-        return
-    kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
+        kept = [item for item in items if not item.get_closest_marker("postgresql")]
+    else:
+        kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 

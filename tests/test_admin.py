@@ -43,6 +43,7 @@ def study_fields(**fields) -> dict:
         "guideline_condition": "policy_free",
         "harm_categories": json.dumps(["illicit"]),
         "lease_minutes": "30",
+        "break_minutes": "50",
         "seed": "7",
         **fields,
     }
@@ -402,6 +403,7 @@ def test_a_study_that_would_break_its_pages_is_refused(alice, field):
         "title": study.title,
         "overlap": "2",
         "lease_minutes": "30",
+        "break_minutes": "50",
         "guideline_condition": "policy_free",
         "harm_categories": '["illicit"]',
         "researchers": cast.alice().pk,

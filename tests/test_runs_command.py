@@ -86,6 +86,12 @@ def test_a_dry_run_shows_what_the_model_would_be_given_and_generates_nothing():
     assert not Run.objects.exists()
 
 
+def test_a_dry_run_of_a_text_that_no_record_can_hold_is_kept(monkeypatch):
+    a_generating_study()
+    monkeypatch.setattr("models_runtime.backends.scripted.ScriptedBackend.render", lambda *_: "a\x00b")
+    assert "a\ufffdb" in say("kites", "dry-run")
+
+
 def test_a_dry_run_finds_the_model_that_does_not_load():
     a_generating_study().arms.update(model="fail:no weights")
     assert "no weights" in say("kites", "dry-run")

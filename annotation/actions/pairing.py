@@ -25,6 +25,12 @@ def make_pairs(study: Study, actor: User | None = None) -> int:
     return made
 
 
+def lacks_pairs(study: Study) -> bool:
+    """Whether `make_pairs` would make any."""
+    chunks = _chunks_of_prompts(study)
+    return any(_unknown(list(_possible_pairs(study, prompts))) for prompts in chunks)
+
+
 def _chunks_of_prompts(study: Study) -> Iterator[list[int]]:
     """The study's prompts by primary key. Every read is closed before its chunk is used.
 

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from annotation import tasks
 from annotation.actions import reviewing
 from annotation.actions.reviewing import MOST_AT_ONCE, Decided
-from annotation.api.views import ForResearchers, Pages
+from annotation.api.views import ForResearchers, Pages, hinted
 from annotation.reports.review import Answer, ReviewedPair, Waiting, pair_in, reviewed
 from annotation.vocabulary import MarkKind, ReviewDecision
 
@@ -123,7 +123,8 @@ class Decide(ForResearchers, APIView):
         given = asked.validated_data
         keys = given["pairs"] if "pairs" in given else Waiting(study).only_of_kind(given["kind"])
         decided = reviewing.decide(study, keys[:MOST_AT_ONCE], given["decision"], request.user)
-        return Response({**_told(decided), "left": max(0, len(keys) - MOST_AT_ONCE), **_hint(decided)})
+        told = hinted(tasks.hint, decided.run) if decided.run else {}
+        return Response({**_told(decided), "left": max(0, len(keys) - MOST_AT_ONCE), **told})
 
 
 class TakeBack(ForResearchers, APIView):
@@ -143,13 +144,3 @@ class Rescan(ForResearchers, APIView):
 def _told(decided: Decided) -> dict:
     run = decided.run and decided.run.pk
     return {"done": decided.done, "pairs": decided.pairs, "refused": decided.refused, "run": run}
-
-
-def _hint(decided: Decided) -> dict[str, str]:
-    if decided.run is None:
-        return {}
-    try:
-        tasks.hint(decided.run)
-    except tasks.BROKER_FAILURES:
-        return {"detail": "Queued. The queue does not answer; the run starts by itself when it is back."}
-    return {}

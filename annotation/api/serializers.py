@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from rest_framework import serializers
 
+from annotation.actions.runs import MOST_SAMPLES
 from annotation.models import Run, Study
 from annotation.reports.outcomes import Cell, OutcomesReport
 from annotation.reports.progress import run_progress
@@ -59,7 +60,7 @@ class RunLineSerializer(serializers.ModelSerializer):
 class RunSerializer(OnlyKnownFields, RunLineSerializer):
     """A run with where it stands; for writing, only `samples`."""
 
-    samples = serializers.IntegerField(min_value=1, max_value=8, default=1)
+    samples = serializers.IntegerField(min_value=1, max_value=MOST_SAMPLES, default=1)
     progress = serializers.SerializerMethodField()
 
     class Meta:

@@ -5,12 +5,11 @@ import re
 from django import forms
 
 from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
+from annotation.actions.runs import MOST_SAMPLES
 from annotation.models import User
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.vocabulary import KeepRule, MarkKind, ReviewDecision, StudyState
 from models_runtime.registry import BACKENDS
-
-MOST_SAMPLES = 8
 
 
 class StateForm(forms.Form):

@@ -165,7 +165,7 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "sentence": words.run_sentence(progress, bool(missing_worker(Run.objects.filter(pk=pk)))),
         "failed_items": failed_items(run) if progress.failed else (),
         "fairness": fairness_report(run.study),
-        "origins": origins(run),
+        "origins": origins(run).items(),
         "held": run.study.pairs.held().count(),
     }
     return _page(request, "_run" if request.htmx else "run", run.study, **context)

@@ -22,6 +22,8 @@ def _answers(prefix: str = "") -> list[tuple[str, pa.DataType]]:
         (f"{prefix}severity", TEXT),
         (f"{prefix}helpfulness", pa.int8()),
         (f"{prefix}mode", TEXT),
+        (f"{prefix}categories", TAGS),
+        (f"{prefix}facilitation", pa.bool_()),
     ]
 
 
@@ -72,6 +74,7 @@ SCHEMAS = {
             *_answers(),
             *_answers("a_"),
             *_answers("b_"),
+            ("confidence", pa.int8()),
             ("rationale", TEXT),
             ("guideline_condition", TEXT),
             ("guideline_version", pa.int32()),

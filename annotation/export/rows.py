@@ -10,7 +10,8 @@ from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
 
 CHUNK = 1000
 PRIVATE_PROVENANCE = ("worker", "base_url")  # name a machine, which may name its owner
-RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
+MAY_NAME_FOLDERS = ("model", "adapter", "served", "answering_models")  # the last two as a server tells them
+RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode", "categories", "facilitation")
 NOT_ASKED = ResponseJudgment()
 
 
@@ -75,6 +76,7 @@ def judgment_row(judgment: Judgment) -> dict:
         "surplus": assignment is not None and assignment.state == AssignmentState.SURPLUS,
         "counts": judgment.counts,
         **(_of_pair(judgment) if judgment.pair_id else _of_response(judgment)),
+        "confidence": judgment.confidence,
         "rationale": judgment.rationale,
         "guideline_condition": judgment.guideline_condition,
         "guideline_version": judgment.guideline and judgment.guideline.version,
@@ -170,12 +172,20 @@ def public_name(model: str) -> str:
     return path.name if is_local else model
 
 
+def _public(told: object) -> object:
+    """What a provenance tells, with `public_name` for every model in it."""
+    if isinstance(told, dict):
+        return {name: _public(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [_public(value) for value in told]
+    return public_name(told) if isinstance(told, str) else told
+
+
 def response_row(response: Response) -> dict:
     """One response with its prompt and how it came about."""
     prompt = response.prompt
     provenance = {k: v for k, v in response.provenance.items() if k not in PRIVATE_PROVENANCE}
-    for name in {"model", "adapter"} & provenance.keys():
-        provenance[name] = public_name(provenance[name])
+    provenance |= {name: _public(provenance[name]) for name in MAY_NAME_FOLDERS if name in provenance}
     return {
         "response_id": response.pk,
         "prompt_key": prompt.key,

@@ -1,8 +1,10 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
-generation < pair < review < enrolment < joining < assignment < judgment < grade < snapshot < event."""
+generation < pair < review < enrolment < joining < assignment < draft < judgment < grade < snapshot <
+event."""
 
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
+from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
@@ -10,7 +12,7 @@ from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.joining import Arrival, Consent, ConsentVersion, InvitationLink
 from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
-from annotation.models.people import User
+from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
@@ -24,6 +26,7 @@ __all__ = [
     "BatchItem",
     "Consent",
     "ConsentVersion",
+    "Draft",
     "Enrolment",
     "Event",
     "ExtraSlots",
@@ -37,6 +40,7 @@ __all__ = [
     "Mark",
     "Pair",
     "Prompt",
+    "RaterSettings",
     "Response",
     "ResponseJudgment",
     "Run",

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from annotation.models.study import Study
+from annotation.models.study import Study, no_categories
 from annotation.vocabulary import EnrolmentState
 
 
@@ -17,6 +17,7 @@ class Enrolment(models.Model):
     `cursor`: no pair whose place is below it has anything for this rater, so that the next claim does not
     walk past all they have already seen. It holds for the study's first `arrivals_seen` arrivals of pairs.
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
+    `opted_out` lists the harm categories that the rater does not want to get; no reason is asked.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
     `consent_version` is the newest consent that the rater gave, 0 for none.
     """
@@ -40,6 +41,7 @@ class Enrolment(models.Model):
         null=True, blank=True, help_text="Instead of the study's cap in all. Empty: the study's."
     )
     consent_version = models.PositiveSmallIntegerField(default=0, editable=False)
+    opted_out = models.JSONField(default=no_categories, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -50,6 +50,14 @@ class PairQuerySet(models.QuerySet):
         taken = enrolment.assignments.that_count().filter(pair=OuterRef("pk"))
         return self.exclude(Exists(taken))
 
+    def outside(self, categories: list[str]) -> "PairQuerySet":
+        """Pairs whose prompt has none of these harm categories."""
+        if not categories:
+            return self
+        return self.exclude(
+            Exists(Prompt.objects.filter(pk=OuterRef("prompt"), harm_category__in=categories))
+        )
+
 
 class Pair(models.Model):
     """Canonical order: `response_a` belongs to the arm with the lower position.

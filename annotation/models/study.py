@@ -14,6 +14,10 @@ def default_harm_categories() -> list[str]:
     return list(HarmCategory.values)
 
 
+def no_categories() -> list[str]:
+    return []
+
+
 class StudyQuerySet(models.QuerySet):
     def for_researcher(self, user) -> "StudyQuerySet":
         """The studies this person may see on the desk."""
@@ -62,6 +66,25 @@ class Study(models.Model):
     cap_total = models.PositiveIntegerField(
         null=True, blank=True, help_text="The most pairs a rater judges in the study. Empty: no limit."
     )
+    blurred_categories = models.JSONField(
+        default=no_categories,
+        blank=True,
+        help_text="Harm categories whose prompts and answers are blurred until the rater reveals them.",
+    )
+    exposure_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The most pairs of blurred categories that a rater gets within 24 hours. Empty: no limit.",
+    )
+    break_minutes = models.PositiveSmallIntegerField(
+        default=50,
+        validators=[MinValueValidator(5), MaxValueValidator(240)],
+        help_text="After so many minutes at a stretch the page suggests a break.",
+    )
+    resources = models.TextField(
+        blank=True, help_text="Whom raters can turn to and what helps, in Markdown; raters see it any time."
+    )
     seed = models.BigIntegerField(default=20250809, help_text="All of the study's randomness comes from it.")
     pair_count = models.PositiveIntegerField(default=0, editable=False)
     arrivals = models.PositiveIntegerField(
@@ -84,6 +107,10 @@ class Study(models.Model):
             models.CheckConstraint(
                 condition=Q(overlap_max__isnull=True) | Q(overlap_max__gte=F("overlap")),
                 name="study_overlap_max_at_least_overlap",
+            ),
+            models.CheckConstraint(
+                condition=Q(exposure_per_day__isnull=True) | Q(exposure_per_day__gte=1),
+                name="study_exposure_at_least_one",
             ),
             models.CheckConstraint(condition=Q(state__in=StudyState.values), name="study_state_is_known"),
         ]

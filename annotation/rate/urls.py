@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import joining, views
+from annotation.rate import joining, keeping, views, wellbeing
 
 app_name = "rate"
 
@@ -11,9 +11,18 @@ urlpatterns = [
     path("pair/<uuid:token>/", views.judge, name="judge"),
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
+    path("pair/<uuid:token>/decline/", views.decline, name="decline"),
+    path("pair/<uuid:token>/flag/", views.flag, name="flag"),
+    path("pair/<uuid:token>/draft/", keeping.draft, name="draft"),
+    path("pair/<uuid:token>/beat/", keeping.beat, name="beat"),
+    path("your/settings/", wellbeing.preferences, name="preferences"),
+    path("your/single-keys/", wellbeing.single_keys, name="single-keys"),
     path("<slug:slug>/", views.next_pair, name="next"),
     path("<slug:slug>/consent/", joining.consent, name="consent"),
     path("<slug:slug>/welcome/", joining.welcome, name="welcome"),
     path("<slug:slug>/completed/", joining.completed, name="completed"),
     path("<slug:slug>/skipped/", views.take_up_skipped, name="skipped"),
+    path("<slug:slug>/wellbeing/", wellbeing.wellbeing, name="wellbeing"),
+    path("<slug:slug>/break/", wellbeing.rest, name="rest"),
+    path("<slug:slug>/go-on/", wellbeing.go_on, name="go-on"),
 ]

@@ -82,7 +82,7 @@ def fleiss_kappa(
     ratings it is Gwet's extension (2014, section 2.4), in which items with one rating count in p. It does not
     exist with one rater, without an item rated twice, or with only one label.
     """
-    plan = Resampling(bootstrap, seed, confidence)
+    plan = Resampling(bootstrap, seed, confidence, corrected=True)
     return _gwet_form(ratings, "nominal", lambda share: (share**2).sum(axis=1), plan)
 
 

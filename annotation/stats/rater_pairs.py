@@ -6,7 +6,7 @@ follow the comparisons (an item with m ratings holds m(m-1)/2), never raters × 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -22,10 +22,17 @@ from annotation.stats.scales import Level, Weighting, check_level, distances, wh
 
 MOST_COMPARISONS = 10_000_000
 MOST_CELLS = 4_000_000
+MOST_RESAMPLED = 4_000_000_000
+"""Kinds of comparisons times replicates: some ten seconds of work."""
+
 NO_ORDER = "Weights need an ordered scale, and nominal labels have none."
 FEW_COMMON_ITEMS = (
     "No interval: two raters share so few items that the mean of their kappas is biased by more than "
     "resampling can ignore. Fleiss' kappa and alpha pool all raters and are not."
+)
+TOO_MANY_TO_RESAMPLE = (
+    "No interval: so many comparisons of two raters take too long to resample. "
+    "Fleiss' kappa and alpha have one."
 )
 NO_KAPPA = "Wherever two raters judged the same items, their answers do not vary: kappa does not exist."
 
@@ -76,6 +83,8 @@ def cohen_kappas(
     def means(weights: Floats) -> Floats:
         return np.column_stack([_mean_of_defined(kappas) for kappas in pairs.kappas(weights, measures)])
 
+    heavy = pairs.cells.judgments.sum() * plan.bootstrap > MOST_RESAMPLED
+    plan = replace(plan, bootstrap=0 if heavy else plan.bootstrap, corrected=True)
     found = joint_estimates(
         means,
         pairs.cells.sizes,
@@ -85,6 +94,8 @@ def cohen_kappas(
         width=pairs.width,
         if_biased=FEW_COMMON_ITEMS if len(pairs.keys) > 1 else "",
     )
+    if heavy:
+        found = [replace(estimate, reason=TOO_MANY_TO_RESAMPLE) for estimate in found]
     by_weighting = dict(zip(weighed, found, strict=True))
     estimates = [by_weighting.get(weighting, undefined(items, NO_ORDER)) for weighting in weightings]
     return [e if e.value is not None or e.reason else undefined(items, NO_KAPPA) for e in estimates]
@@ -108,7 +119,7 @@ def cohen_by_pair(
         return ()
     pairs = _Pairs.of(ratings)
     measure = distances(ratings.categories, weighting, level)
-    plan = Resampling(bootstrap, seed, confidence)
+    plan = Resampling(bootstrap, seed, confidence, corrected=True)
     found = joint_estimates(
         lambda weights: pairs.kappas(weights, [measure])[0],
         pairs.cells.sizes,

@@ -59,10 +59,10 @@ class Ratings:
         if repeats not in get_args(Repeats):
             raise BadInput(f"Repeated ratings are to be refused, or the first or all kept, not {repeats!r}.")
         keys = items.codes * max(1, len(raters.labels)) + raters.codes
-        order = np.argsort(keys, kind="stable")
-        again = np.flatnonzero(np.diff(keys[order]) == 0) + 1
+        keys, order = _sorted_with_places(keys)
+        again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
         if len(again) and repeats == "refuse":
-            _refuse_duplicates(len(again), int(keys[order[again[0]]]), items.labels, raters.labels)
+            _refuse_duplicates(len(again), int(keys[again[0]]), items.labels, raters.labels)
         if len(again) and repeats == "first":
             order = np.delete(order, again)
         item_codes, rater_codes, value_codes = (column.codes[order] for column in (items, raters, values))
@@ -82,6 +82,17 @@ class Ratings:
     def values(self) -> NDArray[Any]:
         """The value of each judgment."""
         return self.categories[self.value_codes]
+
+
+def _sorted_with_places(keys: Codes) -> tuple[Codes, Codes]:
+    """The keys (0 or more) in order, and the place each had; equal keys keep their order."""
+    bits = int(len(keys)).bit_length()
+    if not len(keys) or int(keys.max()).bit_length() + bits > 62:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    # Sorting numbers that carry their own place is several times faster than sorting places.
+    packed = np.sort((keys << bits) | np.arange(len(keys)))
+    return packed >> bits, packed & ((1 << bits) - 1)
 
 
 def _check_columns(items: ArrayLike, raters: ArrayLike, values: ArrayLike) -> None:

@@ -29,6 +29,9 @@ FARTHEST = 15.0
 """A log strength beyond this is on its way to infinity: no study is large enough to measure it."""
 
 MOST_ARMS = 50
+MOST_CELLS = 50_000_000
+"""Kinds of comparisons times parameters squared: numbers held for one step of a fit."""
+
 MOST_STEPS = 60
 UNBOUNDED = "they would grow without end"
 
@@ -198,6 +201,11 @@ class _Model:
         self.scales = np.abs(cells.covariates).max(axis=0, initial=0)
         self.scales[self.scales == 0] = 1
         self.design = np.column_stack([contrast[:, 1:], cells.covariates / self.scales])
+        if self.design.shape[0] * self.design.shape[1] ** 2 > MOST_CELLS:
+            raise BadInput(
+                f"{len(self.design)} different comparisons of {self.arms} arms are too many to fit: round "
+                "the covariates, so that more comparisons are alike."
+            )
         self.p = self.design.shape[1] + self.has_tie
 
     def resamples(self, plan: Resampling) -> Iterator[Floats]:
@@ -317,7 +325,7 @@ def _estimate(value: float, draws: Floats | None, column: int, n: int, plan: Res
     if draws is None:
         why = "no bootstrap was asked for" if plan.bootstrap == 0 else "there is only one cluster to resample"
         return Estimate(float(value), None, None, n, f"No interval: {why}.")
-    return with_percentiles(float(value), draws[:, column], n, plan.level)
+    return with_percentiles(float(value), draws[:, column], n, plan)
 
 
 def _without(comparisons: Comparisons, reason: str) -> Strengths:

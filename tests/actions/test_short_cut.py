@@ -24,15 +24,7 @@ GIVEN = answers(
     rationale="Because.",
     confidence=2,
 )
-NO_SHORT_CUT = "SQLite has no functions of its own: the short cut always steps aside there."
-on_postgresql = pytest.mark.usefixtures("_postgresql")
-
-
-@pytest.fixture
-def _postgresql(request):
-    """Cases about what the function does. Without it they must fail, and are told to."""
-    if connection.vendor != "postgresql":
-        request.node.add_marker(pytest.mark.xfail(reason=NO_SHORT_CUT, strict=True))
+on_postgresql = pytest.mark.postgresql
 
 
 def judged(rater, given=None, key="key", held=None, at=AT):
@@ -180,6 +172,12 @@ def test_a_rater_who_left_is_not_let_in():
     rater.user.is_active = False
     rater.user.save(update_fields=["is_active"])
     assert steps_aside(rater, held=held)
+
+
+def test_sqlite_always_goes_the_long_way():
+    rater = a_rater(a_rateable_study(pairs=3), bob())
+    held = claim_next_pair(rater, at=AT)
+    assert (judged(rater, held=held) is None) == (connection.vendor == "sqlite")
 
 
 @on_postgresql

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -102,7 +103,8 @@ def test_min_judgments_leaves_thin_pairs_out(tmp_path):
 def test_judgments_are_on_the_arms_side_and_as_shown(tmp_path):
     study = a_rateable_study(pairs=1)
     held = claim_next_pair(a_rater(study, bob()))
-    given = answers(left=SAFE, right=UNSAFE, safer=-3, more_helpful=1, balance=-2, rationale="So.")
+    left = replace(SAFE, categories=("hate",), facilitation=False)
+    given = answers(left, UNSAFE, safer=-3, more_helpful=1, balance=-2, rationale="So.", confidence=3)
     submit_judgment(held, given, "key")
     freeze_snapshot(study, out=tmp_path / "out")
     row = read(tmp_path / "out", "judgments")[0]
@@ -117,7 +119,8 @@ def test_judgments_are_on_the_arms_side_and_as_shown(tmp_path):
         "low",
         2,
     ]
-    assert (row["rationale"], row["rater_id"]) == ("So.", held.enrolment.code)
+    assert [row[f"{left}_{q}"] for q in ("categories", "facilitation")] == [["hate"], False]
+    assert (row["rationale"], row["confidence"], row["rater_id"]) == ("So.", 3, held.enrolment.code)
 
 
 def test_a_superseded_revision_is_kept_but_does_not_count(tmp_path):

@@ -17,7 +17,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
-READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness")
+READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness", "flags")
 
 
 def address(name: str, study: Study) -> str:
@@ -169,6 +169,31 @@ def test_only_the_studys_researchers_control_its_runs(hints):
     assert answer.status_code == 404
     run.refresh_from_db()
     assert run.state == "running"
+
+
+def test_a_dry_run_is_asked_for_and_read(alice, monkeypatch):
+    study = cast.a_generating_study()
+    monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: tasks.dry_run(*ids))
+    assert alice.get(address("dry_run", study)).status_code == 404
+    assert alice.post(address("dry_run", study)).status_code == 202
+    (entry,) = alice.get(address("dry_run", study)).json()["rendered"]
+    assert entry["arm"] == "one" and study.prompts.get().messages[0]["content"] in entry["text"]
+    assert not Run.objects.exists()
+
+
+def test_a_dry_run_without_a_queue_says_so(alice, monkeypatch):
+    def down(*ids):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.dry_run, "delay", down)
+    answer = alice.post(address("dry_run", cast.a_generating_study()))
+    assert answer.status_code == 503 and "nothing was rendered" in answer.json()["detail"]
+
+
+def test_only_the_studys_researchers_ask_for_a_dry_run(monkeypatch):
+    monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: pytest.fail("a worker was asked"))
+    mallory = client_of(cast.mallory())
+    assert mallory.post(address("dry_run", cast.a_generating_study())).status_code == 404
 
 
 def test_a_run_that_cannot_start_is_a_conflict_with_its_reason(alice, hints):

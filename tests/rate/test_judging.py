@@ -1,5 +1,6 @@
 """A rater judges pair after pair, and every refusal is told."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_pair
+from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_assignment
 from annotation.actions.studies import set_state
 from annotation.models import Assignment, Judgment
 from annotation.vocabulary import AssignmentState, EnrolmentState, StudyState
@@ -109,11 +110,18 @@ def test_both_bad_is_stored_apart_from_a_tie(bob):
     assert judgment.both_bad and judgment.balance is None
 
 
+def test_about_equal_is_not_about_equal_safer(bob):
+    equal = re.findall(r'value="0">\s*<span>(.*?)</span><kbd', bob.html)
+    assert equal == ["About equal"] * 3
+    slightly = re.findall(r'name="safer" value="1">\s*<span>(.*?)</span><kbd', bob.html)
+    assert slightly == ['B slightly<span class="tail"> safer</span>']
+
+
 def test_a_study_without_ties_neither_offers_nor_takes_one(db):
     study = cast.a_rateable_study(allow_tie=False)
     bob = Rater(cast.a_rater(study, cast.bob()).user)
     bob.open()
-    assert "About equal" not in bob.html
+    assert 'name="balance" value="0"' not in bob.html
     assert bob.send(safer="0").status_code == 422
 
 
@@ -152,7 +160,7 @@ def test_a_study_that_closed_meanwhile_keeps_the_answers_uncounted_and_says_that
 
 def test_a_skipped_pair_takes_no_answers_and_gives_them_back(bob, place):
     action, key = bob.action, bob.key
-    skip_pair(held_by(place))
+    skip_assignment(held_by(place))
     assert bob.send(action, key, rationale="Worth keeping.").status_code == 409
     assert "You skipped this pair" in bob.html and "Worth keeping." in bob.html
     assert not Judgment.objects.exists()

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from annotation.stats.__main__ import main
 
@@ -317,3 +319,56 @@ def test_a_reader_who_stops_reading_gets_no_traceback(file):
     )
     found = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True)
     assert found.stdout and found.stderr == b""
+
+
+def documented():
+    """The commands that docs/statistics.md tells readers to run."""
+    lines = (ROOT / "docs" / "statistics.md").read_text().splitlines()
+    return [line.split()[3:] for line in lines if line.startswith("    python -m annotation.stats")]
+
+
+@pytest.mark.parametrize("command", documented(), ids=" ".join)
+def test_every_documented_command_runs(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    labels = "".join(f"{i},{r},{1 + (i + (i % 5 == r)) % 3}\n" for i in range(30) for r in (1, 2, 3))
+    Path("ratings.csv").write_text(HEADER + labels)
+    Path("duels.csv").write_text(SOME)
+    status, answer, said = run(capsys, *command)
+    assert (status, said) == (0, "") and answer
+
+
+def test_there_are_documented_commands():
+    assert {command[0] for command in documented()} == {"agreement", "aggregate", "preference"}
+
+
+COMMANDS = [
+    ["agreement", "--level", "nominal", "--bootstrap", "20"],
+    ["agreement", "--level", "interval", "--bootstrap", "20"],
+    ["aggregate", "--method", "dawid_skene", "--repeats", "all"],
+    ["aggregate", "--method", "mace", "--repeats", "first"],
+    ["preference", "--bootstrap", "20"],
+]
+cells = st.sampled_from(["", "1", "2", "1.0", "-1e308", "nan", "a", "b", "tie", "é", '"x\ny"', '"', ",", " "])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@given(rows=st.lists(st.lists(cells, min_size=3, max_size=5), max_size=12), named=st.booleans())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_table_gets_a_traceback_or_a_number_that_means_nothing(capsys, tmp_path, command, rows, named):
+    header = ["item_id", "rater_id", "label"] if command[0] != "preference" else MEETINGS.strip().split(",")
+    width = len(header)
+    lines = [",".join((row * 2)[:width]) for row in rows]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join([",".join(header)] * named + lines) + "\n", encoding="utf-8")
+    status, answer, said = run(capsys, command[0], path, *command[1:])
+    assert (status == 0 and answer) or (status == 2 and said.strip())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@given(content=st.binary(max_size=200))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_get_a_traceback(capsys, tmp_path, command, content):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(content)
+    status, answer, said = run(capsys, command[0], path, *command[1:])
+    assert (status, answer) == (2, None) and said.strip()

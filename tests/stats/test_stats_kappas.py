@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from annotation.stats import rater_pairs
 from annotation.stats.agreement import fleiss_kappa, gwet_ac1, gwet_ac2, krippendorff_alpha
 from annotation.stats.errors import BadInput
 from annotation.stats.rater_pairs import MOST_COMPARISONS, cohen_by_pair, cohen_kappa
@@ -264,3 +265,11 @@ def test_many_raters_with_few_common_items_have_no_interval_for_their_mean_kappa
     mean = cohen_kappa(ratings)
     assert mean.value is not None and mean.low is None and "few items" in mean.reason
     assert fleiss_kappa(ratings).low < 0.49 < fleiss_kappa(ratings).high
+
+
+def test_more_comparisons_than_are_resampled_have_a_value_and_no_interval(monkeypatch):
+    ratings = from_rows([["a", "a", "b"], ["b", "b", "b"], ["a", "b", "a"]])
+    whole = cohen_kappa(ratings)
+    monkeypatch.setattr(rater_pairs, "MOST_RESAMPLED", 8_999)
+    found = cohen_kappa(ratings)
+    assert found.value == whole.value and found.low is None and "too long to resample" in found.reason

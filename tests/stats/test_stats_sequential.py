@@ -33,7 +33,7 @@ def ever_rich(values, candidate, alpha):
 
 
 @given(values=some_values)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_bounds_hold_every_mean_that_no_bet_has_refuted(values):
     end = confidence_sequence(values * 4, level=0.9)
     for candidate in np.linspace(0, 1, 41):
@@ -49,7 +49,6 @@ def test_the_bounds_are_no_wider_than_what_bets_have_refuted():
 
 
 @given(values=some_values)
-@settings(deadline=None)
 def test_bounds_only_ever_narrow(values):
     found = confidence_sequence(values)
     assert (np.diff(found.low) >= 0).all() and (np.diff(found.high) <= 0).all()

@@ -122,7 +122,7 @@ def test_a_tournament_with_ties_gives_the_reference_coefficients(shared_data, to
 
 
 @given(games=games)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_davidson_is_where_another_optimiser_ends(games):
     assume(len({arm for a, b, _ in games for arm in (a, b)}) == 4 and any(won == 0.5 for *_, won in games))
     fitted = strengths(of(games), bootstrap=0)
@@ -135,7 +135,6 @@ def test_davidson_is_where_another_optimiser_ends(games):
 
 
 @given(wins=st.integers(1, 50), ties=st.integers(1, 50), losses=st.integers(1, 50))
-@settings(deadline=None)
 def test_two_arms_are_fitted_exactly(wins, ties, losses):
     rows = [("x", "y", 1)] * wins + [("x", "y", 0.5)] * ties + [("y", "x", 1)] * losses
     fitted = strengths(of(rows), bootstrap=0)
@@ -277,3 +276,14 @@ def test_the_interval_of_a_strength_covers_it_about_as_often_as_it_says():
         covered += estimate.low <= share <= estimate.high
     assert share < true  # averaging pulls a rate towards one half: the interval is for the average
     assert 0.915 <= covered / studies <= 0.98
+
+
+def test_too_many_different_covariates_are_refused_with_a_way_out():
+    n = 30_000
+    first = np.arange(n) % 45
+    with pytest.raises(BadInput, match="round the covariates"):
+        strengths(
+            Comparisons.from_rows(
+                first, first + 1, np.arange(n) % 2, covariates={"length": np.linspace(0, 1, n)}
+            )
+        )
