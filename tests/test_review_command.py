@@ -29,7 +29,7 @@ def test_waiting_pairs_are_listed_without_a_models_words():
     study = a_marked_study(f"\x1b[31m {OWN_NAME}", " ")
     said = say("list")
     assert f"{keys(study)[0]}  {study.prompts.get().key}, sample 1  arm 0: identity; arm 1: empty" in said
-    assert "empty: 1 pairs, 0 with no other mark" in said and "1 pairs of “kites” wait for review." in said
+    assert "empty: 1 pair, 0 with no other mark" in said and "1 pair of “kites” waits for review." in said
     assert "Qwen" not in said and "\x1b" not in said
     assert "identity;" not in say("list", "--kind", "truncated")
 
@@ -39,10 +39,10 @@ def test_pairs_are_decided_by_number_or_by_kind_and_taken_back(monkeypatch):
     study = a_marked_study(" ", PLAIN, pairs=3)
     wanted = keys(study)
     assert "No such pair waits." in say("show", "--kind", "identity")
-    assert say("show", "--kind", "empty") == "show: 2 pairs\nshow: 1 pairs\n"
+    assert say("show", "--kind", "empty") == "show: 2 pairs\nshow: 1 pair\n"
     assert "take-back: 2 pairs" in say("take-back", "--pairs", *wanted)
     assert "1 left as before: There is no name in it" in say("mask", "--pairs", wanted[0])
-    assert "drop: 1 pairs" in say("drop", "--pairs", wanted[0])
+    assert "drop: 1 pair" in say("drop", "--pairs", wanted[0])
     assert Pair.objects.get(pk=wanted[0]).state == PairState.DROPPED
 
 

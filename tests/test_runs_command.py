@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from annotation import tasks
 from annotation.actions.runs import claim_batch, fail_batch, start_run
 from annotation.models import Run
+from annotation.vocabulary import RunState
 from tests.cast import a_generating_study, a_study, an_arm
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,17 @@ def test_it_waits_until_the_run_is_over(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: tasks.generate_batch(study.runs.get().pk))
     monkeypatch.setattr(tasks.finish_run, "delay", lambda run: tasks.finish_run(run))
     assert "done, 1 of 1" in say("kites", "start", "--wait").splitlines()[-1]
+
+
+def test_waiting_for_a_run_that_stops_is_a_failure_with_a_way_on(monkeypatch):
+    study = a_generating_study()
+
+    def stop(_):
+        Run.objects.update(state=RunState.FAILED, error="No such folder.")
+
+    monkeypatch.setattr("time.sleep", stop)
+    with pytest.raises(CommandError, match=f"runs {study.slug} resume --wait"):
+        say("kites", "start", "--wait")
 
 
 def test_it_shows_where_the_arms_differ():

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from django.db.models import Count
+from django.utils.text import capfirst
 
 from annotation.models import Arm, Response, Study
 from annotation.models.arm import SETTINGS
@@ -22,7 +23,8 @@ class Difference:
 
     @property
     def label(self) -> str:
-        return self.setting.replace("_", " ").capitalize()
+        named = str(Arm._meta.get_field(self.setting).verbose_name) if self.setting in PLAIN else self.setting
+        return capfirst(named.replace("_", " "))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,12 @@ OUTSIDE = """() => [...document.querySelectorAll(".prose *")]
   .filter((element) => !["static", "relative"].includes(getComputedStyle(element).position)
     || element.closest("a, form .prose form, script, iframe, img, svg, style"))
   .map((element) => element.outerHTML.slice(0, 200))"""
+CUT_OFF = """() => [...document.querySelectorAll(".prose math")]
+  .filter((formula) => {
+    const edge = formula.closest(".prose").getBoundingClientRect().right + 1;
+    return formula.getBoundingClientRect().right > edge;
+  })
+  .map((formula) => formula.textContent)"""
 TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
@@ -69,4 +75,5 @@ def test_an_attack_on_a_phone_keeps_to_the_width_of_the_page(visit, attacked):
     for _ in range(Pair.objects.count()):
         bob.page.goto("/rate/kites/")
         assert not bob.page.evaluate(TOO_WIDE), bob.page.locator(".prose").all_inner_texts()
+        assert bob.page.evaluate(CUT_OFF) == []  # a formula scrolls where it is wider than its column
         skip_pair(Assignment.objects.leased().get())

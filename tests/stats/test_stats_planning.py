@@ -69,6 +69,12 @@ def test_the_variance_of_an_outcome_is_that_of_its_three_values():
     assert outcome_variance(0.6, 0.2) == pytest.approx(values.var(), abs=0.001)
 
 
+def test_the_variance_of_a_prompts_mean_is_that_of_simulated_prompts():
+    outcomes = study(np.random.default_rng(1), 100_000, NESTED, (0.3, 0.2, 0.5))
+    expected = outcome_variance(0.6, 0.2) * NESTED.variance_factor
+    assert outcomes.mean(axis=(1, 2)).var() == pytest.approx(expected, rel=0.02)
+
+
 def test_the_correlation_of_raters_is_the_published_one():
     """Shrout and Fleiss 1979, tables 2 and 4: 6 targets, 4 judges, ICC(1,1) = .17."""
     rows = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]

@@ -60,8 +60,9 @@ class Command(BaseCommand):
             for pair in reviewed(study, keys[start : start + LISTED_AT_ONCE]):
                 self.stdout.write(_line(pair))
         for count in waiting.kinds():
-            self.stdout.write(f"{count.kind}: {count.pairs} pairs, {len(count.keys)} with no other mark")
-        self.stdout.write(f"{len(waiting.keys)} pairs of “{study.slug}” wait for review.")
+            self.stdout.write(f"{count.kind}: {_pairs(count.pairs)}, {len(count.keys)} with no other mark")
+        verb = "waits" if len(waiting.keys) == 1 else "wait"
+        self.stdout.write(f"{_pairs(len(waiting.keys))} of “{study.slug}” {verb} for review.")
 
     def decide(self, study: Study, what: str, keys: list[int]) -> None:
         for start in range(0, len(keys), MOST_AT_ONCE):
@@ -78,7 +79,7 @@ class Command(BaseCommand):
             self.stdout.write("No such pair waits.")
 
     def tell(self, what: str, decided: Decided) -> None:
-        self.stdout.write(f"{what}: {decided.done} pairs")
+        self.stdout.write(f"{what}: {_pairs(decided.done)}")
         for reason, count in decided.refused.items():
             self.stdout.write(f"  {count} left as before: {reason}")
         if decided.run:
@@ -94,8 +95,12 @@ class Command(BaseCommand):
     def rescan(self, study: Study) -> None:
         found = reviewing.rescan(study)
         self.stdout.write(
-            f"{found.looked_at} pairs looked at: {found.held} wait now, {found.opened} are open now."
+            f"{_pairs(found.looked_at)} looked at: {found.held} wait now, {found.opened} are open now."
         )
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair" if count == 1 else f"{count} pairs"
 
 
 def _line(pair: ReviewedPair) -> str:

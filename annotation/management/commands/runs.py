@@ -12,6 +12,7 @@ from annotation.models import Run, Study
 from annotation.reports.fairness import fairness_report
 from annotation.reports.progress import run_progress
 from annotation.text import spelt_out
+from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
 
@@ -45,6 +46,8 @@ class Command(BaseCommand):
             time.sleep(2)
             run.refresh_from_db()
             self.show(run)
+        if wait and run.state == RunState.FAILED:
+            raise CommandError(f"It stopped. Put that right, then: manage.py runs {study} resume --wait")
 
     def newest(self, study: Study) -> Run:
         run = study.runs.first()
