@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from django.db import Error as AnyDatabaseError
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -265,12 +266,28 @@ def _close_if_generated(run: Run) -> None:
 
 
 def finish_run(run: Run) -> bool:
-    """Pair what the run brought and close it; False when it is not ready or already closed."""
+    """Pair what the run brought and close it; False when it is not ready or already closed.
+
+    A database that fails may be back when the beat asks again. Anything else would fail every time, so it
+    stops the run with the reason, and is raised again for the log.
+    """
     if not Run.objects.filter(pk=run.pk, state=RunState.GENERATED).exists():
         return False
-    make_pairs(run.study)
+    try:
+        make_pairs(run.study)
+    except Exception as error:
+        if not isinstance(error, AnyDatabaseError):
+            _fail_pairing(run, f"The pairs could not be made ({type(error).__name__}: {error}).")
+        raise
     generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
     return bool(generated.update(state=RunState.DONE, finished_at=timezone.now()))
+
+
+@transaction.atomic
+def _fail_pairing(run: Run, reason: str) -> None:
+    generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
+    if generated.update(state=RunState.FAILED, error=storable(reason)):
+        events.record(run.study, "fail_pairing", run=run.pk, reason=storable(reason))
 
 
 def requeue_stale(at: datetime | None = None) -> int:

@@ -381,6 +381,35 @@ def test_what_no_database_can_keep_is_replaced_and_the_rest_is_kept():
     assert Run.objects.get().error == "Bad\ufffdluck"
 
 
+def test_a_run_whose_pairs_cannot_be_made_says_why_and_is_resumed(monkeypatch):
+    def fails(*args):
+        raise ValueError("no such language")
+
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
+    with monkeypatch.context() as broken:
+        broken.setattr(runs, "make_pairs", fails)
+        with pytest.raises(ValueError):
+            runs.finish_run(run)
+    run.refresh_from_db()
+    assert run.state == RunState.FAILED and "ValueError: no such language" in run.error
+    assert Event.objects.get(verb="fail_pairing").detail["run"] == run.pk
+    runs.resume_run(run)
+    assert runs.finish_run(run)
+    assert run.study.pairs.count() == 1
+
+
+def test_a_run_whose_pairs_meet_a_busy_database_is_asked_again(monkeypatch):
+    def busy(*args):
+        raise OperationalError("database is locked")
+
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
+    monkeypatch.setattr(runs, "make_pairs", busy)
+    with pytest.raises(OperationalError):
+        runs.finish_run(run)
+    run.refresh_from_db()
+    assert run.state == RunState.GENERATED
+
+
 def test_finishing_twice_pairs_once():
     run = generate_all(runs.start_run(a_study_to_generate(prompts=2)))
     assert runs.finish_run(run)
