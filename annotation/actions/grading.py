@@ -190,7 +190,7 @@ def grade(batch: GradeBatch, backends: BackendCache) -> bool:
         outcomes = backend.generate([request_of(batch.grading, item) for item in items], sampling)
         return outcomes, _provenance(batch, backend.describe(), len(items))
 
-    brought = through_model(work, give_up=partial(fail_batch, batch))
+    brought = through_model(work, backends, give_up=partial(fail_batch, batch))
     return brought is not None and record_grades(batch, items, *brought)
 
 

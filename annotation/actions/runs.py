@@ -9,7 +9,7 @@ from itertools import groupby
 
 from django.db import Error as AnyDatabaseError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 
 from annotation import draws
@@ -46,7 +46,7 @@ def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_s
     if not batches and not lacks_pairs(study):
         raise RunRefused("Every arm has answered every prompt already. Add prompts, or ask for more samples.")
     state = RunState.RUNNING if batches else RunState.GENERATED
-    run = Run.objects.create(study=study, state=state, samples=samples, seed=study.seed)
+    run = Run.objects.create(study=study, state=state, samples=samples, seed=_seed(study))
     _queue(run, batches)
     events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
     return run
@@ -59,7 +59,7 @@ def start_follow_up(
 
     None of them has a response, and no run of the study is unfinished.
     """
-    run = Run.objects.create(study=study, seed=draws.draw(study.seed, "follow-up", study.runs.count()))
+    run = Run.objects.create(study=study, seed=_another_seed(study))
     by_arm = sorted(requests, key=lambda request: request[0].position)
     groups = [list(group) for _, group in groupby(by_arm, key=lambda request: request[0].position)]
     parts = [
@@ -70,6 +70,19 @@ def start_follow_up(
     _queue(run, parts)
     events.record(study, "start_follow_up", actor, run=run.pk, batches=len(parts), items=len(by_arm))
     return run
+
+
+def _seed(study: Study) -> int:
+    """The study's; another where that would only bring back answers that were replaced."""
+    current = Response.objects.current().filter(
+        prompt=OuterRef("prompt"), arm=OuterRef("arm"), sample=OuterRef("sample")
+    )
+    replaced = study.responses.filter(replaced_at__isnull=False)
+    return _another_seed(study) if replaced.exclude(Exists(current)).exists() else study.seed
+
+
+def _another_seed(study: Study) -> int:
+    return draws.draw(study.seed, "follow-up", study.runs.count())
 
 
 def _queue(run: Run, parts: list[tuple[Arm, list[tuple[Prompt, int]]]]) -> None:
