@@ -15,14 +15,17 @@ from django.db.models import QuerySet
 from annotation import text
 from annotation.errors import NotFound
 from annotation.models import (
+    Appeal,
     Arm,
     Arrival,
     Assignment,
     ConsentVersion,
     Enrolment,
     Event,
+    Gold,
     InvitationLink,
     Judgment,
+    Pair,
     Prompt,
     Response,
     Run,
@@ -105,7 +108,7 @@ def blind_text(assignment: Assignment) -> BlindText:
         guideline=assignment.guideline.body if assignment.guideline else "",
         lease_until=assignment.lease_until,
         judged=rater.judged,
-        pair_count=study.pair_count,
+        pair_count=study.pairs_shown,
     )
 
 
@@ -126,7 +129,7 @@ def blind_pair(assignment: Assignment) -> BlindPair:
         guideline_html=text.to_html(assignment.guideline.body) if assignment.guideline else "",
         lease_until=assignment.lease_until,
         judged=rater.judged,
-        pair_count=study.pair_count,
+        pair_count=study.pairs_shown,
     )
 
 
@@ -170,13 +173,13 @@ def current_judgment(assignment: Assignment) -> Judgment | None:
 
 def last_judged_token(enrolment: Enrolment) -> UUID | None:
     """Where the rater can correct the answers given last."""
-    judged = enrolment.assignments.filter(submitted_at__isnull=False).order_by("-submitted_at")
+    judged = enrolment.assignments.in_queue().filter(submitted_at__isnull=False).order_by("-submitted_at")
     return judged.values_list("token", flat=True).first()
 
 
 def skipped_with_room(enrolment: Enrolment) -> int:
     """How many pairs the rater skipped that still need a judgment."""
-    return enrolment.assignments.skipped().filter(pair__open_slots__gt=0).count()
+    return enrolment.assignments.rated().skipped().filter(pair__open_slots__gt=0).count()
 
 
 # Joining ---------------------------------------------------------------------------------------------
@@ -229,6 +232,11 @@ def arrival_of(enrolment: Enrolment) -> Arrival | None:
 def place_in(user: User, study: Study) -> Enrolment | None:
     """The person's place in this study, if they have one."""
     return enrolments_of(user).filter(study=study).first() if user.is_authenticated else None
+
+
+def last_appeal(enrolment: Enrolment) -> Appeal | None:
+    """What a paused rater wrote last, and what was answered."""
+    return enrolment.appeals.first()
 
 
 def gets_a_code(enrolment: Enrolment) -> bool:
@@ -292,6 +300,29 @@ def prompt_for(user: User, slug: str, pk: int) -> Prompt:
     """A prompt of a study of this researcher's. Raises NotFound."""
     found = Prompt.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
     return _found(found.first(), "This study has no such prompt.")
+
+
+def rater_in(study: Study, pk: int) -> Enrolment:
+    """A rater of this study who can log in. Raises NotFound."""
+    found = study.enrolments.filter(pk=pk, user__isnull=False).select_related("user", "study").first()
+    return _found(found, "This study has no such rater.")
+
+
+def appeal_in(study: Study, pk: int) -> Appeal:
+    """An appeal of a rater of this study. Raises NotFound."""
+    found = Appeal.objects.filter(enrolment__study=study, pk=pk).select_related("enrolment__study")
+    return _found(found.select_related("enrolment__user", "enrolment__study").first(), "No such appeal.")
+
+
+def pair_in(study: Study, pk: int) -> Pair:
+    """A pair of this study with its texts. Raises NotFound."""
+    pairs = study.pairs.filter(pk=pk).select_related("prompt", "response_a", "response_b")
+    return _found(pairs.first(), "This study has no such pair.")
+
+
+def gold_in(study: Study, pk: int) -> Gold:
+    """A gold pair of this study. Raises NotFound."""
+    return _found(study.gold.filter(pk=pk).first(), "This study has no such gold pair.")
 
 
 def failed_snapshots_of(study: Study) -> QuerySet[Event]:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, runs, snapshots
+from annotation.actions import claims, generating, grading, quality, runs, snapshots
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
 from annotation.models.claimed import ClaimedBatch
@@ -137,6 +137,12 @@ def requeue_stale() -> None:
 def release_expired_leases() -> None:
     """Return pairs whose raters left to the queue."""
     claims.release_expired_leases()
+
+
+@shared_task
+def apply_quality_rules() -> None:
+    """Pause raters who break their study's rules beyond doubt."""
+    quality.apply_all_rules()
 
 
 @shared_task

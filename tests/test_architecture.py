@@ -32,9 +32,10 @@ TABLES = [
     "review",
     "gold",
     "enrolment",
+    "quality",
     "joining",
 ]
-TABLES += ["assignment", "judgment", "grade", "snapshot", "event"]
+TABLES += ["assignment", "judgment", "adjudication", "grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

@@ -1,22 +1,28 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
-generation < pair < review < enrolment < joining < assignment < judgment < grade < snapshot < event."""
+generation < pair < review < gold < enrolment < quality < joining < assignment < judgment < adjudication <
+grade < snapshot < event."""
 
+from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
+from annotation.models.gold import Gold
 from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.joining import Arrival, Consent, ConsentVersion, InvitationLink
 from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
 from annotation.models.people import User
 from annotation.models.prompt import Prompt
+from annotation.models.quality import Appeal, QualityRules
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import GuidelineVersion, Study
 
 __all__ = [
+    "Adjudication",
+    "Appeal",
     "Arm",
     "Arrival",
     "Assignment",
@@ -26,6 +32,7 @@ __all__ = [
     "ConsentVersion",
     "Enrolment",
     "Event",
+    "Gold",
     "Grade",
     "GradeBatch",
     "GradeItem",
@@ -36,6 +43,7 @@ __all__ = [
     "Mark",
     "Pair",
     "Prompt",
+    "QualityRules",
     "Response",
     "ResponseJudgment",
     "Run",

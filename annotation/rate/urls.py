@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import joining, views
+from annotation.rate import appeals, joining, views
 
 app_name = "rate"
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
     path("<slug:slug>/", views.next_pair, name="next"),
+    path("<slug:slug>/appeal/", appeals.appeal, name="appeal"),
     path("<slug:slug>/consent/", joining.consent, name="consent"),
     path("<slug:slug>/welcome/", joining.welcome, name="welcome"),
     path("<slug:slug>/completed/", joining.completed, name="completed"),

@@ -35,7 +35,7 @@ from annotation.errors import (
 )
 from annotation.models import Assignment, Enrolment, Judgment
 from annotation.rate.forms import PairForm
-from annotation.vocabulary import AssignmentState
+from annotation.vocabulary import AssignmentState, EnrolmentState
 
 View = Callable[..., HttpResponse]
 
@@ -186,7 +186,7 @@ def _without_pair(request: HttpRequest, name: str, enrolment: Enrolment, **conte
     context |= {
         "study": {"title": place.study.title, "slug": place.study.slug},
         "judged": place.judged,
-        "pair_count": place.study.pair_count,
+        "pair_count": place.study.pairs_shown,
         "previous": access.last_judged_token(place),
         "gets_a_code": access.gets_a_code(place),
     }
@@ -197,6 +197,7 @@ def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bo
     study = {"title": enrolment.study.title, "slug": enrolment.study.slug}
     gets_a_code = access.gets_a_code(enrolment)
     context = {"study": study, "reason": reason, "surplus": surplus, "gets_a_code": gets_a_code}
+    context["paused"] = enrolment.state == EnrolmentState.PAUSED
     return _page(request, "closed", context)
 
 

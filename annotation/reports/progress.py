@@ -194,7 +194,7 @@ class RatingProgress:
 
 def rating_progress(study: Study) -> RatingProgress:
     """How far rating has come. Six queries."""
-    pairs = study.pairs.aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
+    pairs = study.pairs.of_study().aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
     rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
     judged = counting(study).aggregate(rated=rated, all=Count("pk"))
     per_pair = counting(study).filter(source=JudgmentSource.RATED).order_by().values("pair")
