@@ -65,7 +65,7 @@ def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignm
 def _claim(rater_pk: int, at: datetime) -> Assignment | None:
     rater = lock_rater(rater_pk)
     refuse_unless_rating(rater)
-    if renewed := _renew(rater, at):
+    if renewed := renew(rater, rater.assignments.leased().in_queue(), at):
         return renewed
     refuse_unless_ready(rater)
     refuse_over_cap(rater, at)
@@ -127,9 +127,10 @@ def _lease_end(rater: Enrolment, at: datetime) -> datetime:
     return at + timedelta(minutes=rater.study.lease_minutes)
 
 
-def _renew(rater: Enrolment, at: datetime) -> Assignment | None:
-    """The rater's hold with a fresh lease; None when there is none, or it was released this instant."""
-    held = rater.assignments.leased().in_queue().first()
+def renew(rater: Enrolment, holds: QuerySet[Assignment], at: datetime) -> Assignment | None:
+    """The rater's one of `holds` with a fresh lease; None when there is none, or it was released this
+    instant."""
+    held = holds.first()
     if held is None:
         return None
     held.lease_until = _lease_end(rater, at)
@@ -211,7 +212,7 @@ def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
     left_is_a = draws.left_is_a(
         rater.study.seed, pair.position, rater.code, [left for _, left in taken], rater.tilt
     )
-    return _hold(rater, pair, at, pair.had_before, slot=_lowest_free(pair, taken), left_is_a=left_is_a)
+    return hold(rater, pair, at, pair.had_before, slot=_lowest_free(pair, taken), left_is_a=left_is_a)
 
 
 def _take_extra(rater: Enrolment, extra: mixing.Extra, at: datetime) -> Assignment:
@@ -219,11 +220,14 @@ def _take_extra(rater: Enrolment, extra: mixing.Extra, at: datetime) -> Assignme
     left_is_a = extra.left_is_a
     if left_is_a is None:
         left_is_a = draws.left_is_a(rater.study.seed, extra.pair.position, rater.code, [], rater.tilt)
-    return _hold(rater, extra.pair, at, extra.had_before, kind=extra.kind, left_is_a=left_is_a)
+    return hold(rater, extra.pair, at, extra.had_before, kind=extra.kind, left_is_a=left_is_a)
 
 
-def _hold(rater: Enrolment, pair: Pair, at: datetime, had_before: int | None, **which) -> Assignment:
-    """The rater's hold on the pair: their own lapsed one again, or a new one."""
+def hold(rater: Enrolment, pair: Pair, at: datetime, had_before: int | None, **which) -> Assignment:
+    """The rater's hold on the pair: their own lapsed one again, or a new one.
+
+    Changes the rater's progress in memory: `keep_progress` writes it.
+    """
     rater.tilt += 1 if which["left_is_a"] else -1
     rater.offered += 1
     hold = {

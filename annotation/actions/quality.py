@@ -10,7 +10,7 @@ from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
 from annotation.models.pair import end_of_queue
 from annotation.reports.quality import TOLD, broken_rules, quality_report
-from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, StudyState
+from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, GoldUse, StudyState
 
 LONGEST_APPEAL = 5_000
 
@@ -145,7 +145,13 @@ def set_rules(study: Study, actor: User | None = None, **rules) -> QualityRules:
 
 
 def set_mix(study: Study, actor: User | None = None, **settings) -> None:
-    """How much is mixed in, and what comes before the first pair: fields of Study."""
+    """How much is mixed in, and what comes before the first pair: fields of Study.
+
+    Raises QualityRefused for a quiz or a practice that has no pairs.
+    """
+    for name, use in (("practice_needed", GoldUse.PRACTICE), ("quiz_pass_percent", GoldUse.QUIZ)):
+        if settings.get(name) and not study.gold.filter(use=use, retired_at__isnull=True).exists():
+            raise QualityRefused(f"First make gold pairs for this use: {use.label.lower()}.")
     with transaction.atomic():
         Study.objects.filter(pk=study.pk).update(**settings)
         events.record(study, "set_mix", actor, **settings)

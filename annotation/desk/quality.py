@@ -165,7 +165,11 @@ def set_mix(request: HttpRequest, slug: str) -> HttpResponse:
     form = MixForm(request.POST, instance=study, prefix="mix")
     if not form.is_valid():
         return _quality_page(request, access.study_for(request.user, slug), 422, mix_form=form)
-    actions.set_mix(study, request.user, **form.cleaned_data)
+    try:
+        actions.set_mix(study, request.user, **form.cleaned_data)
+    except DomainError as error:
+        form.add_error(None, str(error))
+        return _quality_page(request, access.study_for(request.user, slug), 422, mix_form=form)
     messages.success(request, "Stored.")
     return redirect("desk:quality", slug)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import appeals, joining, views
+from annotation.rate import appeals, joining, practice, views
 
 app_name = "rate"
 
@@ -11,6 +11,9 @@ urlpatterns = [
     path("pair/<uuid:token>/", views.judge, name="judge"),
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
+    path("pair/<uuid:token>/feedback/", practice.feedback, name="feedback"),
+    path("<slug:slug>/practice/", practice.practice, name="practice"),
+    path("<slug:slug>/quiz/", practice.quiz, name="quiz"),
     path("<slug:slug>/", views.next_pair, name="next"),
     path("<slug:slug>/appeal/", appeals.appeal, name="appeal"),
     path("<slug:slug>/consent/", joining.consent, name="consent"),

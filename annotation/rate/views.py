@@ -35,7 +35,7 @@ from annotation.errors import (
 )
 from annotation.models import Assignment, Enrolment, Judgment
 from annotation.rate.forms import PairForm
-from annotation.vocabulary import AssignmentState, EnrolmentState
+from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState
 
 View = Callable[..., HttpResponse]
 
@@ -144,10 +144,21 @@ def _kept_or_told(
         return _pair(request, assignment, form, status=422, correcting=correcting)
     except (AlreadySubmitted, LeaseLost, StudyClosed, NotQualified) as reason:
         return _refused(request, assignment, form, reason)
+    if address := _after(judgment.assignment):
+        return redirect(address)
     surplus = judgment.assignment.state == AssignmentState.SURPLUS
     response = _next(request, assignment.enrolment, surplus=surplus)
     response["HX-Replace-Url"] = reverse("rate:next", args=[assignment.enrolment.study.slug])
     return response
+
+
+def _after(assignment: Assignment) -> str:
+    """Where a rater goes on who answered something else than a pair of the queue; "" for those."""
+    if assignment.kind == AssignmentKind.PRACTICE:
+        return reverse("rate:feedback", args=[assignment.token])
+    if assignment.kind == AssignmentKind.QUIZ:
+        return reverse("rate:quiz", args=[assignment.enrolment.study.slug])
+    return ""
 
 
 def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> HttpResponse:
@@ -168,6 +179,12 @@ def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> 
     return _pair(request, assignment, _form(assignment), surplus=surplus)
 
 
+def pair_page(request: HttpRequest, held: Assignment, learning: dict[str, str]) -> HttpResponse:
+    """A pair that is not of the queue; `learning` has the title and the words that stand above it."""
+    assignment = access.assignment_for(request.user, held.token)
+    return _pair(request, assignment, _form(assignment), learning=learning)
+
+
 def _form(assignment: Assignment, data=None, judgment: Judgment | None = None) -> PairForm:
     return PairForm(data, allow_tie=assignment.enrolment.study.allow_tie, judgment=judgment)
 
@@ -176,7 +193,7 @@ def _pair(
     request: HttpRequest, assignment: Assignment, form: PairForm, status: int = 200, **context
 ) -> HttpResponse:
     context |= {"pair": access.blind_pair(assignment), "form": form}
-    if not context.get("correcting"):
+    if not context.get("correcting") and not context.get("learning"):
         context["previous"] = access.last_judged_token(assignment.enrolment)
     return _page(request, "pair", context, status)
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Length
 from numpy.typing import NDArray
 
-from annotation.models import Judgment, QualityRules, ResponseJudgment, Study
+from annotation.models import Assignment, Judgment, QualityRules, ResponseJudgment, Study
 from annotation.reports.rows import UNANSWERED, Answers, are_unsafe
 from annotation.stats import rater_quality
 from annotation.stats.estimate import Estimate, undefined
@@ -73,9 +73,18 @@ def current(study: Study, kind: AssignmentKind) -> QuerySet[Judgment]:
     return judged.current()
 
 
+def learnt(assignments: QuerySet[Assignment]) -> Given:
+    """What one rater answered under these holds, by pair. Two queries."""
+    return next(iter(_by_rater(Judgment.objects.filter(assignment__in=assignments).current()).values()), {})
+
+
 def _answers(study: Study, kind: AssignmentKind) -> dict[int, Given]:
-    """By rater and pair; both sides' safety and the shown balance beside the pair's answers. Two queries."""
-    rows = current(study, kind)
+    """By rater and pair. Two queries."""
+    return _by_rater(current(study, kind))
+
+
+def _by_rater(rows: QuerySet[Judgment]) -> dict[int, Given]:
+    """By rater and pair; both sides' safety and the shown balance beside the pair's answers."""
     unsafe = defaultdict(dict)
     parts = ResponseJudgment.objects.filter(judgment__in=rows.order_by().values("pk"))
     of_part = ("judgment", "response", "judgment__pair__response_a", "safety")
