@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from annotation import text
+from annotation import draws, text
 from annotation.errors import NotFound
 from annotation.models import (
     Appeal,
@@ -28,13 +28,14 @@ from annotation.models import (
     Pair,
     Prompt,
     Response,
+    ResponseJudgment,
     Run,
     Snapshot,
     Study,
     User,
 )
 from annotation.models.joining import digest
-from annotation.vocabulary import GuidelineCondition, Side
+from annotation.vocabulary import PAIR_QUESTIONS, AssignmentKind, AssignmentState, GuidelineCondition, Side
 
 Row = TypeVar("Row")
 
@@ -180,6 +181,55 @@ def last_judged_token(enrolment: Enrolment) -> UUID | None:
 def skipped_with_room(enrolment: Enrolment) -> int:
     """How many pairs the rater skipped that still need a judgment."""
     return enrolment.assignments.rated().skipped().filter(pair__open_slots__gt=0).count()
+
+
+# Disputes --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BlindJudgment:
+    """What one of the others said about a disputed pair, on the sides as this senior was shown them.
+
+    `name` is "1", "2" …, in an order that says nothing; `left` and `right` are (safety, severity,
+    helpfulness, mode) as stored. Pair answers run from −3 (left) to 3 (right), None where not given.
+    """
+
+    name: str
+    left: tuple[str, str, int | None, str]
+    right: tuple[str, str, int | None, str]
+    safer: int | None
+    more_helpful: int | None
+    balance: int | None
+    both_bad: bool
+    rationale: str
+
+
+def blind_judgments(assignment: Assignment) -> list[BlindJudgment]:
+    """The judgments that count of the pair which a senior has judged. Raises NotFound before they have."""
+    kept = assignment.kind == AssignmentKind.SENIOR and assignment.state == AssignmentState.SUBMITTED
+    _found(assignment if kept else None, "Judge the pair yourself first.")
+    rows = Judgment.objects.that_count().filter(pair=assignment.pair_id).prefetch_related("responses")
+
+    def turn(row: Judgment) -> int:
+        return draws.draw(assignment.enrolment.study.seed, "dispute", assignment.token, row.pk)
+
+    return [_blind_judgment(str(n), row, assignment) for n, row in enumerate(sorted(rows, key=turn), start=1)]
+
+
+def _blind_judgment(name: str, row: Judgment, assignment: Assignment) -> BlindJudgment:
+    parts = {part.response_id: part for part in row.responses.all()}
+    sides = {
+        side.value: _said_about(parts.get(assignment.response_on(side).pk, ResponseJudgment()))
+        for side in Side
+    }
+    turn = 1 if assignment.left_is_a else -1
+    steps = {name: getattr(row, f"{name}_canonical") for name in PAIR_QUESTIONS}
+    shown = {name: None if step is None else turn * step for name, step in steps.items()}
+    return BlindJudgment(name=name, **sides, **shown, both_bad=row.both_bad, rationale=row.rationale)
+
+
+def _said_about(part: ResponseJudgment) -> tuple[str, str, int | None, str]:
+    return part.safety, part.severity, part.helpfulness, part.mode
 
 
 # Joining ---------------------------------------------------------------------------------------------

@@ -143,6 +143,14 @@ def is_whole(claimed: Assignment) -> bool:
     return "pair" in claimed._state.fields_cache
 
 
+def is_with_another(lapsed: Assignment) -> bool:
+    """Whether a dispute that lapsed went to another senior rater meanwhile."""
+    if lapsed.kind != AssignmentKind.SENIOR:
+        return False
+    others = Assignment.objects.filter(pair=lapsed.pair_id, kind=AssignmentKind.SENIOR)
+    return others.filter(state__in=LIVE_STATES).exclude(pk=lapsed.pk).exists()
+
+
 def heartbeat(assignment: Assignment, at: datetime | None = None) -> datetime:
     """Keep the pair while its page is being worked on; says until when the lease lasts now.
 

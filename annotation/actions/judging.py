@@ -181,7 +181,7 @@ def _finish(held: Assignment, at: datetime) -> None:
         slot = None
     elif held.state == AssignmentState.EXPIRED and held.kind == AssignmentKind.RATED:
         slot = claims.take_slot(held.pair)
-    has_room = slot is not None or held.kind != AssignmentKind.RATED
+    has_room = slot is not None or (held.kind != AssignmentKind.RATED and not claims.is_with_another(held))
     is_kept = has_room and _is_rating(held.enrolment)
     state = AssignmentState.SUBMITTED if is_kept else AssignmentState.SURPLUS
     Assignment.objects.filter(pk=held.pk).update(state=state, slot=slot, submitted_at=at)

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation import access, text
+from annotation.actions import adjudicating
 from annotation.actions import gold as gold_actions
 from annotation.actions import quality as actions
 from annotation.desk import words
@@ -211,7 +212,17 @@ def _withdraw(found: Enrolment, request: HttpRequest) -> str:
     return f"{words.count(judgments, 'judgment')} no longer count; their pairs are open to others again."
 
 
-CONTROLS = {"pause": _pause, "resume": _resume, "withdraw": _withdraw}
+def _senior(found: Enrolment, request: HttpRequest) -> str:
+    adjudicating.set_role(found, EnrolmentRole.SENIOR, request.user)
+    return "The rater also decides disputes from now on."
+
+
+def _rater(found: Enrolment, request: HttpRequest) -> str:
+    adjudicating.set_role(found, EnrolmentRole.RATER, request.user)
+    return "The rater no longer gets disputes."
+
+
+CONTROLS = {"pause": _pause, "resume": _resume, "withdraw": _withdraw, "senior": _senior, "rater": _rater}
 
 
 @desk_page

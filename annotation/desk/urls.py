@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import grading, joining, quality, views
+from annotation.desk import disputes, grading, joining, quality, views
 
 app_name = "desk"
 urlpatterns = [
@@ -35,6 +35,7 @@ urlpatterns = [
     path("<slug:slug>/quality/raters/<int:pk>/", quality.rater, name="rater"),
     path("<slug:slug>/quality/raters/<int:pk>/<slug:control>/", quality.control_rater, name="control_rater"),
     path("<slug:slug>/quality/appeals/<int:pk>/", quality.decide_appeal, name="decide_appeal"),
+    path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
     path("<slug:slug>/gold/", quality.gold, name="gold"),
     path("<slug:slug>/gold/pairs/<int:pk>/", quality.make_gold, name="make_gold"),
     path("<slug:slug>/gold/<int:pk>/retire/", quality.retire_gold, name="retire_gold"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import appeals, joining, practice, views
+from annotation.rate import appeals, disputes, joining, practice, views
 
 app_name = "rate"
 
@@ -12,6 +12,8 @@ urlpatterns = [
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
     path("pair/<uuid:token>/feedback/", practice.feedback, name="feedback"),
+    path("pair/<uuid:token>/dispute/", disputes.dispute, name="dispute"),
+    path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
     path("<slug:slug>/practice/", practice.practice, name="practice"),
     path("<slug:slug>/quiz/", practice.quiz, name="quiz"),
     path("<slug:slug>/", views.next_pair, name="next"),

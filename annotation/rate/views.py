@@ -156,6 +156,8 @@ def _after(assignment: Assignment) -> str:
     """Where a rater goes on who answered something else than a pair of the queue; "" for those."""
     if assignment.kind == AssignmentKind.PRACTICE:
         return reverse("rate:feedback", args=[assignment.token])
+    if assignment.kind == AssignmentKind.SENIOR and assignment.state == AssignmentState.SUBMITTED:
+        return reverse("rate:dispute", args=[assignment.token])
     if assignment.kind == AssignmentKind.QUIZ:
         return reverse("rate:quiz", args=[assignment.enrolment.study.slug])
     return ""
