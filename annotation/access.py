@@ -6,11 +6,12 @@ order or timing to leak.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from annotation import draws, text
 from annotation.errors import NotFound
@@ -20,6 +21,7 @@ from annotation.models import (
     Arrival,
     Assignment,
     ConsentVersion,
+    Draft,
     Enrolment,
     Event,
     Gold,
@@ -27,6 +29,7 @@ from annotation.models import (
     Judgment,
     Pair,
     Prompt,
+    RaterSettings,
     Response,
     ResponseJudgment,
     Run,
@@ -39,6 +42,9 @@ from annotation.vocabulary import PAIR_QUESTIONS, AssignmentKind, AssignmentStat
 
 Row = TypeVar("Row")
 
+GRACE = timedelta(minutes=30)
+"""How long after sending them a rater may correct their answers."""
+
 
 @dataclass(frozen=True)
 class BlindMessage:
@@ -50,16 +56,20 @@ class BlindMessage:
 
 @dataclass(frozen=True)
 class BlindResponse:
-    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show."""
+    """One of the two answers. `letter` is A on the left and B on the right; `html` is safe to show.
+
+    `cut` says that the answer goes on beyond what is shown.
+    """
 
     side: str
     letter: str
     html: str
+    cut: bool
 
 
 @dataclass(frozen=True)
 class BlindPair:
-    """All that a rater's page is given about a pair."""
+    """All that a rater's page is given about a pair. `category` is the prompt's, "" where it has none."""
 
     token: UUID
     study_slug: str
@@ -72,6 +82,8 @@ class BlindPair:
     lease_until: datetime
     judged: int
     pair_count: int
+    blurred: bool
+    category: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,12 @@ def blind_text(assignment: Assignment) -> BlindText:
     )
 
 
+def blind_row(row: dict) -> BlindText:
+    """`blind_text` from the row of the short cut (`models.functions`)."""
+    messages = [{"role": message["role"], "content": message["content"]} for message in row.pop("messages")]
+    return BlindText(messages=messages, left=row.pop("left_text"), right=row.pop("right_text"), **row)
+
+
 def blind_pair(assignment: Assignment) -> BlindPair:
     """What the rater who holds `assignment` may see of it."""
     rater, study = assignment.enrolment, assignment.enrolment.study
@@ -131,11 +149,14 @@ def blind_pair(assignment: Assignment) -> BlindPair:
         lease_until=assignment.lease_until,
         judged=rater.judged,
         pair_count=study.pairs_shown,
+        blurred=assignment.pair.prompt.harm_category in study.blurred_categories,
+        category=assignment.pair.prompt.harm_category,
     )
 
 
 def _blind_response(assignment: Assignment, side: Side) -> BlindResponse:
-    return BlindResponse(side.value, side.label, text.to_html(assignment.text_on(side)))
+    answer = assignment.text_on(side)
+    return BlindResponse(side.value, side.label, text.to_html(answer), text.is_cut(answer))
 
 
 def enrolments_of(user: User) -> QuerySet[Enrolment]:
@@ -172,10 +193,27 @@ def current_judgment(assignment: Assignment) -> Judgment | None:
     return assignment.judgments.prefetch_related("responses").order_by("-revision").first()
 
 
-def last_judged_token(enrolment: Enrolment) -> UUID | None:
-    """Where the rater can correct the answers given last."""
-    judged = enrolment.assignments.in_queue().filter(submitted_at__isnull=False).order_by("-submitted_at")
+def draft_of(assignment: Assignment) -> Draft | None:
+    """The answers that the rater has not sent yet, under this hold."""
+    return Draft.objects.filter(token=assignment.token).first()
+
+
+def preferences_of(user: User) -> RaterSettings:
+    """How the person likes the rating page; the defaults where nothing was changed."""
+    return RaterSettings.objects.filter(user=user).first() or RaterSettings(user=user)
+
+
+def last_judged_token(enrolment: Enrolment, at: datetime | None = None) -> UUID | None:
+    """Where the rater can go back to the answers given last, while they may."""
+    since = (at or timezone.now()) - GRACE
+    judged = enrolment.assignments.in_queue().filter(submitted_at__gt=since).order_by("-submitted_at")
     return judged.values_list("token", flat=True).first()
+
+
+def may_correct(assignment: Assignment, at: datetime | None = None) -> bool:
+    """Whether the answers were sent so short a while ago that they may be taken back."""
+    since = (at or timezone.now()) - GRACE
+    return assignment.submitted_at is not None and assignment.submitted_at > since
 
 
 def skipped_with_room(enrolment: Enrolment) -> int:
@@ -326,7 +364,8 @@ def study_for(user: User, slug: str) -> Study:
 
 def arm_in(study: Study, name: str) -> Arm:
     """The study's arm of that name. Raises NotFound."""
-    return _found(study.arms.filter(name=name).first(), f"This study has no arm “{name}”.")
+    known = study.arms.filter(name=text.storable(name))  # PostgreSQL does not even compare with a NUL
+    return _found(known.first(), f"This study has no arm “{name}”.")
 
 
 def dry_run_of(study: Study) -> Event | None:

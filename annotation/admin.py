@@ -8,6 +8,7 @@ import json
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.admin import UserAdmin
 from django.db import IntegrityError, models
 from django.db.models import QuerySet
@@ -16,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from annotation import access, strict_json
 from annotation.actions import events
-from annotation.actions.arms import add_arm
+from annotation.actions.arms import add_arm, holds_imported
 from annotation.actions.enrolment import enrol, set_state
 from annotation.actions.prompts import check_category, clean_messages
 from annotation.actions.studies import add_guideline, refuse_raters
@@ -66,8 +67,8 @@ def check_visible(name: str) -> None:
         raise forms.ValidationError(str(error)) from error
 
 
-class VisibleNames(admin.ModelAdmin):
-    """Whatever is typed as one line can be seen."""
+class GuardedAdmin(admin.ModelAdmin):
+    """Whatever is typed as one line can be seen, and no address is an error of ours."""
 
     def formfield_for_dbfield(self, db_field: models.Field, request: HttpRequest, **options):
         field = super().formfield_for_dbfield(db_field, request, **options)
@@ -75,8 +76,22 @@ class VisibleNames(admin.ModelAdmin):
             field.validators.append(check_visible)
         return field
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+        """A filter by numbers that SQLite cannot hold is answered as any other wrong filter."""
+        try:
+            return super().changelist_view(request, extra_context)
+        except OverflowError:
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
 
-class StudyRows(VisibleNames):
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        try:
+            return super().response_action(request, queryset)
+        except (ValueError, OverflowError):  # a row was chosen by a number that is none
+            self.message_user(request, "Nothing was done: no such row was chosen.", messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+
+class StudyRows(GuardedAdmin):
     """Rows that belong to a study, given by `study_path`; whoever is staff may look at those of their own."""
 
     study_path = "study"
@@ -173,6 +188,11 @@ def _is_word(value: object) -> bool:
 
 class StudyForm(forms.ModelForm):
     harm_categories = PlainJSONField(initial=default_harm_categories, help_text="A list of words.")
+    blurred_categories = PlainJSONField(
+        initial=list,
+        required=False,
+        help_text="Harm categories whose prompts and answers are blurred until the rater reveals them.",
+    )
 
     class Meta:
         model = Study
@@ -191,8 +211,14 @@ class StudyForm(forms.ModelForm):
         check_visible(self.cleaned_data["question"])
         return self.cleaned_data["question"]
 
+    def clean_blurred_categories(self) -> list[str]:
+        return self._clean_words("blurred_categories")
+
     def clean_harm_categories(self) -> list[str]:
-        words = self.cleaned_data["harm_categories"]
+        return self._clean_words("harm_categories")
+
+    def _clean_words(self, name: str) -> list[str]:
+        words = self.cleaned_data[name] or []
         if not isinstance(words, list) or not all(map(_is_word, words)):
             raise forms.ValidationError('Harm categories are a list of words, such as ["one", "two"].')
         return words
@@ -217,6 +243,10 @@ class StudyAdmin(StudyRows):
         "guideline_condition",
         "harm_categories",
         "lease_minutes",
+        "blurred_categories",
+        "exposure_per_day",
+        "break_minutes",
+        "resources",
         "seed",
     ]
 
@@ -391,6 +421,8 @@ class ArmForm(forms.ModelForm):
             )
         elif backend:
             self._check_spec(cleaned)
+        if backend and self.instance.pk and holds_imported(self.instance):
+            self.add_error("backend", "This arm holds imported responses. Add another arm to generate.")
         return cleaned
 
     def _check_spec(self, cleaned: dict) -> None:
@@ -463,7 +495,7 @@ class EnrolmentAdmin(StudyRows):
 
 
 @admin.register(User)
-class PeopleAdmin(VisibleNames, UserAdmin):
+class PeopleAdmin(GuardedAdmin, UserAdmin):
     """Researchers see raters and create them; accounts and rights are a superuser's."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

@@ -47,6 +47,10 @@ class CapReached(NotQualified):
         self.again_at = again_at
 
 
+class ExposureReached(CapReached):
+    """The rater has met as much sensitive content as the study gives in a day."""
+
+
 class NothingFree(DomainError):
     """No pair this instant, but more to come: `next_free_at` says when, or None while they are prepared."""
 
@@ -62,6 +66,14 @@ class NothingLeft(DomainError):
 
 class LeaseLost(DomainError):
     """The hold on the pair ended before the answers arrived."""
+
+
+class DraftConflict(DomainError):
+    """Another window kept newer answers; `draft` is what is kept there, None where nothing is any more."""
+
+    def __init__(self, draft):
+        super().__init__("Another window has newer answers to this pair.")
+        self.draft = draft
 
 
 class AlreadySubmitted(DomainError):

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 from celery import current_task, shared_task
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, quality, runs, snapshots
+from annotation.actions import claims, generating, grading, quality, reviewing, runs, snapshots
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
 from annotation.models.claimed import ClaimedBatch
@@ -30,7 +31,10 @@ backends = BackendCache()  # one loaded model per worker process
 
 
 def hint(run: Run) -> None:
-    """Tell workers that `run` has batches. Call it after commit."""
+    """Tell workers that `run` has batches, or only its pairs to make. Call it after commit."""
+    if run.state == RunState.GENERATED:
+        finish_run.delay(run.pk)
+        return
     for _ in range(HINTS):
         generate_batch.delay(run.pk)
 
@@ -121,6 +125,12 @@ def dry_run(study_id: int, user_id: int) -> None:
 
 
 @shared_task
+def rescan(study_id: int, user_id: int) -> None:
+    """Look again at a study with more pairs than somebody waits for."""
+    reviewing.rescan(Study.objects.get(pk=study_id), User.objects.get(pk=user_id))
+
+
+@shared_task
 def requeue_stale() -> None:
     """The beat's round: free what dead workers held, and hint at everything that waits."""
     runs.requeue_stale()
@@ -182,7 +192,7 @@ def _renew_once(batch: ClaimedBatch, worker: str) -> None:
     try:
         runs.renew_lease(batch)
         runs.note_worker(worker, "gpu")
-    except DatabaseError:
+    except AnyDatabaseError:  # a closed connection raises InterfaceError, which is no DatabaseError
         # One bad moment of the database must not end the renewing: three more tries fit into a lease.
         logger.exception("The lease of %s could not be renewed; trying again.", batch)
         connection.close_if_unusable_or_obsolete()

@@ -30,4 +30,5 @@ urlpatterns = [
     path("desk/", include("annotation.desk.urls")),
     path("api/v1/", include("annotation.api.urls")),
     path("accounts/", include("django.contrib.auth.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
 ]

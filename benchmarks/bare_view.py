@@ -1,4 +1,6 @@
-"""A bare Django view, to compare with: two statements; no middleware, log-in, validation or blindness.
+"""A bare Django view, to compare with: two statements; no log-in, validation, audit or blindness.
+
+Its middleware is what `django-admin startproject` gives every project, or none with BARE_MIDDLEWARE=none.
 
 `POST /next?rater=N` takes a slot of the first pair that the rater has not judged, and
 `POST /submit?rater=N&pair=M` keeps what was sent. The tables are this file's own: no foreign key, no trigger,
@@ -16,6 +18,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS bare_pair (
@@ -37,6 +40,20 @@ UPDATE bare_pair SET open_slots = open_slots - 1 WHERE id = (
 SUBMIT = "INSERT INTO bare_judgment (pair, rater, answers) VALUES (%s, %s, %s) RETURNING id"
 
 
+APPS = ["auth", "contenttypes", "sessions", "messages"]
+APPS = [f"django.contrib.{name}" for name in APPS]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+
+@csrf_exempt
 def next_pair(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
         cursor.execute(NEXT, [int(request.GET["rater"])])
@@ -44,6 +61,7 @@ def next_pair(request: HttpRequest) -> JsonResponse:
     return _reply({"id": pair, "texts": texts})
 
 
+@csrf_exempt
 def submit(request: HttpRequest) -> JsonResponse:
     given = [int(request.GET["pair"]), int(request.GET["rater"]), json.dumps(json.loads(request.body))]
     with connection.cursor() as cursor:
@@ -70,7 +88,12 @@ def application_for(url: str):
     database = dj_database_url.parse(url, conn_max_age=0)
     database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 8, "timeout": 20}}
     settings.configure(
-        ROOT_URLCONF=__name__, DATABASES={"default": database}, ALLOWED_HOSTS=["*"], SECRET_KEY="benchmark"
+        ROOT_URLCONF=__name__,
+        DATABASES={"default": database},
+        ALLOWED_HOSTS=["*"],
+        SECRET_KEY="benchmark",
+        INSTALLED_APPS=APPS,
+        MIDDLEWARE=[] if os.environ.get("BARE_MIDDLEWARE") == "none" else MIDDLEWARE,
     )
     django.setup()
     return get_wsgi_application()

@@ -5,7 +5,8 @@ HTTP do the whole loop: answer a pair, get the next. Beside it, in the same run 
 busy machine slows all alike:
 
 - a bare Django view (`bare_view.py`) doing the same two statements, "next pair" and "submit", for as many
-  raters: `ratio_to_bare_view_8`, `ratio_to_bare_view_32`;
+  raters: `ratio_to_bare_view_8`, `ratio_to_bare_view_32`. It has the server and the connection pool of ours
+  and the middleware of a new Django project; BARE_MIDDLEWARE=none takes that away too;
 - a bare psycopg loop of the same two statements in two processes: `bare_sql_per_s_8`.
 
 `next_p95_ms_8` is the time from sending the answers until the next pair is there. `growth_1k_to_1m` is its
@@ -201,7 +202,7 @@ def load(where: Site, seconds: float) -> dict:
 def _in_turns(where: Site, raters: list[Rater], others: list[BareRater], seconds: float) -> dict:
     share = seconds / ROUNDS
     found: dict[str, list[float]] = {"ours_8": [], "bare_8": [], "ours_32": [], "bare_32": [], "sql": []}
-    _warm(raters[:8] + others[:8])
+    _warm(where, raters + others)
     for number in range(ROUNDS):
         found["ours_8"].append(rate_of(raters[:8], share))
         found["bare_8"].append(rate_of(others[:8], share))
@@ -223,10 +224,17 @@ def _in_turns(where: Site, raters: list[Rater], others: list[BareRater], seconds
     }
 
 
-def _warm(raters: list) -> None:
+def _warm(where: Site, raters: list) -> None:
+    """Until every connection of both servers is open and the tables know their size.
+
+    ANALYZE is what autovacuum does within the first minute; plans made while a table was empty end with it.
+    """
     for rater in raters:
         rater.claim()
-    at_once([rater.step for rater in raters])
+    for _ in range(10):
+        at_once([rater.step for rater in raters])
+    with psycopg.connect(where.server.url, autocommit=True) as connection:
+        connection.execute("ANALYZE")
 
 
 def _ratio(ours: list[float], bare: list[float]) -> float:

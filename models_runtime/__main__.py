@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from models_runtime.demo import ARMS, MODEL_PATH
-from models_runtime.errors import RuntimeFailure
+from models_runtime.errors import ModelNotLoadable, RuntimeFailure
 from models_runtime.registry import BACKENDS, load_backend
 from models_runtime.types import (
     Completion,
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _ask(options)
     except RuntimeFailure as failure:
         print(failure, file=sys.stderr)
-        return 1
+    return 1
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -80,8 +80,14 @@ def _ask(options: argparse.Namespace) -> int:
     return 0
 
 
+def _template(path: Path | None) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelNotLoadable(f"The chat template cannot be read: {error}") from error
+
+
 def _spec(options: argparse.Namespace) -> ModelSpec:
-    template = options.chat_template
     return ModelSpec(
         backend=options.backend,
         model=options.model,
@@ -90,7 +96,7 @@ def _spec(options: argparse.Namespace) -> ModelSpec:
         device=options.device,
         adapter=options.adapter,
         quantization=options.quantization,
-        chat_template=template.read_text(encoding="utf-8") if template else "",
+        chat_template=_template(options.chat_template),
         base_url=options.base_url,
         api_key_variable=options.api_key_variable,
     )
@@ -99,7 +105,7 @@ def _spec(options: argparse.Namespace) -> ModelSpec:
 def _system_prompt(options: argparse.Namespace) -> str:
     if options.system is not None:
         return str(options.system)
-    return ARMS[0]["system_prompt"] if options.model == str(MODEL_PATH) else ""
+    return ARMS[0]["system_prompt"] if Path(options.model).resolve() == MODEL_PATH.resolve() else ""
 
 
 if __name__ == "__main__":

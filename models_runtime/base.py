@@ -32,7 +32,7 @@ class Backend(ABC):
         ignored = [name for name in given if name not in cls.takes]
         if ignored:
             raise ModelNotLoadable(
-                f"The backend {spec.backend} has no use for {', '.join(ignored)}; leave that as it was."
+                f"The backend {spec.backend} has no use for {', '.join(ignored)}; leave it at its default."
             )
 
     @abstractmethod

@@ -40,6 +40,8 @@ class Sampling:
         _require_number(
             "repetition_penalty", penalty, 0.0 < _number(penalty) <= 10.0, "above 0 and at most 10"
         )
+        for name in ("temperature", "top_p", "repetition_penalty"):  # 0 and 0.0 are one setting, also as text
+            object.__setattr__(self, name, float(getattr(self, name)))
         object.__setattr__(self, "stop", _texts("stop", self.stop))  # a list, as JSON has it, becomes a tuple
 
     def to_dict(self) -> dict[str, Any]:

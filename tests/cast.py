@@ -62,13 +62,13 @@ def a_prompt(study: Study, key: str = "", intent: str = Intent.DUAL_USE, **label
     return add_prompt(study, key, f"How does {key} work?", intent, **labels)
 
 
-def a_response(prompt: Prompt, arm: Arm, text: str = "It works like this.", sample: int = 0) -> Response:
+def a_response(prompt: Prompt, arm: Arm, text: str | None = None, sample: int = 0) -> Response:
     return Response.objects.create(
         study=prompt.study,
         prompt=prompt,
         arm=arm,
         sample=sample,
-        text=text,
+        text=f"It works like this, in way {arm.position}." if text is None else text,
         finish_reason=FinishReason.IMPORTED,
     )
 

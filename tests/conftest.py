@@ -1,8 +1,10 @@
 """What every test shares: the database."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -10,6 +12,10 @@ from django.test import TransactionTestCase
 
 from annotation import tasks
 from annotation.models import Run, triggers
+
+# An example may take long on a busy machine. CI tries the same ones every time, others try new ones.
+hypothesis.settings.register_profile("evenhand", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("evenhand")
 
 DATABASE_FIXTURES = {"db", "transactional_db", "committed_db", "django_db_reset_sequences", "live_server"}
 
@@ -25,10 +31,14 @@ def needs_database(item: pytest.Item) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With PostgreSQL only the tests of the database run: the others ran with SQLite already."""
+    """With PostgreSQL only the tests of the database run: the others ran with SQLite already.
+
+    Some are about what PostgreSQL alone can do: those run there only.
+    """
     if connection.vendor == "sqlite":
-        return
-    kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
+        kept = [item for item in items if not item.get_closest_marker("postgresql")]
+    else:
+        kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
 

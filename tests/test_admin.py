@@ -43,6 +43,7 @@ def study_fields(**fields) -> dict:
         "guideline_condition": "policy_free",
         "harm_categories": json.dumps(["illicit"]),
         "lease_minutes": "30",
+        "break_minutes": "50",
         "seed": "7",
         **fields,
     }
@@ -218,6 +219,17 @@ def test_an_arm_that_has_generated_keeps_its_settings(alice):
     assert (arm.name, arm.model) == ("renamed", "echo")
 
 
+def test_an_arm_with_imported_responses_gets_no_backend(alice):
+    study = cast.a_study()
+    arm = cast.an_arm(study, "one", backend="", model="")
+    cast.a_response(cast.a_prompt(study), arm)
+    answer = alice.post(change(arm), arm_fields(study))
+    assert "This arm holds imported responses." in answer.content.decode()
+    assert alice.post(change(arm), arm_fields(study, name="two", backend="", model="")).status_code == 302
+    arm.refresh_from_db()
+    assert (arm.name, arm.backend, arm.model) == ("two", "", "")
+
+
 def test_what_is_in_use_is_not_deleted(alice):
     prompt = cast.a_rateable_study(1).prompts.get()
     address = reverse("admin:annotation_prompt_delete", args=[prompt.pk])
@@ -391,6 +403,7 @@ def test_a_study_that_would_break_its_pages_is_refused(alice, field):
         "title": study.title,
         "overlap": "2",
         "lease_minutes": "30",
+        "break_minutes": "50",
         "guideline_condition": "policy_free",
         "harm_categories": '["illicit"]',
         "researchers": cast.alice().pk,
@@ -450,3 +463,19 @@ def test_a_name_with_hidden_characters_is_a_form_error(alice, model, fields):
 def test_a_deeply_nested_prompt_is_only_text(alice):
     fields = prompt_fields(cast.a_study(), messages="[" * 100_000)
     assert alice.post(reverse("admin:annotation_prompt_add"), fields).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("model", ["study", "prompt", "user", "event"])
+def test_a_filter_by_a_number_that_no_database_holds_is_a_wrong_filter(alice, model):
+    answer = alice.get(changelist(model), {"id__in": "9" * 30})
+    assert answer.status_code in (200, 302)
+    assert answer.status_code == 200 or alice.get(answer.url).status_code in (200, 302)
+
+
+@pytest.mark.parametrize("chosen", ["x", "\0", "9" * 30])
+def test_a_row_chosen_by_no_number_is_said(alice, chosen):
+    prompt = cast.a_prompt(cast.a_study())
+    fields = {"action": "delete_selected", "_selected_action": chosen, "index": "0", "post": "yes"}
+    answer = alice.post(changelist("prompt"), fields, follow=True)
+    assert answer.status_code == 200
+    assert Prompt.objects.get() == prompt

@@ -6,10 +6,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.actions.arms import freeze_arm
+from annotation.actions.pairing import make_pairs
 from annotation.management import demo
+from annotation.management.commands.demo import Command
 from annotation.management.simulated import SimulatedRater, read_form
 from annotation.models import Judgment, Run, Snapshot, Study, User
-from tests.cast import a_rateable_study, a_rater, person
+from tests.actions.test_reviewing import a_marked_study
+from tests.cast import a_prompt, a_rateable_study, a_rater, a_response, person
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +72,20 @@ def test_the_whole_demo_runs_and_may_be_repeated():
     assert "128 responses, 64 pairs" in said.getvalue()
     assert Judgment.objects.count() == 3 * 64
     assert Snapshot.objects.count() == 2
+
+
+def test_marked_pairs_do_not_stop_the_demo():
+    study = a_marked_study(pairs=2)
+    prompt = a_prompt(study)
+    for arm, text in zip(study.arms.all(), (" ", "The wind lifts the sail."), strict=True):
+        a_response(prompt, arm, text)
+    make_pairs(study)
+    said = StringIO()
+    Command(stdout=said).review(study)
+    assert said.getvalue() == "3 marked pairs: 2 shown with a name masked, 1 as they are.\n"
+    assert not study.pairs.held().exists()
+    Command(stdout=said).review(study)
+    assert said.getvalue().count("marked pairs") == 1
 
 
 def test_a_model_that_does_not_load_stops_the_demo_with_the_reason():

@@ -52,6 +52,17 @@ def test_a_stopped_grading_is_resumed():
     assert "grading, 0 of 2" in say("--resume")
 
 
+def test_waiting_for_a_grading_that_stops_is_a_failure_with_a_way_on(monkeypatch):
+    a_rateable_study(1)
+
+    def stop(_):
+        Grading.objects.update(state=GradingState.FAILED, error="No such folder.")
+
+    monkeypatch.setattr("time.sleep", stop)
+    with pytest.raises(CommandError, match="grade kites --resume --wait"):
+        say("--backend", "scripted", "--model", "echo", "--wait")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

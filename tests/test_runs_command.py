@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 from annotation import tasks
 from annotation.models import Run
+from annotation.vocabulary import RunState
 from tests.cast import a_generating_study, a_study, an_arm
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,17 @@ def test_it_waits_until_the_run_is_over(monkeypatch):
     assert "done, 1 of 1" in say("kites", "start", "--wait").splitlines()[-1]
 
 
+def test_waiting_for_a_run_that_stops_is_a_failure_with_a_way_on(monkeypatch):
+    study = a_generating_study()
+
+    def stop(_):
+        Run.objects.update(state=RunState.FAILED, error="No such folder.")
+
+    monkeypatch.setattr("time.sleep", stop)
+    with pytest.raises(CommandError, match=f"runs {study.slug} resume --wait"):
+        say("kites", "start", "--wait")
+
+
 def test_it_shows_where_the_arms_differ():
     study = a_generating_study()
     an_arm(study, "two", system_prompt="Help.")
@@ -72,6 +84,12 @@ def test_a_dry_run_shows_what_the_model_would_be_given_and_generates_nothing():
     assert "--- one, prompt-" in said
     assert "Be brief." in said
     assert not Run.objects.exists()
+
+
+def test_a_dry_run_of_a_text_that_no_record_can_hold_is_kept(monkeypatch):
+    a_generating_study()
+    monkeypatch.setattr("models_runtime.backends.scripted.ScriptedBackend.render", lambda *_: "a\x00b")
+    assert "a\ufffdb" in say("kites", "dry-run")
 
 
 def test_a_dry_run_finds_the_model_that_does_not_load():

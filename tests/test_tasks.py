@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -115,14 +115,24 @@ def test_a_worker_stays_with_a_run_for_a_stint_and_then_passes_the_hint_on(sent,
     assert sent == [(tasks.generate_batch.name, run.pk), (tasks.finish_run.name, run.pk)]
 
 
-def test_one_failure_of_the_database_does_not_end_the_renewing(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    "failure", [OperationalError("database is locked"), InterfaceError("connection already closed")]
+)
+def test_one_failure_of_the_database_does_not_end_the_renewing(monkeypatch, caplog, failure):
     def fails(batch):
-        raise OperationalError("database is locked")
+        raise failure
 
     batch = runs.claim_batch(a_run().pk, "busy")
     monkeypatch.setattr(runs, "renew_lease", fails)
     tasks._renew_once(batch, "busy")
     assert "could not be renewed" in caplog.text
+
+
+def test_a_run_with_only_pairs_to_make_is_hinted_as_such(sent):
+    run = a_run()
+    run.state = RunState.GENERATED
+    tasks.hint(run)
+    assert sent == [(tasks.finish_run.name, run.pk)]
 
 
 def test_a_failed_run_gets_no_hints(sent):

@@ -52,8 +52,8 @@ def claim_dispute(enrolment: Enrolment, at: datetime | None = None) -> Assignmen
 
 
 def _first_free(senior: Enrolment, waiting: list[int], at: datetime) -> Assignment | None:
-    pairs = Pair.objects.filter(pk__in=waiting).not_taken_by(senior).order_by("position")
-    for pair in pairs.exclude(pk__in=_at_work(senior)):
+    pairs = Pair.objects.filter(pk__in=waiting).not_taken_by(senior).outside(senior.opted_out)
+    for pair in pairs.exclude(pk__in=_at_work(senior)).order_by("position"):
         lapsed = senior.assignments.filter(
             pair=pair, kind=AssignmentKind.SENIOR, state=AssignmentState.EXPIRED
         )

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from annotation.models import Arm, Study
 from annotation.text import refuse_hidden
+from annotation.vocabulary import FinishReason
 
 
 @transaction.atomic
@@ -17,14 +18,21 @@ def add_arm(study: Study, name: str, **settings) -> Arm:
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
 
 
-@transaction.atomic
-def freeze_arm(arm: Arm) -> bool:
-    """Keep the settings that `arm` holds in memory, from its first response on.
+def lock_arm(arm: Arm) -> bool:
+    """Keep the arm from being edited until the transaction ends.
 
-    False when the row says otherwise by now: then whatever was made under them belongs to no arm.
+    False when its row no longer has the settings that `arm` holds in memory: then whatever was made under
+    them belongs to no arm.
     """
     row = Arm.objects.select_for_update(no_key=True).get(pk=arm.pk)
-    if row.settings != arm.settings:
-        return False
+    return row.settings == arm.settings
+
+
+def freeze_arm(arm: Arm) -> None:
+    """Keep the arm's settings for good, from its first response on."""
     Arm.objects.filter(pk=arm.pk, frozen_at=None).update(frozen_at=timezone.now())
-    return True
+
+
+def holds_imported(arm: Arm) -> bool:
+    """Whether the arm only takes imported responses, and has some."""
+    return not arm.generates and arm.responses.filter(finish_reason=FinishReason.IMPORTED).exists()

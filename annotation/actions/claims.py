@@ -15,6 +15,7 @@ from annotation.actions import events, mixing
 from annotation.actions.studies import current_guideline
 from annotation.errors import (
     CapReached,
+    ExposureReached,
     LeaseLost,
     NothingFree,
     NothingLeft,
@@ -25,6 +26,7 @@ from annotation.errors import (
 from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
 from annotation.models.pair import RETURNED, end_of_queue
+from annotation.reports.exposure import beyond_exposure, exposure_again_at
 from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState, FlagReason, Qualification
 
 RELEASE_AT_ONCE = 20
@@ -176,20 +178,22 @@ def take_next(rater: Enrolment, at: datetime, wait: bool) -> Assignment | None:
     Without `wait`, pairs that another claim is taking this instant are not waited for. Changes the rater's
     progress in memory: `keep_progress` writes it. Belongs in a transaction.
     """
-    if extra := mixing.draw_extra(rater, SHOWN):
+    if extra := mixing.draw_extra(rater, at, SHOWN):
         return _take_extra(rater, extra, at)
-    pair = _next_pair(rater, wait)
+    pair = _next_pair(rater, at, wait)
     return _take(rater, pair, at) if pair else None
 
 
-def _next_pair(rater: Enrolment, wait: bool) -> Pair | None:
+def _next_pair(rater: Enrolment, at: datetime, wait: bool) -> Pair | None:
     """The first open pair at or behind the rater's cursor, locked; moves the cursor.
 
     On PostgreSQL pairs that another claim is taking this instant are stepped over; the cursor stays at the
-    first of them, so that none is missed. Only when there is no other does this claim wait for them.
+    first of them, so that none is missed. Only when there is no other does this claim wait for them. It stays
+    likewise at what only the day's exposure keeps from the rater.
     """
     first = Subquery(_free_for(rater).values("place")[:1])
     whole = _free_for(rater).select_related("prompt", "response_a", "response_b").only(*SHOWN)
+    whole = whole.outside(beyond_exposure(rater, at))
     free, locked = whole.annotate(had_before=_lapsed_hold(rater)), {"of": ("self",), "no_key": True}
     pair = free.annotate(first_place=first).select_for_update(**locked, skip_locked=True).first()
     if pair is None and wait:
@@ -211,7 +215,7 @@ def _free_for(rater: Enrolment) -> QuerySet[Pair]:
         rater.cursor, rater.arrivals_seen = -1, rater.study.arrivals
     place = max(RETURNED, rater.cursor - UNSETTLED) if rater.cursor >= RETURNED else rater.cursor
     open_pairs = Pair.objects.filter(study=rater.study_id, place__gte=place).with_open_slot()
-    return open_pairs.not_taken_by(rater).order_by("place")
+    return open_pairs.not_taken_by(rater).outside(rater.opted_out).order_by("place")
 
 
 def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
@@ -358,16 +362,18 @@ def _release(lapsed: QuerySet[Assignment]) -> int:
     return released
 
 
-def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft:
-    held = (
-        Assignment.objects.leased()
-        .rated()
-        .filter(pair__study=rater.study_id, enrolment__study=rater.study_id)
-    )
-    free_for_rater = held.filter(pair__in=Pair.objects.not_taken_by(rater))
+def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft | CapReached:
+    held = Assignment.objects.leased().rated()
+    held = held.filter(pair__study=rater.study_id, enrolment__study=rater.study_id)
+    wanted = Pair.objects.not_taken_by(rater).outside(rater.opted_out)
+    free_for_rater = held.filter(pair__in=wanted.outside(beyond_exposure(rater, at)))
     next_free_at = free_for_rater.aggregate(first=Min("lease_until"))["first"]
     if next_free_at is not None:
         return NothingFree(max(next_free_at, at))
-    if rater.study.runs.unfinished().exists():
+    in_review = Pair.objects.held().filter(study=rater.study_id).not_taken_by(rater)
+    if rater.study.runs.unfinished().exists() or in_review.exists():
         return NothingFree(None)
+    again_at = exposure_again_at(rater, at)
+    if again_at and wanted.filter(study=rater.study_id).with_open_slot().exists():
+        return ExposureReached("You have met as much sensitive content as one day allows.", again_at)
     return NothingLeft("You have judged every pair that needed you.")

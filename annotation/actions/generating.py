@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from annotation.actions import events, runs
 from annotation.models import Arm, Batch, Prompt, Study, User
+from annotation.text import storable
 from models_runtime.errors import RuntimeFailure
 from models_runtime.types import GenerationRequest, Outcome, Sampling, with_system_prompt
 from models_runtime.worker import BackendCache
@@ -65,9 +66,9 @@ def _rendered(arm: Arm, prompts: list[Prompt], backends: BackendCache) -> list[d
         request = GenerationRequest("", with_system_prompt(prompt.messages, arm.system_prompt), 0)
         entry = {"arm": arm.name, "prompt": prompt.key, "text": "", "error": ""}
         try:
-            entry["text"] = backends.get(arm.spec).render(request)
+            entry["text"] = storable(backends.get(arm.spec).render(request))
         except RuntimeFailure as error:
-            entry["error"] = str(error)
+            entry["error"] = storable(str(error))
         entries.append(entry)
     return entries
 

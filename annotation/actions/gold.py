@@ -1,6 +1,6 @@
 """Pairs get a known answer: to check raters, to teach them, to examine them."""
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -9,7 +9,7 @@ from annotation.actions import events
 from annotation.errors import QualityRefused
 from annotation.models import Gold, Pair, Study, User
 from annotation.stats.gold_answers import Answers, expected_problems
-from annotation.vocabulary import PAIRS_OF_STUDY, GoldUse, PairState
+from annotation.vocabulary import GoldUse, PairState
 
 TAKEN = "Raters hold or have judged this pair already. Choose one that nobody has seen."
 
@@ -32,10 +32,7 @@ def make_gold(
         raise QualityRefused(" ".join(problems))
     if use == GoldUse.PRACTICE and not explanation.strip():
         raise QualityRefused("In practice raters read why: write an explanation.")
-    # Only its own columns: with all slots open, nobody holds the pair or has judged it.
-    unseen = Pair.objects.filter(pk=pair.pk, state__in=PAIRS_OF_STUDY, open_slots=F("overlap"))
-    if not unseen.update(state=PairState.GOLD):
-        raise QualityRefused(TAKEN)
+    _take_out(pair)
     study = Study.objects.get(pk=pair.study_id)
     made = Gold.objects.create(
         study=study,
@@ -51,6 +48,19 @@ def make_gold(
     Study.objects.filter(pk=study.pk).update(**counts)
     events.record(study, "make_gold", actor, pair=pair.pk, use=use, expected=dict(expected))
     return made
+
+
+def _take_out(pair: Pair) -> None:
+    """Make the pair gold. That nobody has seen it the trigger `pair_stays_as_it_was_given` makes sure."""
+    # Only its own columns: with all slots open nobody holds the pair, however it is claimed meanwhile.
+    untaken = Pair.objects.filter(pk=pair.pk, state=PairState.OPEN, open_slots=F("overlap"))
+    try:
+        with transaction.atomic():
+            taken_out = untaken.update(state=PairState.GOLD)
+    except IntegrityError as error:
+        raise QualityRefused(TAKEN) from error
+    if not taken_out:
+        raise QualityRefused(TAKEN)
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from annotation.actions import claims, events
+from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, NotQualified
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
@@ -107,7 +107,10 @@ def _submit(
     _refuse_invalid(rater, answers)
     if held.kind in QUEUE_KINDS:
         _count(rater, at)
-    return _append(held, answers, key, revision=1), how
+    judgment = _append(held, answers, key, revision=1)
+    if held.state == AssignmentState.SUBMITTED and held.kind == AssignmentKind.RATED:
+        adaptive.open_one_more(held.pair_id, rater)
+    return judgment, how
 
 
 def _is_rating(rater: Enrolment) -> bool:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from annotation import draws
 from annotation.actions import claims, events
 from annotation.errors import NotQualified, NotReady, QualityRefused
-from annotation.models import Assignment, Enrolment, Gold
+from annotation.models import Assignment, Enrolment, Gold, Pair
 from annotation.reports.quality import learnt
 from annotation.stats.gold_answers import wrong_answers
 from annotation.vocabulary import AssignmentKind, AssignmentState, GoldUse, Qualification
@@ -85,7 +85,8 @@ def _first_unanswered(
 
 
 def _pairs_for(rater: Enrolment, kind: AssignmentKind) -> QuerySet[Gold]:
-    return Gold.objects.filter(study=rater.study_id, use=USE[kind], retired_at__isnull=True)
+    wanted = Pair.objects.filter(study=rater.study_id).outside(rater.opted_out)
+    return Gold.objects.filter(pair__in=wanted, use=USE[kind], retired_at__isnull=True)
 
 
 def finish_practice(enrolment: Enrolment, at: datetime | None = None) -> bool:

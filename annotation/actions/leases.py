@@ -83,7 +83,19 @@ def requeue(stale: Iterable[Held], give_up: Callable[[Held, str], object]) -> in
 
 
 def _requeue(batch: Held, give_up: Callable[[Held, str], object]) -> bool:
+    if not _take_over(batch):
+        return False
     if batch.attempts >= MOST_ATTEMPTS:
         give_up(batch, SILENT.format(attempts=batch.attempts))
         return False
     return release(batch)
+
+
+def _take_over(batch: ClaimedBatch) -> bool:
+    """Take the claim from a worker whose lease lapsed; False when it has renewed that since it was read."""
+    claim = uuid.uuid4()
+    lapsed = type(batch)._default_manager.filter(
+        pk=batch.pk, state=BatchState.CLAIMED, claim=batch.claim, lease_until=batch.lease_until
+    )
+    batch.claim = claim
+    return bool(lapsed.update(claim=claim))

@@ -6,11 +6,13 @@ the time nor what others do decides it, and giving a pair back does not bring th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Case, Exists, OuterRef, Subquery, Value, When
+from django.db.models import Case, Exists, OuterRef, Q, Subquery, Value, When
 
 from annotation import draws
 from annotation.models import Assignment, Enrolment, Pair
+from annotation.reports.exposure import beyond_exposure
 from annotation.vocabulary import AssignmentKind, AssignmentState, GoldUse, PairState
 
 REPEAT_GAP = 10
@@ -30,14 +32,16 @@ class Extra:
     had_before: int | None
 
 
-def draw_extra(rater: Enrolment, shown: Sequence[str]) -> Extra | None:
+def draw_extra(rater: Enrolment, at: datetime, shown: Sequence[str]) -> Extra | None:
     """The gold or repeated pair that comes now; None for most draws, and where there is none to give.
 
     `shown` is what is fetched of the pair. One query where the draw asks for something, none otherwise. The
-    rater is locked, so that no other claim of theirs draws at the same time.
+    rater is locked, so that no other claim of theirs draws at the same time. What the rater does not want to
+    get they do not get this way either.
     """
     if kind := drawn_kind(rater):
-        return {AssignmentKind.GOLD: _gold, AssignmentKind.REPEAT: _repeat}[kind](rater, shown)
+        unwanted = [*rater.opted_out, *beyond_exposure(rater, at)]
+        return {AssignmentKind.GOLD: _gold, AssignmentKind.REPEAT: _repeat}[kind](rater, unwanted, shown)
     return None
 
 
@@ -52,13 +56,13 @@ def drawn_kind(rater: Enrolment) -> AssignmentKind | None:
     return AssignmentKind.REPEAT if percent < study.gold_percent + study.repeat_percent else None
 
 
-def _gold(rater: Enrolment, shown: Sequence[str]) -> Extra | None:
+def _gold(rater: Enrolment, unwanted: list[str], shown: Sequence[str]) -> Extra | None:
     """The next gold pair of the round that this rater has not had; each rater begins elsewhere."""
     begin = draws.draw(rater.study.seed, "gold", rater.code)
     had = Assignment.objects.filter(pair=OuterRef("pk"), enrolment=rater)
     lapsed = had.filter(kind=AssignmentKind.GOLD, state=AssignmentState.EXPIRED)
     live = {"gold__study": rater.study_id, "gold__use": GoldUse.CHECK, "gold__retired_at__isnull": True}
-    pairs = Pair.objects.filter(**live).exclude(Exists(had.that_count()))
+    pairs = Pair.objects.filter(**live).outside(unwanted).exclude(Exists(had.that_count()))
     pairs = pairs.select_related("prompt", "response_a", "response_b").only(*shown)
     first_round = Case(When(gold__place__gte=begin, then=Value(0)), default=Value(1))
     pairs = pairs.annotate(had_before=Subquery(lapsed.values("pk")[:1]))
@@ -66,12 +70,12 @@ def _gold(rater: Enrolment, shown: Sequence[str]) -> Extra | None:
     return Extra(pair, AssignmentKind.GOLD, None, pair.had_before) if pair else None
 
 
-def _repeat(rater: Enrolment, shown: Sequence[str]) -> Extra | None:
+def _repeat(rater: Enrolment, unwanted: list[str], shown: Sequence[str]) -> Extra | None:
     """What the rater judged REPEAT_GAP pairs ago or a little longer, with the sides swapped."""
     again = rater.assignments.filter(pair=OuterRef("pair"), kind=AssignmentKind.REPEAT)
     lapsed = again.filter(state=AssignmentState.EXPIRED)
     judged = rater.assignments.rated().filter(state=AssignmentState.SUBMITTED, pair__state=PairState.OPEN)
-    judged = judged.exclude(Exists(again.that_count()))
+    judged = judged.exclude(Exists(again.that_count()) | Q(pair__prompt__harm_category__in=unwanted))
     judged = judged.select_related("pair__prompt", "pair__response_a", "pair__response_b")
     judged = judged.only("left_is_a", *(f"pair__{name}" for name in shown))
     judged = judged.annotate(had_before=Subquery(lapsed.values("pk")[:1]))

@@ -1,14 +1,15 @@
-"""Responses of different arms to one prompt become pairs."""
+"""Responses of different arms to one prompt become pairs; what the scanner marks waits for review."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations, groupby
 
 from django.db import transaction
 from django.db.models import F
 
 from annotation import draws
-from annotation.actions import events
-from annotation.models import Pair, Response, Study, User
+from annotation.actions import events, marking
+from annotation.models import Mark, Pair, Response, Study, User
+from annotation.vocabulary import PairState
 
 CHUNK = 250  # prompts read, paired and written at once
 
@@ -18,10 +19,16 @@ def make_pairs(study: Study, actor: User | None = None) -> int:
 
     Calling it again, or twice at once, makes nothing twice. Each chunk is a transaction of its own.
     """
-    made = sum(_keep(study, list(_possible_pairs(study, prompts))) for prompts in _chunks_of_prompts(study))
+    made = sum(_pair(study, prompts) for prompts in _chunks_of_prompts(study))
     if made:
         events.record(study, "make_pairs", actor, made=made)
     return made
+
+
+def lacks_pairs(study: Study) -> bool:
+    """Whether `make_pairs` would make any."""
+    chunks = _chunks_of_prompts(study)
+    return any(_unknown(list(_possible_pairs(study, prompts))) for prompts in chunks)
 
 
 def _chunks_of_prompts(study: Study) -> Iterator[list[int]]:
@@ -38,9 +45,16 @@ def _chunks_of_prompts(study: Study) -> Iterator[list[int]]:
         last = chunk[-1]
 
 
+def _pair(study: Study, prompts: list[int]) -> int:
+    """Pairs of these prompts; says how many were new. Texts are read before anything is locked."""
+    new = _unknown(list(_possible_pairs(study, prompts)))
+    return _keep(study, new, marking.marks_of(new)) if new else 0
+
+
 def _possible_pairs(study: Study, prompts: list[int]) -> Iterator[Pair]:
     responses = (
-        Response.objects.filter(study=study, prompt__in=prompts)
+        Response.objects.current()
+        .filter(study=study, prompt__in=prompts)
         .select_related("arm", "prompt")
         .defer("text", "provenance", "prompt__messages")
         .order_by("prompt_id", "sample", "arm__position")
@@ -48,6 +62,15 @@ def _possible_pairs(study: Study, prompts: list[int]) -> Iterator[Pair]:
     for _, group in groupby(responses, key=lambda response: (response.prompt_id, response.sample)):
         for a, b in combinations(group, 2):
             yield new_pair(study, a, b)
+
+
+def _unknown(pairs: Sequence[Pair]) -> list[Pair]:
+    known = set(
+        Pair.objects.filter(response_a__in={pair.response_a_id for pair in pairs}).values_list(
+            "response_a_id", "response_b_id"
+        )
+    )
+    return [pair for pair in pairs if (pair.response_a_id, pair.response_b_id) not in known]
 
 
 def new_pair(study: Study, a: Response, b: Response) -> Pair:
@@ -66,20 +89,42 @@ def new_pair(study: Study, a: Response, b: Response) -> Pair:
 
 
 @transaction.atomic
-def _keep(study: Study, pairs: list[Pair]) -> int:
+def _keep(study: Study, pairs: list[Pair], marks: list[Mark]) -> int:
     # The lock on the study makes two pairings take turns; pair_count is then exact.
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    known = set(
-        Pair.objects.filter(response_a__in=[pair.response_a_id for pair in pairs]).values_list(
-            "response_a_id", "response_b_id"
-        )
-    )
-    new = [pair for pair in pairs if (pair.response_a_id, pair.response_b_id) not in known]
-    strata = [(pair.prompt.intent, pair.prompt.harm_category) for pair in new]
-    for pair, place in zip(new, draws.mixed(study.seed, strata, [p.position for p in new]), strict=True):
-        pair.place = place
+    new = _still_wanted(_unknown(pairs))
+    _give_other_positions(study, new)
+    _mix(study, new)
+    marking.hold_marked(new, marks)
     Pair.objects.bulk_create(new)
+    marking.keep_marks(new, marks)
     if new:  # they may stand behind raters who are on their way: those look from the start again
         counted = {"pair_count": F("pair_count") + len(new), "arrivals": F("arrivals") + 1}
         Study.objects.filter(pk=study.pk).update(**counted)
     return len(new)
+
+
+def _still_wanted(pairs: list[Pair]) -> list[Pair]:
+    """Those whose responses nobody has replaced since they were read."""
+    responses = {pk for pair in pairs for pk in (pair.response_a_id, pair.response_b_id)}
+    there = set(Response.objects.current().filter(pk__in=responses).values_list("pk", flat=True))
+    return [pair for pair in pairs if {pair.response_a_id, pair.response_b_id} <= there]
+
+
+def _give_other_positions(study: Study, pairs: list[Pair]) -> None:
+    """A pair that takes another's place stands elsewhere: positions name pairs in files."""
+    withdrawn = Pair.objects.filter(
+        study=study, state=PairState.REPLACED, prompt__in={pair.prompt_id for pair in pairs}
+    )
+    taken = set(withdrawn.values_list("position", flat=True))
+    for pair in pairs if taken else ():
+        while pair.position in taken:
+            pair.position = draws.draw(study.seed, "position", pair.position)
+
+
+def _mix(study: Study, pairs: list[Pair]) -> None:
+    """Places along which every rater meets a mix of intents and categories."""
+    strata = [(pair.prompt.intent, pair.prompt.harm_category) for pair in pairs]
+    places = draws.mixed(study.seed, strata, [pair.position for pair in pairs])
+    for pair, place in zip(pairs, places, strict=True):
+        pair.place = place

@@ -85,7 +85,7 @@ def appeal(enrolment: Enrolment, text: str) -> Appeal:
     if enrolment.state != EnrolmentState.PAUSED:
         raise QualityRefused("Your place is not paused, so there is nothing to appeal against.")
     if not 0 < len(text.strip()) <= LONGEST_APPEAL:
-        raise QualityRefused(f"Write what the researcher should know, up to {LONGEST_APPEAL} characters.")
+        raise QualityRefused("Write what the researcher should know, up to 5,000 characters.")
     try:
         with transaction.atomic():
             made = enrolment.appeals.create(text=text.strip(), pause_reason=enrolment.pause_reason)

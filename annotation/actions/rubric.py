@@ -38,7 +38,7 @@ SPECIAL_MARK = re.compile(
     r"(?<=<)(?=[|｜])"
     r"|(?<=[|｜])(?=>)"
     r"|(?<=<)(?=/?(?:s|bos|eos|pad|unk|cls|sep|mask|start_of_turn|end_of_turn|think|<?/?SYS)>)"
-    r"|(?<=\[)(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|CLS|SEP|MASK|PAD|UNK)\])",
+    r"|(?<=\[)(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|CLS|SEP|MASK|PAD|UNK|THINK)\])",
     re.IGNORECASE,
 )
 

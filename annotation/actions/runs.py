@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from annotation import draws
 from annotation.actions import events, leases
-from annotation.actions.arms import freeze_arm
-from annotation.actions.pairing import make_pairs
+from annotation.actions.arms import freeze_arm, lock_arm
+from annotation.actions.pairing import lacks_pairs, make_pairs
 from annotation.errors import RunRefused
 from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
 from annotation.models.claimed import ClaimedBatch
@@ -25,22 +25,49 @@ from models_runtime.errors import InvalidSampling
 from models_runtime.types import Completion, FailedRequest, Outcome, Sampling
 
 BATCH_SIZE = 32
+MOST_SAMPLES = 8
 MOST_ATTEMPTS = leases.MOST_ATTEMPTS
 
 
 @transaction.atomic
 def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_size: int = BATCH_SIZE) -> Run:
-    """Queue batches for every response that generating arms still lack. Raises RunRefused."""
+    """Queue batches for every response that generating arms still lack. Raises RunRefused.
+
+    Where no response is lacking but pairs are, as after a cancelled run, the run has only those to make.
+    """
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise RunRefused(f"An arm can answer each prompt 1 to {MOST_SAMPLES} times, not {samples}.")
     # The lock on the study makes two starts take turns; the second finds the first's run.
     study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     arms = [arm for arm in study.arms.all() if arm.generates]
     _refuse_start(study, arms)
-    run = Run.objects.create(study=study, samples=samples, seed=study.seed)
     batches = [part for arm in arms for part in _parts(arm, samples, batch_size)]
-    if not batches:
+    if not batches and not lacks_pairs(study):
         raise RunRefused("Every arm has answered every prompt already. Add prompts, or ask for more samples.")
+    state = RunState.RUNNING if batches else RunState.GENERATED
+    run = Run.objects.create(study=study, state=state, samples=samples, seed=study.seed)
     _queue(run, batches)
     events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
+    return run
+
+
+def start_follow_up(
+    study: Study, requests: Iterable[tuple[Arm, Prompt, int]], actor: User | None = None
+) -> Run:
+    """Queue these (arm, prompt, sample) in a run of its own with another seed. The study is locked.
+
+    None of them has a response, and no run of the study is unfinished.
+    """
+    run = Run.objects.create(study=study, seed=draws.draw(study.seed, "follow-up", study.runs.count()))
+    by_arm = sorted(requests, key=lambda request: request[0].position)
+    groups = [list(group) for _, group in groupby(by_arm, key=lambda request: request[0].position)]
+    parts = [
+        (group[0][0], [(prompt, sample) for _, prompt, sample in group[start : start + BATCH_SIZE]])
+        for group in groups
+        for start in range(0, len(group), BATCH_SIZE)
+    ]
+    _queue(run, parts)
+    events.record(study, "start_follow_up", actor, run=run.pk, batches=len(parts), items=len(by_arm))
     return run
 
 
@@ -78,7 +105,7 @@ def _refuse_start(study: Study, arms: list[Arm]) -> None:
 
 def _parts(arm: Arm, samples: int, size: int) -> Iterable[tuple[Arm, list[tuple[Prompt, int]]]]:
     """The arm's missing (prompt, sample) in batches; prompts of like length together waste no padding."""
-    have = set(arm.responses.values_list("prompt_id", "sample"))
+    have = set(arm.responses.current().values_list("prompt_id", "sample"))
     prompts = sorted(arm.study.prompts.all(), key=lambda prompt: len(str(prompt.messages)))
     missing = [(p, s) for s in range(samples) for p in prompts if (p.pk, s) not in have]
     return [(arm, missing[start : start + size]) for start in range(0, len(missing), size)]
@@ -110,21 +137,27 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     """
     # Lock the run first: of two last batches finishing together, one must see the other as done.
     run = _lock_run(batch.run_id)
-    if not freeze_arm(batch.arm):
+    if not lock_arm(batch.arm):
         leases.release(batch)
         return False
     if not leases.finish(batch):
         return False
+    _keep(batch, outcomes, provenance)
+    _close_if_generated(run)
+    return True
+
+
+def _keep(batch: Batch, outcomes: Sequence[Outcome], provenance: dict) -> None:
     items = {str(item.pk): item for item in batch.items.all()}
     completions = [outcome for outcome in outcomes if isinstance(outcome, Completion)]
     rows = [_response(batch, items[c.key], c, provenance) for c in completions]
     # A response that is there already (an import, an earlier sample) stays: once per sample is the promise.
     Response.objects.bulk_create(rows, ignore_conflicts=True)
+    if rows:
+        freeze_arm(batch.arm)
     for outcome in outcomes:
         if isinstance(outcome, FailedRequest):
             BatchItem.objects.filter(pk=items[outcome.key].pk).update(failure=storable(outcome.reason))
-    _close_if_generated(run)
-    return True
 
 
 def _response(batch: Batch, item: BatchItem, completion: Completion, provenance: dict) -> Response:
@@ -190,16 +223,16 @@ def cancel_run(run: Run, actor: User | None = None) -> None:
 
 @transaction.atomic
 def retry_failed(run: Run, actor: User | None = None) -> int:
-    """Ask again what a finished run could not answer; says how many. Raises RunRefused."""
+    """Ask again what a finished run could not answer, nor any later one; says how many. Raises RunRefused."""
     # The lock on the study makes retries and starts take turns.
     study = Study.objects.select_for_update(no_key=True).get(pk=run.study_id)
     others = study.runs.unfinished().exclude(pk=run.pk)
     if others.exists():
         raise RunRefused("Another run of this study is not finished. Wait for it, or cancel it.")
     _move(run, [RunState.DONE], RunState.RUNNING, "Only a run that is done can be retried.", finished_at=None)
-    failed = list(BatchItem.objects.filter(batch__run=run).exclude(failure="").select_related("batch"))
+    failed = list(BatchItem.objects.filter(batch__run=run).unanswered().select_related("batch"))
     if not failed:
-        raise RunRefused("Every request of this run was answered.")
+        raise RunRefused("Every request of this run was answered, by it or by a later one.")
     _move_to_new_batches(run, failed)
     reasons = sorted({item.failure for item in failed})
     events.record(study, "retry_failed", actor, run=run.pk, items=len(failed), reasons=reasons[:20])

@@ -1,19 +1,13 @@
 """What the domain refuses, as JSON with a `detail`."""
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from rest_framework import status
-from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from annotation.errors import DomainError, InvalidAnswer, NotFound
 
-
-class TooLarge(APIException):
-    """A body that is not read at all."""
-
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The body is too large. Nothing that this interface takes is."
+TOO_LARGE = "The body is too large. Nothing that this interface takes is."
 
 
 def handle(error: Exception, context: dict) -> Response | None:
@@ -27,6 +21,8 @@ def handle(error: Exception, context: dict) -> Response | None:
         return Response({"detail": str(error)}, status.HTTP_422_UNPROCESSABLE_ENTITY)
     if isinstance(error, DomainError):
         return Response({"detail": str(error)}, status.HTTP_409_CONFLICT)
+    if isinstance(error, RequestDataTooBig):
+        return Response({"detail": TOO_LARGE}, status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
     if isinstance(error, SuspiciousOperation):  # such as a form of thousands of fields
         return Response({"detail": str(error)}, status.HTTP_400_BAD_REQUEST)
     return exception_handler(error, context)

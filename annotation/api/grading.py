@@ -10,7 +10,8 @@ from rest_framework.views import APIView
 
 from annotation import tasks
 from annotation.actions import grading
-from annotation.api.views import ForResearchers, Pages
+from annotation.api.serializers import OnlyKnownFields
+from annotation.api.views import ForResearchers, Pages, hinted
 from annotation.errors import NotFound
 from annotation.models import Grading
 from annotation.models.model_settings import MODEL_SETTINGS
@@ -58,7 +59,7 @@ class GradingSerializer(GradingLineSerializer):
         return asdict(grading_progress(found))
 
 
-class NewGradingSerializer(serializers.Serializer):
+class NewGradingSerializer(OnlyKnownFields):
     """What a grading is started with; `sampling` {} chooses by itself."""
 
     backend = serializers.CharField()
@@ -93,15 +94,9 @@ class GradingList(ForResearchers, generics.ListCreateAPIView):
         given = dict(asked.validated_data)
         how = {name: given.pop(name) for name in ("policy_given", "repeats", "keep")}
         found = grading.start_grading(study, grading.Judge(**given), actor=request.user, **how)
-        return Response({**GradingSerializer(found).data, **_hint(found)}, status.HTTP_201_CREATED)
-
-
-def _hint(found: Grading) -> dict[str, str]:
-    try:
-        tasks.hint_grading(found)
-    except tasks.BROKER_FAILURES:
-        return {"detail": "Queued. The queue does not answer; the grading starts by itself when it is back."}
-    return {}
+        return Response(
+            {**GradingSerializer(found).data, **hinted(tasks.hint_grading, found)}, status.HTTP_201_CREATED
+        )
 
 
 class OneGrading(ForResearchers):
@@ -120,8 +115,8 @@ class GradingControl(OneGrading, APIView):
         if control not in grading.CONTROLS:
             raise NotFound(f"A grading can be told to {', '.join(grading.CONTROLS)}.")
         grading.CONTROLS[control](found, request.user)
-        hinted = _hint(found) if control == "resume" else {}
-        return Response({**GradingSerializer(self.get_object()).data, **hinted})
+        told = hinted(tasks.hint_grading, found) if control == "resume" else {}
+        return Response({**GradingSerializer(self.get_object()).data, **told})
 
 
 class Grades(OneGrading, APIView):

@@ -1,4 +1,4 @@
-"""What a body of the API may be."""
+"""What a body of the API may be. How large is Django's to say."""
 
 from typing import IO
 
@@ -6,7 +6,6 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 from annotation import strict_json
-from annotation.text import storable
 
 
 class StrictJSONParser(JSONParser):
@@ -14,9 +13,8 @@ class StrictJSONParser(JSONParser):
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: dict | None = None):
         try:
-            value = strict_json.read(stream.read().decode())
+            return strict_json.read(stream.read().decode())
         except UnicodeDecodeError as error:
             raise ParseError("The body is not UTF-8 text.") from error
         except strict_json.NotJSON as error:
-            raise ParseError(storable(str(error))) from error
-        return value
+            raise ParseError(str(error)) from error

@@ -3,10 +3,13 @@
 What is sent of a pair is `access.BlindText` and nothing else.
 """
 
+import json
 from collections.abc import Callable
 from uuid import UUID
 
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.http import http_date
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -14,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access
-from annotation.actions import claims, judging
+from annotation.actions import claims, judging, short_cut
 from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
 from annotation.models import Assignment, Judgment, User
@@ -60,7 +63,7 @@ class Claim(ForRaters):
 
 
 class Judge(ForRaters):
-    def post(self, request: Request, token: UUID) -> Response:
+    def post(self, request: Request, token: UUID, just_kept: bool = False) -> Response:
         """Keep the answers: 201, or 200 when this Idempotency-Key brought them before.
 
         With `"claim_next": true` the reply has `next`: the next pair, or null with `reason` and
@@ -78,7 +81,10 @@ class Judge(ForRaters):
         }
         if request.data.get("claim_next") is True:
             reply |= _next(request.user, judgment, claimed)
-        return Response(reply, status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+        return Response(reply, status.HTTP_201_CREATED if is_new or just_kept else status.HTTP_200_OK)
+
+
+LONG_WAY = Judge.as_view()
 
 
 def _submit_only(held: Assignment, answers: PairAnswers, key: str) -> tuple[Judgment, None, bool]:
@@ -93,6 +99,35 @@ def _next(user: User, judgment: Judgment, claimed: Assignment | None) -> dict:
         told = {"reason": _word(reason), "detail": str(reason), "next_free_at": _when(reason)}
         return {"next": None, **told}
     return {"next": _shown(claimed, user)}
+
+
+@csrf_exempt  # the long way asks for it wherever a session is what lets somebody in
+def judge(request: HttpRequest, token: UUID) -> HttpResponse:
+    """`Judge`, with a short cut for the plain case: a whole judgment and the next pair in one statement."""
+    if (told := _short_cut(request, token)) is None:
+        return LONG_WAY(request, token=token)
+    return told
+
+
+def _short_cut(request: HttpRequest, token: UUID) -> HttpResponse | None:
+    kind, _, auth_key = request.headers.get("Authorization", "").partition(" ")
+    key = request.headers.get("Idempotency-Key", "")
+    if request.method != "POST" or kind != "Token" or not 0 < len(key) <= LONGEST_KEY:
+        return None
+    try:
+        body = json.loads(request.body)
+        answers = answers_from(body)
+    except (ValueError, RecursionError, ValidationError):
+        return None
+    if body.get("claim_next") is not True:
+        return None
+    row = short_cut.judge_and_claim(auth_key, token, answers, key)
+    if row is None:
+        return None
+    if row["token"] is None:  # the answers are kept; the long way finds them by their key and goes on
+        return LONG_WAY(request, token=token, just_kept=True)
+    reply = {"id": str(token), "revision": 1, "surplus": False, "next": _as_json(access.blind_row(row))}
+    return JsonResponse(reply, status=201, headers={"Cache-Control": "no-store"})
 
 
 class Heartbeat(ForRaters):
@@ -115,7 +150,8 @@ class Decline(ForRaters):
 
 class Flag(ForRaters):
     def post(self, request: Request, token: UUID) -> Response:
-        reason, note = request.data.get("reason"), _text(request.data, "note")
+        body = _object(request.data, "The body")
+        reason, note = body.get("reason"), _text(body, "note")
         if reason not in FlagReason.values:
             raise ValidationError({"reason": f"One of: {', '.join(FlagReason.values)}."})
         claims.flag_assignment(self.held(), FlagReason(reason), note)
@@ -128,7 +164,10 @@ class Flag(ForRaters):
 def _shown(claimed: Assignment, user: User) -> dict:
     """The pair as JSON. What the claim has not fetched is fetched for this person."""
     whole = claimed if claims.is_whole(claimed) else access.assignment_for(user, claimed.token)
-    pair = access.blind_text(whole)
+    return _as_json(access.blind_text(whole))
+
+
+def _as_json(pair: access.BlindText) -> dict:
     return {
         "id": str(pair.token),
         "study": pair.study_slug,

@@ -4,10 +4,25 @@ from dataclasses import asdict
 
 from rest_framework import serializers
 
+from annotation.actions.runs import MOST_SAMPLES
 from annotation.models import Run, Study
 from annotation.reports.outcomes import Cell, OutcomesReport
 from annotation.reports.progress import run_progress
 from annotation.reports.winrates import WinRateReport
+
+
+class OnlyKnownFields(serializers.Serializer):
+    """A misspelt name is refused: the work would start with what it left at its default."""
+
+    def to_internal_value(self, data: dict) -> dict:
+        given = super().to_internal_value(data)
+        known = {field.field_name for field in self._writable_fields} | {"csrfmiddlewaretoken"}
+        if unknown := sorted(set(data) - known):
+            taken = ", ".join(sorted(known - {"csrfmiddlewaretoken"}))
+            raise serializers.ValidationError(
+                {name: [f"No such field; there are: {taken}."] for name in unknown}
+            )
+        return given
 
 
 class StudySerializer(serializers.ModelSerializer):
@@ -42,10 +57,10 @@ class RunLineSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class RunSerializer(RunLineSerializer):
+class RunSerializer(OnlyKnownFields, RunLineSerializer):
     """A run with where it stands; for writing, only `samples`."""
 
-    samples = serializers.IntegerField(min_value=1, max_value=8, default=1)
+    samples = serializers.IntegerField(min_value=1, max_value=MOST_SAMPLES, default=1)
     progress = serializers.SerializerMethodField()
 
     class Meta:

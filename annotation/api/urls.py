@@ -2,18 +2,19 @@
 
 from django.urls import path
 
-from annotation.api import grading, rating, views
+from annotation.api import grading, rating, review, views
 
 app_name = "api"
 urlpatterns = [
     path("studies/", views.StudyList.as_view(), name="studies"),
     path("studies/<slug:slug>/", views.StudyDetail.as_view(), name="study"),
     path("studies/<slug:slug>/claim", rating.Claim.as_view(), name="claim"),
-    path("assignments/<uuid:token>/judgment", rating.Judge.as_view(), name="judge"),
+    path("assignments/<uuid:token>/judgment", rating.judge, name="judge"),
     path("assignments/<uuid:token>/heartbeat", rating.Heartbeat.as_view(), name="heartbeat"),
     path("assignments/<uuid:token>/skip", rating.Skip.as_view(), name="skip"),
     path("assignments/<uuid:token>/decline", rating.Decline.as_view(), name="decline"),
     path("assignments/<uuid:token>/flag", rating.Flag.as_view(), name="flag"),
+    path("studies/<slug:slug>/dry-run/", views.DryRun.as_view(), name="dry_run"),
     path("studies/<slug:slug>/runs/", views.RunList.as_view(), name="runs"),
     path("studies/<slug:slug>/runs/<int:pk>/", views.RunDetail.as_view(), name="run"),
     path("studies/<slug:slug>/runs/<int:pk>/<slug:control>/", views.RunControl.as_view(), name="control_run"),
@@ -25,7 +26,13 @@ urlpatterns = [
         grading.GradingControl.as_view(),
         name="control_grading",
     ),
+    path("studies/<slug:slug>/review/", review.ReviewList.as_view(), name="review"),
+    path("studies/<slug:slug>/review/decide/", review.Decide.as_view(), name="decide"),
+    path("studies/<slug:slug>/review/take-back/", review.TakeBack.as_view(), name="take_back"),
+    path("studies/<slug:slug>/review/rescan/", review.Rescan.as_view(), name="rescan"),
+    path("studies/<slug:slug>/review/<int:pk>/", review.ReviewDetail.as_view(), name="reviewed_pair"),
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
+    path("studies/<slug:slug>/flags/", views.Flags.as_view(), name="flags"),
     path("studies/<slug:slug>/progress/", views.Progress.as_view(), name="progress"),
     path("studies/<slug:slug>/agreement/", views.Agreement.as_view(), name="agreement"),
     path("studies/<slug:slug>/win-rates/", views.WinRates.as_view(), name="win_rates"),

@@ -1,8 +1,9 @@
 """A researcher's studies over JSON: the same verbs and reports as on the desk."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from rest_framework import generics, status
 from rest_framework.pagination import PageNumberPagination
@@ -14,11 +15,11 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import runs
 from annotation.api import serializers
-from annotation.api.errors import TooLarge
 from annotation.errors import NotFound
-from annotation.models import Arm, Run, Study
+from annotation.models import Arm, Grading, Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
+from annotation.reports.flags import flags_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import rating_progress, workers
 from annotation.reports.winrates import win_rate_report
@@ -34,12 +35,6 @@ class ForResearchers:
     """Staff only; which studies is `access`'s to say."""
 
     permission_classes = [IsAdminUser]
-
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """After the log-in, and before anything of the body is read."""
-        super().initial(request, *args, **kwargs)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise TooLarge
 
     def study(self) -> Study:
         return access.study_for(self.request.user, self.kwargs["slug"])
@@ -75,14 +70,16 @@ class RunList(ForResearchers, generics.ListCreateAPIView):
         study, serializer = self.study(), self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         run = runs.start_run(study, serializer.validated_data["samples"], request.user)
-        return Response({**self.get_serializer(run).data, **_hint(run)}, status.HTTP_201_CREATED)
+        return Response({**self.get_serializer(run).data, **hinted(tasks.hint, run)}, status.HTTP_201_CREATED)
 
 
-def _hint(run: Run) -> dict[str, str]:
+def hinted(hint: Callable[[Any], None], found: Run | Grading) -> dict[str, str]:
+    """Tell the workers; the rows are the queue, so a broker that is down only adds to the reply."""
     try:
-        tasks.hint(run)
+        hint(found)
     except tasks.BROKER_FAILURES:
-        return {"detail": "Queued. The queue does not answer; the run starts by itself when it is back."}
+        what = found._meta.verbose_name
+        return {"detail": f"Queued. The queue does not answer; the {what} starts by itself when it is back."}
     return {}
 
 
@@ -103,14 +100,41 @@ class RunControl(RunDetail):
         if control not in runs.CONTROLS:
             raise NotFound(f"A run can be told to {', '.join(runs.CONTROLS)}.")
         runs.CONTROLS[control](run, request.user)
-        hinted = _hint(run) if control in runs.GOES_ON else {}
-        return Response({**self.get_serializer(self.get_object()).data, **hinted})
+        told = hinted(tasks.hint, run) if control in runs.GOES_ON else {}
+        return Response({**self.get_serializer(self.get_object()).data, **told})
+
+
+class DryRun(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        """What the models would be given for the first prompts, as the newest dry run rendered it."""
+        newest = access.dry_run_of(self.study())
+        if newest is None:
+            raise NotFound("Nothing was rendered yet. POST here to have a worker do so.")
+        return Response({"created_at": newest.created_at, "rendered": newest.detail["rendered"]})
+
+    def post(self, request: Request, slug: str) -> Response:
+        """Have a worker load the models and render the prompts; `GET` tells what came of it."""
+        study = self.study()
+        try:
+            tasks.dry_run.delay(study.pk, request.user.pk)
+        except tasks.BROKER_FAILURES:
+            told = "The queue does not answer, so nothing was rendered. Try again later."
+            return Response({"detail": told}, status.HTTP_503_SERVICE_UNAVAILABLE)
+        return Response(
+            {"detail": "A worker loads the models and renders the prompts."}, status.HTTP_202_ACCEPTED
+        )
 
 
 class Fairness(ForResearchers, APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Where the arms' settings and answered prompts differ."""
         return Response(asdict(fairness_report(self.study())))
+
+
+class Flags(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        """Pairs that raters flagged as broken, with their reasons."""
+        return Response(asdict(flags_report(self.study())))
 
 
 class Progress(ForResearchers, APIView):

@@ -35,6 +35,7 @@ class ResponseCard:
     seconds: float | None
     seed: int | None
     provenance: str
+    replaced: bool
 
 
 def shown_responses(study: Study) -> QuerySet[Response]:
@@ -63,4 +64,5 @@ def response_card(response: Response) -> ResponseCard:
         seconds=response.seconds,
         seed=response.seed,
         provenance=json.dumps(response.provenance, indent=2, ensure_ascii=False, sort_keys=True),
+        replaced=response.replaced_at is not None,
     )

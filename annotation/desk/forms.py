@@ -1,14 +1,15 @@
 """What a researcher fills in on the desk."""
 
+import re
+
 from django import forms
 
 from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
+from annotation.actions.runs import MOST_SAMPLES
 from annotation.models import User
 from annotation.models.model_settings import MODEL_SETTINGS
-from annotation.vocabulary import KeepRule, StudyState
+from annotation.vocabulary import KeepRule, MarkKind, ReviewDecision, StudyState
 from models_runtime.registry import BACKENDS
-
-MOST_SAMPLES = 8
 
 
 class StateForm(forms.Form):
@@ -69,3 +70,37 @@ class EnrolForm(forms.Form):
                 f"There is no active user “{username}”. Create one in the admin first."
             )
         return username
+
+
+class PairsForm(forms.Form):
+    """Pairs by their primary keys, as any number of hidden fields or ticked boxes named `pairs`."""
+
+    def clean(self) -> dict:
+        given = self.data.getlist("pairs")
+        if not all(re.fullmatch("[0-9]{1,18}", number) for number in given):
+            raise forms.ValidationError("Pairs are named by numbers.")
+        return {**self.cleaned_data, "pairs": list(map(int, given))}
+
+
+class DecisionForm(PairsForm):
+    """A decision about some pairs; or, with `all`, about all with the kind of mark that the page showed."""
+
+    decision = forms.ChoiceField(choices=ReviewDecision.choices)
+    all = forms.BooleanField(required=False)
+    kind = forms.CharField(required=False)
+    until = forms.IntegerField(required=False, min_value=0)
+
+    def clean(self) -> dict:
+        given = super().clean()
+        of_a_kind = (
+            given.get("all") and given.get("kind") in MarkKind.values and given.get("until") is not None
+        )
+        if not given["pairs"] and not of_a_kind:
+            raise forms.ValidationError("No pair was chosen.")
+        return given
+
+
+class TakeBackForm(PairsForm):
+    """A decision by the number of its event, or some pairs."""
+
+    event = forms.IntegerField(required=False, min_value=0)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,7 +20,7 @@ from annotation.models import Appeal, Enrolment, Gold, Pair, QualityRules, Study
 from annotation.reports.quality import TOLD, RaterQuality, quality_report
 from annotation.stats.estimate import Estimate
 from annotation.stats.gold_answers import PAIR_KEYS, SAFETY_KEYS
-from annotation.vocabulary import PAIR_SCALE, PAIRS_OF_STUDY, AppealState, EnrolmentRole, GoldUse
+from annotation.vocabulary import PAIR_SCALE, AppealState, EnrolmentRole, GoldUse
 
 FEW = 10
 """Answers. A share of fewer is greyed, and said to be of too few."""
@@ -262,7 +261,7 @@ def decide_appeal(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def gold(request: HttpRequest, slug: str) -> HttpResponse:
     """The gold pairs, and the pairs that could become one: nobody has or had them."""
     study = access.study_for(request.user, slug)
-    unseen = Pair.objects.filter(study=study, state__in=PAIRS_OF_STUDY, open_slots=F("overlap"))
+    unseen = Pair.objects.filter(study=study).unseen()
     asked = request.GET.get("prompt", "").strip()
     if asked:
         unseen = unseen.filter(prompt__key__icontains=asked)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import disputes, grading, joining, quality, views
+from annotation.desk import disputes, grading, joining, quality, review, views
 
 app_name = "desk"
 urlpatterns = [
@@ -17,6 +17,11 @@ urlpatterns = [
     path("<slug:slug>/grading/", grading.gradings, name="gradings"),
     path("<slug:slug>/grading/<int:pk>/", grading.grading, name="grading"),
     path("<slug:slug>/grading/<int:pk>/<slug:control>/", grading.control_grading, name="control_grading"),
+    path("<slug:slug>/review/", review.review, name="review"),
+    path("<slug:slug>/review/decide/", review.decide, name="decide"),
+    path("<slug:slug>/review/take-back/", review.take_back, name="take_back"),
+    path("<slug:slug>/review/rescan/", review.rescan, name="rescan"),
+    path("<slug:slug>/review/<int:pk>/", review.pair, name="reviewed_pair"),
     path("<slug:slug>/raters/", views.raters, name="raters"),
     path("<slug:slug>/joining/", joining.joining, name="joining"),
     path("<slug:slug>/joining/consent/", joining.add_consent, name="add_consent"),

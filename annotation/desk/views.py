@@ -165,7 +165,8 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "sentence": words.run_sentence(progress, bool(missing_worker(Run.objects.filter(pk=pk)))),
         "failed_items": failed_items(run) if progress.failed else (),
         "fairness": fairness_report(run.study),
-        "origins": origins(run),
+        "origins": origins(run).items(),
+        "held": run.study.pairs.held().count(),
     }
     return _page(request, "_run" if request.htmx else "run", run.study, **context)
 
@@ -222,7 +223,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def responses(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    rows = cards.shown_responses(study).order_by("prompt__key", "sample", "arm__position")
+    rows = cards.shown_responses(study).order_by("prompt__key", "sample", "arm__position", "pk")
     page = Paginator(rows, RESPONSES_A_PAGE).get_page(request.GET.get("page"))
     return _page(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
 

@@ -69,6 +69,8 @@ def duration(seconds: float) -> str:
 def run_sentence(progress: RunProgress, lacks_worker: bool = False) -> str:
     """Where a run stands, in one sentence."""
     made = f"{progress.done:,} of {count(progress.total, 'response')}"
+    if progress.state == "done" and not progress.total:
+        return "Finished: the answers that were there were made into pairs."
     if progress.state == "done":
         return f"Finished: {made}{_failures(progress)}."
     if progress.state == "failed":
@@ -76,7 +78,8 @@ def run_sentence(progress: RunProgress, lacks_worker: bool = False) -> str:
     if progress.state == "paused":
         return f"Paused with {made} made and kept{_failures(progress)}."
     if progress.state == "cancelled":
-        return f"Cancelled with {made} made and kept{_failures(progress)}. A new run makes the rest."
+        kept = f"Cancelled with {made} made and kept{_failures(progress)}."
+        return f"{kept} A new run makes the rest, and the pairs."
     if progress.state == "generated":
         return f"Making pairs: {made} are there{_failures(progress)}."
     if lacks_worker:

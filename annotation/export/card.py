@@ -25,6 +25,7 @@ every file.
 |---|---|---|
 | `preferences` | {counts["preferences"]:,} | `prompt`, `chosen`, `rejected` as messages, and a `margin` |
 | `judgments` | {counts["judgments"]:,} | every judgment and every revision, by pseudonymous raters |
+| `pairs` | {counts["pairs"]:,} | every pair, what was marked about it, and what a researcher decided |
 | `responses` | {counts["responses"]:,} | every prompt and response, with how it came about |
 
 Each is there as JSON Lines and as Parquet with the same rows. In Python:
@@ -45,7 +46,11 @@ preferences = load_dataset("THIS_FOLDER", "preferences", split="train")
   the columns ending in `_shown` hold them as the rater saw them, -3 left to +3 right, where that is known.
 - Reports use the rows where `counts` is true: the newest revision, without surplus (judgments that came when
   the pair had enough).
-- `pair_key` joins preferences and judgments; `prompt_key`, `arm` and `sample` join responses.
+- `pair_key` joins preferences, judgments and pairs; the `response_a_id` and `response_b_id` of a pair join
+  responses.
+- `shown_a` and `shown_b` are what raters read where a name was masked; where they are null, raters read the
+  response.
+- Responses with a `replaced_at` gave up their place to a later one; no rater was given them.
 
 The texts may be offensive or wrong: they are what models wrote, not advice.
 """

@@ -22,6 +22,8 @@ def _answers(prefix: str = "") -> list[tuple[str, pa.DataType]]:
         (f"{prefix}severity", TEXT),
         (f"{prefix}helpfulness", pa.int8()),
         (f"{prefix}mode", TEXT),
+        (f"{prefix}categories", TAGS),
+        (f"{prefix}facilitation", pa.bool_()),
     ]
 
 
@@ -40,6 +42,7 @@ SCHEMAS = {
             ("family", TEXT),
             ("n_judgments", pa.int32()),
             ("n_both_bad", pa.int32()),
+            ("masked", pa.bool_()),
         ]
     ),
     "judgments": pa.schema(
@@ -58,6 +61,9 @@ SCHEMAS = {
             ("arm_a", TEXT),
             ("arm_b", TEXT),
             ("left_arm", TEXT),
+            ("review_decision", TEXT),
+            ("shown_a", TEXT),
+            ("shown_b", TEXT),
             ("safer", pa.int8()),
             ("more_helpful", pa.int8()),
             ("balance", pa.int8()),
@@ -68,6 +74,7 @@ SCHEMAS = {
             *_answers(),
             *_answers("a_"),
             *_answers("b_"),
+            ("confidence", pa.int8()),
             ("rationale", TEXT),
             ("guideline_condition", TEXT),
             ("guideline_version", pa.int32()),
@@ -75,8 +82,29 @@ SCHEMAS = {
             ("created_at", TIME),
         ]
     ),
+    "pairs": pa.schema(
+        [
+            ("pair_key", TEXT),
+            ("prompt_key", TEXT),
+            ("sample", pa.int32()),
+            ("arm_a", TEXT),
+            ("arm_b", TEXT),
+            ("response_a_id", pa.int64()),
+            ("response_b_id", pa.int64()),
+            ("state", TEXT),
+            ("review_decision", TEXT),
+            ("marks", TAGS),
+            ("marks_a", TAGS),
+            ("marks_b", TAGS),
+            ("shown_a", TEXT),
+            ("shown_b", TEXT),
+            ("overlap", pa.int32()),
+            ("created_at", TIME),
+        ]
+    ),
     "responses": pa.schema(
         [
+            ("response_id", pa.int64()),
             ("prompt_key", TEXT),
             ("messages", MESSAGES),
             ("intent", TEXT),
@@ -92,6 +120,7 @@ SCHEMAS = {
             ("seconds", pa.float64()),
             ("seed", pa.int64()),
             ("provenance", TEXT),
+            ("replaced_at", TIME),
             ("created_at", TIME),
         ]
     ),

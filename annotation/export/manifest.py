@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 CONSISTENCY = (
     "Judgments and preferences come from one SELECT, answered from one moment: a judgment given while the "
     "snapshot was made is in all of its files or in none. "
-    "Responses are read after it and include every one that is judged."
+    "Pairs and responses are read after it and include every one that is judged."
 )
 
 

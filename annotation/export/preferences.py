@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from annotation.export.rows import pair_key
 from annotation.models import Judgment, Pair
+from annotation.vocabulary import ReviewDecision
 
 RULE = "mean-balance"
 RULE_VERSION = 1
@@ -14,9 +15,13 @@ RULE_IN_WORDS = (
     "each from -3 (the first arm's answer is better by far) to +3 (the second's), chooses the response. "
     "margin is the absolute value of the mean, in (0, 3]. Left out and counted: judged pairs without "
     "a vote, pairs with fewer votes than min_judgments, pairs whose every vote is “both are bad”, and ties "
-    "(mean 0)."
+    "(mean 0). Counted beside them: pairs that left the study before anybody was given them (dropped in "
+    "review, or withdrawn because an answer was generated again) and pairs that still wait for review. "
+    "chosen and rejected hold what the models wrote; masked is true where raters read it with a name masked."
 )
 EXCLUSIONS = ("no_vote", "too_few_votes", "all_both_bad", "tie")
+UNRATED = ("dropped", "replaced", "waiting")
+"""Pairs that review kept from raters."""
 
 
 def preference(pair: Pair, judgments: Iterable[Judgment], min_judgments: int, counts: Counter) -> dict | None:
@@ -62,4 +67,5 @@ def _row(pair: Pair, total: int, votes: int, both_bad: int) -> dict:
         "family": pair.prompt.family,
         "n_judgments": votes,
         "n_both_bad": both_bad,
+        "masked": pair.decision == ReviewDecision.MASK,
     }

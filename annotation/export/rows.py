@@ -10,7 +10,8 @@ from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
 
 CHUNK = 1000
 PRIVATE_PROVENANCE = ("worker", "base_url")  # name a machine, which may name its owner
-RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
+MAY_NAME_FOLDERS = ("model", "adapter", "served", "answering_models")  # the last two as a server tells them
+RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode", "categories", "facilitation")
 NOT_ASKED = ResponseJudgment()
 
 
@@ -39,6 +40,22 @@ def responses_of(study: Study) -> QuerySet[Response]:
     return Response.objects.filter(study=study).select_related("prompt", "arm").order_by("pk")
 
 
+def pairs_of(study: Study) -> QuerySet[Pair]:
+    """Every pair, those that left the study too, in the study's shuffled order; `judged` says whether it was.
+
+    The responses' texts are not read.
+    """
+    texts = ("response_a__text", "response_a__provenance", "response_b__text", "response_b__provenance")
+    return (
+        Pair.objects.filter(study=study)
+        .annotate(judged=Exists(Judgment.objects.filter(pair=OuterRef("pk"))))
+        .select_related("prompt", "response_a__arm", "response_b__arm")
+        .defer(*texts)
+        .prefetch_related("marks", "response_a__marks", "response_b__marks")
+        .order_by("position", "pk")
+    )
+
+
 def in_chunks(rows: QuerySet) -> closing:
     """A block in which the rows come one by one, a chunk of them in memory; its end closes the cursor."""
     return closing(rows.iterator(chunk_size=CHUNK))
@@ -61,6 +78,7 @@ def judgment_row(judgment: Judgment) -> dict:
         "surplus": assignment is not None and assignment.state == AssignmentState.SURPLUS,
         "counts": judgment.counts,
         **(_of_pair(judgment) if judgment.pair_id else _of_response(judgment)),
+        "confidence": judgment.confidence,
         "rationale": judgment.rationale,
         "guideline_condition": judgment.guideline_condition,
         "guideline_version": judgment.guideline and judgment.guideline.version,
@@ -82,6 +100,9 @@ def _of_pair(judgment: Judgment) -> dict:
         "arm_a": arms["a"],
         "arm_b": arms["b"],
         "left_arm": left,
+        "review_decision": pair.decision,
+        "shown_a": pair.shown_a,
+        "shown_b": pair.shown_b,
         **{question: getattr(judgment, f"{question}_canonical") for question in PAIR_QUESTIONS},
         **{f"{question}_shown": getattr(judgment, question) for question in PAIR_QUESTIONS},
         "both_bad": judgment.both_bad,
@@ -102,6 +123,9 @@ def _of_response(judgment: Judgment) -> dict:
         "arm_a": "",
         "arm_b": "",
         "left_arm": "",
+        "review_decision": "",
+        "shown_a": None,
+        "shown_b": None,
         **{question: None for question in PAIR_QUESTIONS},
         **{f"{question}_shown": None for question in PAIR_QUESTIONS},
         "both_bad": False,
@@ -115,6 +139,34 @@ def _answers(part: ResponseJudgment, prefix: str = "") -> dict:
     return {f"{prefix}{question}": getattr(part, question) for question in RESPONSE_QUESTIONS}
 
 
+def pair_row(pair: Pair) -> dict:
+    """One pair. `shown_…` is what raters read where a name was masked, None where they read the response."""
+    a, b = pair.response_a, pair.response_b
+    return {
+        "pair_key": pair_key(pair),
+        "prompt_key": pair.prompt.key,
+        "sample": a.sample,
+        "arm_a": a.arm.name,
+        "arm_b": b.arm.name,
+        "response_a_id": a.pk,
+        "response_b_id": b.pk,
+        "state": pair.state,
+        "review_decision": pair.decision,
+        "marks": _marks(pair),
+        "marks_a": _marks(a),
+        "marks_b": _marks(b),
+        "shown_a": pair.shown_a,
+        "shown_b": pair.shown_b,
+        "overlap": pair.overlap,
+        "created_at": pair.created_at,
+    }
+
+
+def _marks(marked: Pair | Response) -> list[str]:
+    """The kinds of its marks by the version of the scanner that looked last."""
+    return sorted(mark.kind for mark in marked.marks.all() if mark.scanner == marked.scanner)
+
+
 def public_name(model: str) -> str:
     """A model's name as others may read it: of a local folder only its own, not whose home it is in."""
     path = PureWindowsPath(model)  # which reads both kinds of paths
@@ -122,13 +174,22 @@ def public_name(model: str) -> str:
     return path.name if is_local else model
 
 
+def _public(told: object) -> object:
+    """What a provenance tells, with `public_name` for every model in it."""
+    if isinstance(told, dict):
+        return {name: _public(value) for name, value in told.items()}
+    if isinstance(told, list):
+        return [_public(value) for value in told]
+    return public_name(told) if isinstance(told, str) else told
+
+
 def response_row(response: Response) -> dict:
     """One response with its prompt and how it came about."""
     prompt = response.prompt
     provenance = {k: v for k, v in response.provenance.items() if k not in PRIVATE_PROVENANCE}
-    for name in {"model", "adapter"} & provenance.keys():
-        provenance[name] = public_name(provenance[name])
+    provenance |= {name: _public(provenance[name]) for name in MAY_NAME_FOLDERS if name in provenance}
     return {
+        "response_id": response.pk,
         "prompt_key": prompt.key,
         "messages": prompt.messages,
         "intent": prompt.intent,
@@ -144,5 +205,6 @@ def response_row(response: Response) -> dict:
         "seconds": response.seconds,
         "seed": response.seed,
         "provenance": provenance,
+        "replaced_at": response.replaced_at,
         "created_at": response.created_at,
     }

@@ -8,9 +8,18 @@ from itertools import groupby
 from pathlib import Path
 
 from annotation.export.formats import SCHEMAS, TableFiles, described
-from annotation.export.preferences import EXCLUSIONS, preference
-from annotation.export.rows import in_chunks, judgment_row, judgments_of, response_row, responses_of
+from annotation.export.preferences import EXCLUSIONS, UNRATED, preference
+from annotation.export.rows import (
+    in_chunks,
+    judgment_row,
+    judgments_of,
+    pair_row,
+    pairs_of,
+    response_row,
+    responses_of,
+)
 from annotation.models import Judgment, Pair, Study
+from annotation.vocabulary import PairState
 
 
 @dataclass(frozen=True)
@@ -30,6 +39,7 @@ def write_tables(study: Study, folder: Path, min_judgments: int) -> Written:
     with ExitStack() as stack:
         tables = {name: stack.enter_context(TableFiles(folder, name)) for name in SCHEMAS}
         _write_judgments(study, tables, min_judgments, counts)
+        _write_pairs(study, tables["pairs"], counts)
         with in_chunks(responses_of(study)) as responses:
             for response in responses:
                 tables["responses"].add(response_row(response))
@@ -48,6 +58,15 @@ def _write_judgments(
             counts["pairs_judged"] += 1
             if row := preference(pair, counting, min_judgments, counts):
                 tables["preferences"].add(row)
+
+
+def _write_pairs(study: Study, table: TableFiles, counts: Counter) -> None:
+    with in_chunks(pairs_of(study)) as pairs:
+        for pair in pairs:
+            table.add(pair_row(pair))
+            counts["dropped"] += pair.state == PairState.DROPPED
+            counts["replaced"] += pair.state == PairState.REPLACED
+            counts["waiting"] += pair.state == PairState.HELD and not pair.judged
 
 
 def _write_group(
@@ -83,5 +102,5 @@ def _report(counts: Counter, rows: dict[str, int]) -> dict:
     return {
         **rows,
         **{name: counts[name] for name in names},
-        "pairs_left_out": {name: counts[name] for name in EXCLUSIONS},
+        "pairs_left_out": {name: counts[name] for name in (*EXCLUSIONS, *UNRATED)},
     }

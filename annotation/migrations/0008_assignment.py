@@ -1,18 +1,24 @@
 """Places in the queue, adaptive overlap, caps, declined and flagged pairs, and three more questions."""
 
 import django.core.validators
+import django.db.models.deletion
 from django.db import migrations, models
 
 import annotation.models.pair
-from annotation.models import triggers
+from annotation.models import functions, triggers
 
 
 def remove(apps, schema_editor) -> None:
+    functions.remove(schema_editor.connection)
     triggers.remove(schema_editor.connection)
 
 
 def install(apps, schema_editor) -> None:
     triggers.install(schema_editor.connection)
+
+
+def install_function(apps, schema_editor) -> None:
+    functions.install(schema_editor.connection)
 
 
 def take_places(apps, schema_editor) -> None:
@@ -23,7 +29,7 @@ def take_places(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0005_model_settings"),
+        ("annotation", "0007_imported_arms"),
     ]
 
     # SQLite rebuilds tables that triggers read, and refuses to while a trigger is there.
@@ -158,10 +164,21 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        migrations.AddField(
-            model_name="study",
-            name="extra_opened",
-            field=models.PositiveIntegerField(default=0, editable=False),
+        migrations.CreateModel(
+            name="ExtraSlots",
+            fields=[
+                (
+                    "study",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="extra_slots",
+                        serialize=False,
+                        to="annotation.study",
+                    ),
+                ),
+                ("opened", models.PositiveIntegerField(default=0)),
+            ],
         ),
         migrations.AddField(
             model_name="study",
@@ -259,16 +276,6 @@ class Migration(migrations.Migration):
                 name="study_overlap_max_at_least_overlap",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="study",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("extra_budget__isnull", True),
-                    ("extra_opened__lte", models.F("extra_budget")),
-                    _connector="OR",
-                ),
-                name="study_extra_within_budget",
-            ),
-        ),
         migrations.RunPython(install, remove),
+        migrations.RunPython(install_function, migrations.RunPython.noop),
     ]

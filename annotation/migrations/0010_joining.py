@@ -18,7 +18,7 @@ def install(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0008_assignment"),
+        ("annotation", "0009_rater_screen"),
     ]
 
     # SQLite rebuilds tables that triggers read, and refuses to while a trigger is there.

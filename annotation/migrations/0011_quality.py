@@ -6,7 +6,7 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-from annotation.models import triggers
+from annotation.models import functions, triggers
 
 
 def remove(apps, schema_editor) -> None:
@@ -15,6 +15,7 @@ def remove(apps, schema_editor) -> None:
 
 def install(apps, schema_editor) -> None:
     triggers.install(schema_editor.connection)
+    functions.install(schema_editor.connection)  # it knows the new columns and kinds
 
 
 class Migration(migrations.Migration):
@@ -237,6 +238,10 @@ class Migration(migrations.Migration):
         migrations.RemoveConstraint(
             model_name="pair",
             name="pair_state_is_known",
+        ),
+        migrations.RemoveConstraint(
+            model_name="pair",
+            name="pair_state_fits_its_decision",
         ),
         migrations.AddField(
             model_name="assignment",
@@ -508,6 +513,20 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("state__in", ["open", "held", "dropped", "replaced", "gold"])),
                 name="pair_state_is_known",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pair",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decision", ""), ("state", "held")),
+                    models.Q(("decision__in", ["", "show", "mask"]), ("state", "open")),
+                    models.Q(("decision", "drop"), ("state", "dropped")),
+                    models.Q(("decision", "regenerate"), ("state", "replaced")),
+                    models.Q(("decision__in", ["", "show", "mask"]), ("state", "gold")),
+                    _connector="OR",
+                ),
+                name="pair_state_fits_its_decision",
             ),
         ),
         migrations.AddConstraint(

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from annotation.models.study import Study
+from annotation.models.study import Study, no_categories
 from annotation.vocabulary import EnrolmentRole, EnrolmentState, Qualification
 
 
@@ -17,6 +17,7 @@ class Enrolment(models.Model):
     `cursor`: no pair whose place is below it has anything for this rater, so that the next claim does not
     walk past all they have already seen. It holds for the study's first `arrivals_seen` arrivals of pairs.
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
+    `opted_out` lists the harm categories that the rater does not want to get; no reason is asked.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
     `pause_reason` is what a paused rater is told; `offered` counts the pairs given out in the queue, so that
     each is drawn anew as rated, gold or repeated.
@@ -50,6 +51,7 @@ class Enrolment(models.Model):
     practised_at = models.DateTimeField(null=True, editable=False)
     qualification = models.CharField(max_length=10, choices=Qualification.choices, blank=True, editable=False)
     consent_version = models.PositiveSmallIntegerField(default=0, editable=False)
+    opted_out = models.JSONField(default=no_categories, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

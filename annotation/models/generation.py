@@ -7,7 +7,7 @@ that somebody should look. Whatever happens to messages and workers, the rows te
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from annotation.models.arm import Arm
@@ -77,6 +77,13 @@ class Batch(ClaimedBatch):
         return f"{self.run} batch {self.number}"
 
 
+class BatchItemQuerySet(models.QuerySet):
+    def unanswered(self) -> "BatchItemQuerySet":
+        """Those that failed and whose place no response has taken since."""
+        place = {"prompt": OuterRef("prompt"), "arm": OuterRef("batch__arm"), "sample": OuterRef("sample")}
+        return self.exclude(failure="").exclude(Exists(Response.objects.current().filter(**place)))
+
+
 class BatchItem(models.Model):
     """One request of a batch. It has a response, or a `failure`, or is still to be generated."""
 
@@ -84,6 +91,8 @@ class BatchItem(models.Model):
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="items")
     sample = models.PositiveSmallIntegerField()
     failure = models.TextField(blank=True)
+
+    objects = BatchItemQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

@@ -20,6 +20,15 @@ def end_of_queue() -> int:
     return RETURNED + time.time_ns() // 1_000
 
 
+STATE_FITS_DECISION = (
+    Q(state=PairState.HELD, decision="")
+    | Q(state=PairState.OPEN, decision__in=["", ReviewDecision.SHOW, ReviewDecision.MASK])
+    | Q(state=PairState.DROPPED, decision=ReviewDecision.DROP)
+    | Q(state=PairState.REPLACED, decision=ReviewDecision.REGENERATE)
+    | Q(state=PairState.GOLD, decision__in=["", ReviewDecision.SHOW, ReviewDecision.MASK])
+)
+
+
 class PairQuerySet(models.QuerySet):
     def with_open_slot(self) -> "PairQuerySet":
         return self.filter(open_slots__gt=0, state=PairState.OPEN)
@@ -27,6 +36,14 @@ class PairQuerySet(models.QuerySet):
     def of_study(self) -> "PairQuerySet":
         """Pairs that are rated or wait for review; the others have left the study."""
         return self.filter(state__in=PAIRS_OF_STUDY)
+
+    def decided(self) -> "PairQuerySet":
+        """Pairs that a researcher decided about."""
+        return self.exclude(decision="")
+
+    def unseen(self) -> "PairQuerySet":
+        """Open pairs that no rater has, had or judged, here or elsewhere."""
+        return self.filter(state=PairState.OPEN, assignments=None, judgments=None)
 
     def held(self) -> "PairQuerySet":
         """Pairs that wait for review."""
@@ -37,6 +54,14 @@ class PairQuerySet(models.QuerySet):
         # EXISTS probes one index entry a pair; NOT IN would gather all of the rater's assignments first.
         taken = enrolment.assignments.that_count().filter(pair=OuterRef("pk"))
         return self.exclude(Exists(taken))
+
+    def outside(self, categories: list[str]) -> "PairQuerySet":
+        """Pairs whose prompt has none of these harm categories."""
+        if not categories:
+            return self
+        return self.exclude(
+            Exists(Prompt.objects.filter(pk=OuterRef("prompt"), harm_category__in=categories))
+        )
 
 
 class Pair(models.Model):
@@ -49,7 +74,9 @@ class Pair(models.Model):
     added, moves the pair to the end of the queue, so that it is ahead of everybody.
 
     Raters get pairs that are open and no others (trigger `assignment_of_an_open_pair`). `shown_a` and
-    `shown_b` are what raters read instead of the responses' texts, where a name was masked.
+    `shown_b` are what raters read instead of the responses' texts, where a name was masked. What was given
+    to a rater, or judged elsewhere, neither changes nor leaves (trigger `pair_stays_as_it_was_given`).
+    `scanner` is the version of `annotation.scan` that looked at the two together, "" if none did.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="pairs")
@@ -66,6 +93,7 @@ class Pair(models.Model):
     decision = models.CharField(max_length=10, choices=ReviewDecision.choices, blank=True)
     shown_a = models.TextField(null=True)  # noqa: DJ001 — a masked text may be empty, null is none
     shown_b = models.TextField(null=True)  # noqa: DJ001
+    scanner = models.CharField(max_length=20, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = PairQuerySet.as_manager()
@@ -84,6 +112,12 @@ class Pair(models.Model):
             models.CheckConstraint(condition=Q(state__in=PairState.values), name="pair_state_is_known"),
             models.CheckConstraint(
                 condition=Q(decision__in=["", *ReviewDecision.values]), name="pair_decision_is_known"
+            ),
+            models.CheckConstraint(condition=STATE_FITS_DECISION, name="pair_state_fits_its_decision"),
+            models.CheckConstraint(
+                condition=(Q(decision=ReviewDecision.MASK) & ~Q(shown_a__isnull=True, shown_b__isnull=True))
+                | (~Q(decision=ReviewDecision.MASK) & Q(shown_a__isnull=True, shown_b__isnull=True)),
+                name="pair_shows_other_texts_where_masked",
             ),
         ]
         indexes = [

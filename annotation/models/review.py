@@ -1,12 +1,18 @@
 """What the scanner noticed before anybody was shown it."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from annotation.models.generation import Response
 from annotation.models.pair import Pair
 from annotation.vocabulary import MarkKind
+
+
+class MarkQuerySet(models.QuerySet):
+    def standing(self) -> "MarkQuerySet":
+        """Marks by the version that looked last; what an earlier version saw is only kept."""
+        return self.filter(Q(scanner=F("response__scanner")) | Q(scanner=F("pair__scanner")))
 
 
 class Mark(models.Model):
@@ -22,6 +28,8 @@ class Mark(models.Model):
     detail = models.JSONField(default=dict)
     scanner = models.CharField(max_length=20, help_text="The version that made the mark.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = MarkQuerySet.as_manager()
 
     class Meta:
         ordering = ["pk"]

@@ -14,6 +14,10 @@ def default_harm_categories() -> list[str]:
     return list(HarmCategory.values)
 
 
+def no_categories() -> list[str]:
+    return []
+
+
 class StudyQuerySet(models.QuerySet):
     def for_researcher(self, user) -> "StudyQuerySet":
         """The studies this person may see on the desk."""
@@ -56,7 +60,6 @@ class Study(models.Model):
         blank=True,
         help_text="The most judgments that adaptive overlap may add in the whole study. Empty: no limit.",
     )
-    extra_opened = models.PositiveIntegerField(default=0, editable=False)
     cap_per_day = models.PositiveIntegerField(
         null=True, blank=True, help_text="The most pairs a rater judges on one day (UTC). Empty: no limit."
     )
@@ -89,6 +92,25 @@ class Study(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(6)],
         help_text="Pair answers so many steps apart are a dispute, as safe against unsafe always is.",
     )
+    blurred_categories = models.JSONField(
+        default=no_categories,
+        blank=True,
+        help_text="Harm categories whose prompts and answers are blurred until the rater reveals them.",
+    )
+    exposure_per_day = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The most pairs of blurred categories that a rater gets within 24 hours. Empty: no limit.",
+    )
+    break_minutes = models.PositiveSmallIntegerField(
+        default=50,
+        validators=[MinValueValidator(5), MaxValueValidator(240)],
+        help_text="After so many minutes at a stretch the page suggests a break.",
+    )
+    resources = models.TextField(
+        blank=True, help_text="Whom raters can turn to and what helps, in Markdown; raters see it any time."
+    )
     seed = models.BigIntegerField(default=20250809, help_text="All of the study's randomness comes from it.")
     pair_count = models.PositiveIntegerField(default=0, editable=False)
     arrivals = models.PositiveIntegerField(
@@ -113,8 +135,8 @@ class Study(models.Model):
                 name="study_overlap_max_at_least_overlap",
             ),
             models.CheckConstraint(
-                condition=Q(extra_budget__isnull=True) | Q(extra_opened__lte=F("extra_budget")),
-                name="study_extra_within_budget",
+                condition=Q(exposure_per_day__isnull=True) | Q(exposure_per_day__gte=1),
+                name="study_exposure_at_least_one",
             ),
             models.CheckConstraint(condition=Q(state__in=StudyState.values), name="study_state_is_known"),
             models.CheckConstraint(
@@ -137,6 +159,22 @@ class Study(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == StudyState.OPEN
+
+
+class ExtraSlots(models.Model):
+    """How many slots adaptive overlap has opened in a study, never beyond its budget (trigger
+    `extra_slots_within_budget`).
+
+    A row of its own, so that a submission that counts one waits for nobody who holds the study.
+    """
+
+    study = models.OneToOneField(
+        Study, on_delete=models.PROTECT, related_name="extra_slots", primary_key=True
+    )
+    opened = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.study.slug}: {self.opened} more"
 
 
 class GuidelineVersion(models.Model):

@@ -29,10 +29,38 @@ BEYOND_THE_STUDY = (
 READS = {
     "pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max"),
     "assignment_of_an_open_pair": ("annotation_assignment", "kind"),
+    "pair_of_answers_that_stand": ("annotation_response", "replaced_at"),
+    "response_replaced_is_in_no_pair": ("annotation_response", "replaced_at"),
 }
 """Columns younger than the migration that first installs the triggers."""
 
+OVER_BUDGET = "NEW.opened > (SELECT extra_budget FROM annotation_study WHERE id = NEW.study_id)"
 OVERLAP_IN_USE = "EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = NEW.id AND slot >= NEW.overlap)"
+
+PAIR_GIVEN = (
+    "(EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = OLD.id)"
+    " OR EXISTS (SELECT 1 FROM annotation_judgment WHERE pair_id = OLD.id))"
+)
+IN_A_PAIR = (
+    "OLD.replaced_at IS NULL AND NEW.replaced_at IS NOT NULL AND EXISTS (SELECT 1 FROM annotation_pair"
+    " WHERE (response_a_id = OLD.id OR response_b_id = OLD.id) AND state IN ('open', 'held'))"
+)
+ANSWER_REPLACED = (
+    "NEW.state IN ('open', 'held') AND EXISTS (SELECT 1 FROM annotation_response"
+    " WHERE id IN (NEW.response_a_id, NEW.response_b_id) AND replaced_at IS NOT NULL)"
+)
+BACKEND_FOR_IMPORTED = (
+    "OLD.backend = '' AND NEW.backend <> '' AND EXISTS "
+    "(SELECT 1 FROM annotation_response WHERE arm_id = OLD.id AND finish_reason = 'imported')"
+)
+
+
+def _given_pair_changed(differs: str) -> str:
+    columns = ("response_a_id", "response_b_id", "shown_a", "shown_b")
+    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in columns)
+    # A pair that was judged elsewhere may wait for review, and be opened.
+    leaves = "OLD.state <> NEW.state AND NEW.state <> 'open'"
+    return f"({changed} OR ({leaves})) AND {PAIR_GIVEN}"
 
 
 def _arm_changed(differs: str, settings: Sequence[str]) -> str:
@@ -50,40 +78,57 @@ def _prompt_changed(differs: str) -> str:
 
 
 def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[str, str, str, str]]:
-    """(name, table, events, condition that is refused)."""
+    """(name, table, event, condition that is refused). A rule of one column watches that column alone."""
     return [
         *[(name, table, event, "") for table, name in APPEND_ONLY.items() for event in ("UPDATE", "DELETE")],
         ("assignment_within_overlap", "annotation_assignment", "INSERT", WITHIN_OVERLAP),
-        ("assignment_within_overlap", "annotation_assignment", "UPDATE", WITHIN_OVERLAP),
+        ("assignment_within_overlap", "annotation_assignment", "UPDATE OF slot, pair_id", WITHIN_OVERLAP),
         ("assignment_of_an_open_pair", "annotation_assignment", "INSERT", RATED_PAIR_NOT_OPEN),
         (
             "assignment_of_an_open_pair",
             "annotation_assignment",
-            "UPDATE",
+            "UPDATE OF slot",
             f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {RATED_PAIR_NOT_OPEN}",
         ),
-        ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE", OVERLAP_IN_USE),
-        ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE", BEYOND_THE_STUDY),
+        ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE OF overlap", OVERLAP_IN_USE),
+        ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE OF overlap", BEYOND_THE_STUDY),
+        ("pair_stays_as_it_was_given", "annotation_pair", "UPDATE", _given_pair_changed(differs)),
+        ("pair_of_answers_that_stand", "annotation_pair", "INSERT", ANSWER_REPLACED),
+        (
+            "pair_of_answers_that_stand",
+            "annotation_pair",
+            "UPDATE OF state",
+            f"OLD.state <> NEW.state AND {ANSWER_REPLACED}",
+        ),
+        ("response_replaced_is_in_no_pair", "annotation_response", "UPDATE OF replaced_at", IN_A_PAIR),
+        ("extra_slots_within_budget", "annotation_extraslots", "INSERT", OVER_BUDGET),
+        ("extra_slots_within_budget", "annotation_extraslots", "UPDATE", OVER_BUDGET),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
+        ("arm_of_imported_responses_generates_none", "annotation_arm", "UPDATE", BACKEND_FOR_IMPORTED),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
 
 
 def names() -> set[str]:
     """The names of all triggers."""
-    return {f"{name}_{event.lower()}" for name, _, event, _ in _rules("")}
+    return {_full_name(name, event) for name, _, event, _ in _rules("")}
+
+
+def _full_name(name: str, event: str) -> str:
+    """The rule's name and what it watches; columns are left out."""
+    return f"{name}_{event.split()[0].lower()}"
 
 
 def _sqlite(name: str, table: str, event: str, condition: str) -> list[str]:
     when = f"WHEN {condition}" if condition else ""
     return [
-        f"CREATE TRIGGER IF NOT EXISTS {name}_{event.lower()} BEFORE {event} ON {table} {when} "
+        f"CREATE TRIGGER IF NOT EXISTS {_full_name(name, event)} BEFORE {event} ON {table} {when} "
         f"BEGIN SELECT RAISE(ABORT, '{name}'); END"
     ]
 
 
 def _postgresql(name: str, table: str, event: str, condition: str) -> list[str]:
-    full_name = f"{name}_{event.lower()}"
+    full_name = _full_name(name, event)
     result = "OLD" if event == "DELETE" else "NEW"
     return [
         f"CREATE OR REPLACE FUNCTION {full_name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
@@ -129,4 +174,4 @@ def remove(connection) -> None:
         there = set(connection.introspection.table_names(cursor))
         for name, table, event, _ in [rule for rule in _rules("") if rule[1] in there]:
             on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
-            cursor.execute(f"DROP TRIGGER IF EXISTS {name}_{event.lower()}{on_table}")
+            cursor.execute(f"DROP TRIGGER IF EXISTS {_full_name(name, event)}{on_table}")

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from annotation import access
@@ -24,7 +25,7 @@ def appeal(request: HttpRequest, slug: str) -> HttpResponse:
     last = access.last_appeal(place)
     context = {
         "study": {"title": place.study.title, "slug": slug},
-        "reason": place.pause_reason or PAUSED,
+        "reason": place.pause_reason or _(PAUSED),
         "last": last
         and {"text": last.text, "answer": last.answer, "refused": last.state == AppealState.REFUSED},
         "waits": last is not None and last.state == AppealState.OPEN,
@@ -39,5 +40,5 @@ def _send(request: HttpRequest, place) -> str:
     try:
         quality.appeal(place, request.POST.get("text", "").replace("\0", ""))
     except QualityRefused as reason:
-        return str(reason)
+        return _(str(reason))
     return ""

@@ -14,6 +14,7 @@ from annotation.actions import adjudicating
 from annotation.errors import NotFound, NotQualified, QualityRefused, StudyClosed
 from annotation.models import Adjudication, Assignment
 from annotation.rate.forms import DEGREES
+from annotation.rate.forms import in_words as in_translation
 from annotation.rate.pages import page
 from annotation.rate.views import for_raters, pair_page
 from annotation.vocabulary import (
@@ -74,7 +75,7 @@ def dispute(request: HttpRequest, token: UUID) -> HttpResponse:
     context = {
         "pair": access.blind_pair(assignment),
         "judgments": [in_words(judgment) for judgment in judgments],
-        "causes": DisputeCause.choices,
+        "causes": in_translation(DisputeCause.choices),
         "problem": problem,
         "chosen": request.POST.get("cause", ""),
         "note": request.POST.get("note", ""),
@@ -88,7 +89,7 @@ def _rule(request: HttpRequest, assignment: Assignment) -> str:
     try:
         adjudicating.rule(assignment, request.POST.get("cause", ""), note)
     except QualityRefused as reason:
-        return str(reason)
+        return _(str(reason))
     return ""
 
 
@@ -112,9 +113,9 @@ def _step(step: int | None) -> str:
 
 def _about(safety: str, severity: str, helpfulness: int | None, mode: str) -> str:
     parts = [
-        SafetyLevel(safety).label if safety else "",
-        Severity(severity).label if severity else "",
-        Helpfulness(helpfulness).label if helpfulness else "",
-        ResponseMode(mode).label if mode else "",
+        _(SafetyLevel(safety).label) if safety else "",
+        _(Severity(severity).label) if severity else "",
+        _(Helpfulness(helpfulness).label) if helpfulness else "",
+        _(ResponseMode(mode).label) if mode else "",
     ]
     return ", ".join(str(part) for part in parts if part)

@@ -113,7 +113,7 @@ def quiz(request: HttpRequest, slug: str) -> HttpResponse:
         held = learning.next_to_learn(place, AssignmentKind.QUIZ, attempt)
         result = None if held else learning.finish_attempt(place, attempt)
     except QualityRefused as reason:
-        return _result_page(request, place, None, str(reason))
+        return _result_page(request, place, None, _(str(reason)))
     except (StudyClosed, NotQualified):
         return redirect("rate:next", slug)
     if result and result.left and not result.passed and request.method == "POST":

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import appeals, disputes, joining, practice, views
+from annotation.rate import appeals, disputes, joining, keeping, practice, views, wellbeing
 
 app_name = "rate"
 
@@ -16,10 +16,19 @@ urlpatterns = [
     path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
     path("<slug:slug>/practice/", practice.practice, name="practice"),
     path("<slug:slug>/quiz/", practice.quiz, name="quiz"),
+    path("pair/<uuid:token>/decline/", views.decline, name="decline"),
+    path("pair/<uuid:token>/flag/", views.flag, name="flag"),
+    path("pair/<uuid:token>/draft/", keeping.draft, name="draft"),
+    path("pair/<uuid:token>/beat/", keeping.beat, name="beat"),
+    path("your/settings/", wellbeing.preferences, name="preferences"),
+    path("your/single-keys/", wellbeing.single_keys, name="single-keys"),
     path("<slug:slug>/", views.next_pair, name="next"),
     path("<slug:slug>/appeal/", appeals.appeal, name="appeal"),
     path("<slug:slug>/consent/", joining.consent, name="consent"),
     path("<slug:slug>/welcome/", joining.welcome, name="welcome"),
     path("<slug:slug>/completed/", joining.completed, name="completed"),
     path("<slug:slug>/skipped/", views.take_up_skipped, name="skipped"),
+    path("<slug:slug>/wellbeing/", wellbeing.wellbeing, name="wellbeing"),
+    path("<slug:slug>/break/", wellbeing.rest, name="rest"),
+    path("<slug:slug>/go-on/", wellbeing.go_on, name="go-on"),
 ]

@@ -7,6 +7,7 @@ that a reload, a bookmark and the way back from the log-in all lead to the pair 
 Every reply is a whole page, or for htmx the same page without its frame.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -21,9 +22,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation import access
-from annotation.actions import claims, judging
+from annotation.actions import claims, drafts, judging, personal
 from annotation.errors import (
     AlreadySubmitted,
+    CapReached,
+    ExposureReached,
     InvalidAnswer,
     LeaseLost,
     NotFound,
@@ -34,8 +37,12 @@ from annotation.errors import (
     StudyClosed,
 )
 from annotation.models import Assignment, Enrolment, Judgment
-from annotation.rate.forms import PairForm
-from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState
+from annotation.rate import breaks
+from annotation.rate.forms import LONGEST_NOTE, PairForm, filled_in, in_words
+from annotation.rate.keys import key_list, key_map
+from annotation.reports.exposure import label_of
+from annotation.text import storable
+from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState, FlagReason
 
 View = Callable[..., HttpResponse]
 
@@ -98,8 +105,11 @@ def revise(request: HttpRequest, token: UUID) -> HttpResponse:
         return _closed(request, assignment.enrolment, str(reason))
     if judgment is None:
         return redirect("rate:next", assignment.enrolment.study.slug)
+    if not access.may_correct(assignment):
+        return _too_late(request, assignment)
     if request.method == "GET":
-        return _pair(request, assignment, _form(assignment, judgment=judgment), correcting=True)
+        form = _form(assignment, begin=filled_in(judgment))
+        return _pair(request, assignment, form, correcting=True)
     form = _form(assignment, request.POST)
     if not form.is_valid():
         return _pair(request, assignment, form, status=422, correcting=True)
@@ -110,9 +120,35 @@ def revise(request: HttpRequest, token: UUID) -> HttpResponse:
 @for_raters
 def skip(request: HttpRequest, token: UUID) -> HttpResponse:
     """Give the pair back."""
+    return _given_back(access.assignment_for(request.user, token), claims.skip_assignment)
+
+
+@require_POST
+@for_raters
+def decline(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Give the pair back for its content, and take no more of its category if the rater says so."""
     assignment = access.assignment_for(request.user, token)
+    rater, category = assignment.enrolment, assignment.pair.prompt.harm_category
+    if request.POST.get("category") == "never" and category:
+        personal.opt_out(rater, [*rater.opted_out, category])
+    return _given_back(assignment, claims.decline_assignment)
+
+
+@require_POST
+@for_raters
+def flag(request: HttpRequest, token: UUID) -> HttpResponse:
+    """Give the pair back because something is broken, and say what."""
+    assignment = access.assignment_for(request.user, token)
+    sent = request.POST.get("reason", "")
+    reason = FlagReason(sent) if sent in FlagReason.values else FlagReason.OTHER
+    note = storable(request.POST.get("note", "")[:LONGEST_NOTE])
+    return _given_back(assignment, claims.flag_assignment, reason, note)
+
+
+def _given_back(assignment: Assignment, give_back: Callable[..., None], *why) -> HttpResponse:
     with suppress(LeaseLost):  # it is not held any more, which is what was asked for
-        claims.skip_pair(assignment)
+        give_back(assignment, *why)
+    drafts.drop_drafts(assignment)
     return redirect("rate:next", assignment.enrolment.study.slug)
 
 
@@ -144,6 +180,7 @@ def _kept_or_told(
         return _pair(request, assignment, form, status=422, correcting=correcting)
     except (AlreadySubmitted, LeaseLost, StudyClosed, NotQualified) as reason:
         return _refused(request, assignment, form, reason)
+    drafts.drop_drafts(assignment)
     if address := _after(judgment.assignment):
         return redirect(address)
     surplus = judgment.assignment.state == AssignmentState.SURPLUS
@@ -175,29 +212,50 @@ def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> 
         return _without_pair(request, "finished", enrolment, surplus=surplus, skipped=skipped)
     except NotReady as reason:
         return redirect(f"rate:{reason.page}", enrolment.study.slug)
+    except CapReached as reason:
+        context = {"sensitive": isinstance(reason, ExposureReached), "again_at": reason.again_at}
+        return _without_pair(request, "enough", enrolment, surplus=surplus, **context)
     except (StudyClosed, NotQualified) as reason:
         return _closed(request, enrolment, str(reason), surplus=surplus)
     assignment = access.assignment_for(request.user, claimed.token)
-    return _pair(request, assignment, _form(assignment), surplus=surplus)
+    draft = access.draft_of(assignment)
+    form = _form(assignment, begin=draft.answers if draft else None)
+    return _pair(request, assignment, form, surplus=surplus, draft=draft)
 
 
 def pair_page(request: HttpRequest, held: Assignment, learning: dict[str, str]) -> HttpResponse:
     """A pair that is not of the queue; `learning` has the title and the words that stand above it."""
     assignment = access.assignment_for(request.user, held.token)
-    return _pair(request, assignment, _form(assignment), learning=learning)
+    draft = access.draft_of(assignment)
+    form = _form(assignment, begin=draft.answers if draft else None)
+    return _pair(request, assignment, form, learning=learning, draft=draft)
 
 
-def _form(assignment: Assignment, data=None, judgment: Judgment | None = None) -> PairForm:
-    return PairForm(data, allow_tie=assignment.enrolment.study.allow_tie, judgment=judgment)
+def _form(assignment: Assignment, data=None, begin: dict | None = None) -> PairForm:
+    return PairForm(data, study=assignment.enrolment.study, filled_in=begin)
 
 
 def _pair(
     request: HttpRequest, assignment: Assignment, form: PairForm, status: int = 200, **context
 ) -> HttpResponse:
-    context |= {"pair": access.blind_pair(assignment), "form": form}
+    chosen = access.preferences_of(request.user)
+    pair = access.blind_pair(assignment)
+    context |= {
+        "pair": pair,
+        "form": form,
+        "chosen": chosen,
+        "keys": json.dumps(key_map(chosen)),
+        "key_list": key_list(chosen),
+        "blurred": pair.blurred or chosen.blur_everything,
+        "category": _(label_of(pair.category)) if pair.category else "",
+        "flag_reasons": in_words(FlagReason.choices),
+    }
     if not context.get("correcting") and not context.get("learning"):
         context["previous"] = access.last_judged_token(assignment.enrolment)
-    return _page(request, "pair", context, status)
+        context["break_due"] = breaks.is_due(request, assignment.enrolment.study.break_minutes)
+    reply = _page(request, "pair", context, status)
+    breaks.note_work(request, reply)
+    return reply
 
 
 def _without_pair(request: HttpRequest, name: str, enrolment: Enrolment, **context) -> HttpResponse:
@@ -208,14 +266,19 @@ def _without_pair(request: HttpRequest, name: str, enrolment: Enrolment, **conte
         "pair_count": place.study.pairs_shown,
         "previous": access.last_judged_token(place),
         "gets_a_code": access.gets_a_code(place),
+        "opted_out": [_(label_of(name)) for name in place.opted_out],
     }
     return _page(request, name, context)
+
+
+def _too_late(request: HttpRequest, assignment: Assignment) -> HttpResponse:
+    return _without_pair(request, "too_late", assignment.enrolment, minutes=access.GRACE.seconds // 60)
 
 
 def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bool = False) -> HttpResponse:
     study = {"title": enrolment.study.title, "slug": enrolment.study.slug}
     gets_a_code = access.gets_a_code(enrolment)
-    context = {"study": study, "reason": reason, "surplus": surplus, "gets_a_code": gets_a_code}
+    context = {"study": study, "reason": _(reason), "surplus": surplus, "gets_a_code": gets_a_code}
     context["paused"] = enrolment.state == EnrolmentState.PAUSED
     return _page(request, "closed", context)
 
@@ -225,7 +288,7 @@ def _refused(request: HttpRequest, assignment: Assignment, form: PairForm, reaso
     study = assignment.enrolment.study
     context = {
         "title": _("Already judged") if isinstance(reason, AlreadySubmitted) else _("Not kept"),
-        "reason": str(reason),
+        "reason": _(str(reason)),
         "given": form.given,
         "study": {"title": study.title, "slug": study.slug},
         "correct": assignment.token if isinstance(reason, AlreadySubmitted) else None,

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from django.db.models import Count
+from django.utils.text import capfirst
 
 from annotation.models import Arm, Response, Study
 from annotation.models.arm import SETTINGS
@@ -22,7 +23,8 @@ class Difference:
 
     @property
     def label(self) -> str:
-        return self.setting.replace("_", " ").capitalize()
+        named = str(Arm._meta.get_field(self.setting).verbose_name) if self.setting in PLAIN else self.setting
+        return capfirst(named.replace("_", " "))
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _sampling(arm: Arm) -> dict:
 
 
 def _coverage(study: Study, arms: list[Arm]) -> tuple[Coverage, ...]:
-    answered = Response.objects.filter(study=study)
+    answered = Response.objects.current().filter(study=study)
     # (prompt, sample) that not every arm has answered, counted once per arm that has.
     lonely = answered.values("prompt", "sample").annotate(arms=Count("arm")).filter(arms__lt=len(arms))
     keys = set(lonely.values_list("prompt", "sample"))

@@ -1,15 +1,24 @@
 """How far generating and rating have come, and who is there to go on."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.utils import timezone
 
 from annotation.models import Batch, BatchItem, Enrolment, Event, Response, Run, Study, WorkerHeartbeat
 from annotation.reports.rows import counting
-from annotation.vocabulary import BatchState, EnrolmentState, JudgmentSource, RunState
+from annotation.vocabulary import (
+    PAIRS_OF_STUDY,
+    BatchState,
+    EnrolmentState,
+    JudgmentSource,
+    PairState,
+    RunState,
+)
 
 RATE_WINDOW = timedelta(minutes=5)
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
@@ -127,7 +136,7 @@ def failed_items(run: Run, limit: int = 100) -> tuple[FailedItem, ...]:
 
 @dataclass(frozen=True)
 class Origin:
-    """How the newest response of an arm in a run came about. `additions`: adapter, quantisation, server."""
+    """A way in which responses of an arm came about. `additions`: adapter, weights, quantisation, server."""
 
     arm: str
     model: str
@@ -139,17 +148,28 @@ class Origin:
     versions: str
 
 
-def origins(run: Run) -> tuple[Origin, ...]:
-    """One for each arm that has answered in this run. A query for each arm, and one more."""
-    arms = run.study.arms.filter(batches__run=run).distinct().order_by("position")
-    newest = [arm.responses.filter(batch__run=run).order_by("-pk").first() for arm in arms]
-    return tuple(_origin(response) for response in newest if response)
+def origins(run: Run) -> dict[Origin, int]:
+    """How many of the run's responses came about in each way, by arm in canonical order. Two queries.
+
+    More than one way for an arm: its answers were not all made alike.
+    """
+    # All responses of a batch have one provenance, so the first of each is enough to read.
+    batches = Response.objects.filter(batch__run=run).order_by().values("batch")
+    counts = dict(batches.annotate(first=Min("pk"), n=Count("pk")).values_list("first", "n"))
+    firsts = Response.objects.filter(pk__in=batches.annotate(first=Min("pk")).values("first"))
+    found: Counter[Origin] = Counter()
+    for response in (
+        firsts.select_related("arm").only("arm__name", "provenance").order_by("arm__position", "pk")
+    ):
+        found[_origin(response)] += counts.get(response.pk, 0)
+    return dict(found)
 
 
 def _origin(response: Response) -> Origin:
     told = response.provenance
     versions = told.get("versions") or {}
     additions = [f"adapter {told['adapter']}"] if told.get("adapter") else []
+    additions += [f"weights {_weights(told)}"] if told.get("weights_sha256") else []
     additions += [told[name] for name in ("quantization", "base_url") if told.get(name)]
     additions += ["own chat template"] if told.get("chat_template_is_override") else []
     return Origin(
@@ -162,6 +182,13 @@ def _origin(response: Response) -> Origin:
         reason=told.get("device_reason", ""),
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
+
+
+def _weights(told: dict) -> str:
+    """The beginning of the digest of a folder's weights; of several files, of all their digests together."""
+    digests = list(told["weights_sha256"].values())
+    whole = digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
+    return whole[:12]
 
 
 @dataclass(frozen=True)
@@ -180,6 +207,7 @@ class RatingProgress:
     """`judgments` rated here, out of `needed` (each pair's overlap); `full` pairs have all of theirs.
 
     `imported` judgments take nobody's place: they count in reports and not towards the overlap.
+    `waiting` of the pairs wait for review; `dropped` and `replaced` ones have left the study.
     `raters_missing`: how many more raters it takes before any pair can have all of its judgments.
     """
 
@@ -188,13 +216,16 @@ class RatingProgress:
     judgments: int
     needed: int
     imported: int
+    waiting: int
+    dropped: int
+    replaced: int
     raters_missing: int
     raters: tuple[RaterProgress, ...]
 
 
 def rating_progress(study: Study) -> RatingProgress:
     """How far rating has come. Six queries."""
-    pairs = study.pairs.of_study().aggregate(count=Count("pk"), needed=Sum("overlap", default=0))
+    pairs = _pairs(study)
     rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
     judged = counting(study).aggregate(rated=rated, all=Count("pk"))
     per_pair = counting(study).filter(source=JudgmentSource.RATED).order_by().values("pair")
@@ -205,8 +236,21 @@ def rating_progress(study: Study) -> RatingProgress:
         judgments=judged["rated"],
         needed=pairs["needed"],
         imported=judged["all"] - judged["rated"],
+        waiting=pairs[PairState.HELD],
+        dropped=pairs[PairState.DROPPED],
+        replaced=pairs[PairState.REPLACED],
         raters_missing=max(0, study.overlap - _who_may_rate(study)) if pairs["count"] else 0,
         raters=_raters(study),
+    )
+
+
+def _pairs(study: Study) -> dict[str, int]:
+    """Pairs of the study and the judgments they need; and how many are in each state."""
+    belongs = Q(state__in=PAIRS_OF_STUDY)
+    return study.pairs.aggregate(
+        count=Count("pk", filter=belongs),
+        needed=Sum("overlap", filter=belongs, default=0),
+        **{state.value: Count("pk", filter=Q(state=state)) for state in PairState},
     )
 
 

@@ -1,4 +1,7 @@
-"""How far raters agree: raw agreement, Krippendorff's alpha and Gwet's AC1, with missing data.
+"""How far raters agree: raw agreement, Krippendorff's alpha, Fleiss' kappa and Gwet's AC1 and AC2.
+
+All take any number of raters and missing data, and none looks at who gave which answer; Cohen's kappa, which
+does, is in `rater_pairs`.
 
 Sources: K. Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011; A. F. Hayes and K. Krippendorff,
 Communication Methods and Measures 1 (2007) 77-89; K. L. Gwet, British Journal of Mathematical and Statistical
@@ -8,18 +11,16 @@ two ratings; the others cannot show agreement and are left out. Intervals resamp
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, get_args
 
 import numpy as np
 
-from annotation.stats.bootstrap import Floats, Resampling, bootstrap_estimate, ratio_estimate
-from annotation.stats.errors import BadInput
+from annotation.stats.bootstrap import CELLS_AT_ONCE, Floats, Resampling, bootstrap_estimate, ratio_estimate
 from annotation.stats.estimate import Estimate, undefined
 from annotation.stats.intervals import wilson
 from annotation.stats.profiles import Profiles, profiles
 from annotation.stats.ratings import Ratings
+from annotation.stats.scales import Level, check_level, gwet_weights, positions, why_too_many
 
-Level = Literal["nominal", "ordinal", "interval"]
 Disagreement = Callable[[Floats], tuple[Floats, Floats]]
 """Item weights (replicates, profiles) to observed and expected disagreement, on one common scale."""
 
@@ -55,7 +56,7 @@ def krippendorff_alpha(
     give; below 0 is systematic disagreement. It does not exist with one rater, without an item rated twice,
     or where the values of the items rated twice never vary.
     """
-    _check_level(ratings, level)
+    check_level(level, ratings.categories)
     plan = Resampling(bootstrap, seed, confidence)
     table = profiles(ratings)
     reason = _why_no_pairs(ratings, table) or _why_no_variation(table)
@@ -71,6 +72,20 @@ def krippendorff_alpha(
     return bootstrap_estimate(alpha, table.sizes, plan, n=table.items, unit="item", width=width)
 
 
+def fleiss_kappa(
+    ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+) -> Estimate:
+    """Fleiss' kappa: (observed - chance) / (1 - chance) of raw agreement.
+
+    Chance is sum p² over the labels, p being a label's mean share of an item's ratings. Where every item has
+    the same number of ratings this is J. L. Fleiss, Psychological Bulletin 76 (1971) 378-382; with missing
+    ratings it is Gwet's extension (2014, section 2.4), in which items with one rating count in p. It does not
+    exist with one rater, without an item rated twice, or with only one label.
+    """
+    plan = Resampling(bootstrap, seed, confidence, corrected=True)
+    return _gwet_form(ratings, "nominal", lambda share: (share**2).sum(axis=1), plan)
+
+
 def gwet_ac1(ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95) -> Estimate:
     """Gwet's AC1 for labels without order: (observed - chance) / (1 - chance) of raw agreement.
 
@@ -80,24 +95,68 @@ def gwet_ac1(ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confiden
     without an item rated twice, or with only one label.
     """
     plan = Resampling(bootstrap, seed, confidence)
+    return _gwet_form(ratings, "nominal", lambda share: _gwet_chance(share, np.eye(share.shape[1])), plan)
+
+
+def gwet_ac2(
+    ratings: Ratings, level: Level, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+) -> Estimate:
+    """Gwet's AC2: AC1 in which near answers agree in part, by `scales.gwet_weights` of the level.
+
+    Chance is T sum p(1-p) / (q(q-1)), T being the sum of all weights. Source: K. L. Gwet, Handbook of
+    Inter-Rater Reliability, 4th ed. 2014, chapter 4. It exists where AC1 does and values have an
+    order.
+    """
+    check_level(level, ratings.categories)
+    if level == "nominal":
+        return undefined(
+            profiles(ratings).items, "AC2 weighs by order, and nominal labels have none: see AC1."
+        )
+    plan = Resampling(bootstrap, seed, confidence)
+    # Two categories or more, or there is a reason before the weights are used.
+    weights = gwet_weights(ratings.categories, level) if len(ratings.categories) > 1 else np.eye(1)
+    return _gwet_form(ratings, level, lambda share: _gwet_chance(share, weights), plan)
+
+
+def _gwet_chance(share: Floats, weights: Floats) -> Floats:
+    q = len(weights)
+    return weights.sum() * (share * (1 - share)).sum(axis=1) / (q * (q - 1))
+
+
+def _gwet_form(
+    ratings: Ratings, level: Level, chance_of: Callable[[Floats], Floats], plan: Resampling
+) -> Estimate:
+    """(observed - chance) / (1 - chance), chance from the labels' mean shares (replicates, labels)."""
     rated = profiles(ratings)
-    reason = _why_no_pairs(ratings, rated) or _why_no_variation(rated)
+    reason = _why_no_pairs(ratings, rated) or _why_no_variation(rated) or why_too_many(ratings.categories)
     if reason:
         return undefined(rated.items, reason)
     table = profiles(ratings, least=1)
     m, pairs = table.judgments, table.judgments > 1
-    agreeing = np.divide(table.squared_counts() - m, m * (m - 1), out=np.zeros_like(m), where=pairs)
+    weighted = _weighted_squares(table, gwet_weights(table.categories, level))
+    agreeing = np.divide(weighted - m, m * (m - 1), out=np.zeros_like(m), where=pairs)
 
-    def ac1(weights: Floats) -> Floats:
+    def coefficient(weights: Floats) -> Floats:
         compared = weights @ pairs
-        observed = np.divide(
-            weights @ agreeing, compared, out=np.full(len(weights), np.nan), where=compared > 0
+        missing = np.full(len(weights), np.nan)
+        observed = np.divide(weights @ agreeing, compared, out=missing, where=compared > 0)
+        chance = chance_of(table.margins(weights / m) / weights.sum(axis=1)[:, np.newaxis])
+        return np.divide(
+            observed - chance, 1 - chance, out=np.full(len(weights), np.nan), where=1 - chance > 1e-12
         )
-        share = table.margins(weights / m) / weights.sum(axis=1)[:, np.newaxis]
-        chance = (share * (1 - share)).sum(axis=1) / (len(table.categories) - 1)
-        return (observed - chance) / (1 - chance)
 
-    return bootstrap_estimate(ac1, table.sizes, plan, n=rated.items, unit="item", width=len(table.categories))
+    width = len(table.categories)
+    return bootstrap_estimate(coefficient, table.sizes, plan, n=rated.items, unit="item", width=width)
+
+
+def _weighted_squares(table: Profiles, weights: Floats) -> Floats:
+    """For each profile, the sum of weight × count × count over every two categories."""
+    found = np.empty(len(table.judgments))
+    at_once = max(1, CELLS_AT_ONCE // len(weights))
+    for start in range(0, len(found), at_once):
+        counts = table.counts[start : start + at_once]
+        found[start : start + at_once] = counts.multiply(counts @ weights).sum(axis=1)
+    return found
 
 
 def _nominal(table: Profiles) -> Disagreement:
@@ -115,7 +174,7 @@ def _nominal(table: Profiles) -> Disagreement:
 def _interval(table: Profiles) -> Disagreement:
     """Two values differ by their squared difference: an item enters by its count, sum and squares."""
     m = table.judgments
-    scores = table.categories.astype(np.float64)
+    scores = positions(table.categories, "interval")
     # Centred first: a common offset (years, say) would otherwise swallow the digits of the differences.
     scores = scores - (table.sizes @ (table.counts @ scores)) / (table.sizes @ m)
     sums, squares = table.counts @ scores, table.counts @ scores**2
@@ -161,16 +220,6 @@ _DISAGREEMENT: dict[Level, Callable[[Profiles], Disagreement]] = {
 }
 
 
-def _check_level(ratings: Ratings, level: str) -> None:
-    if level not in get_args(Level):
-        raise BadInput(f"The level of measurement is nominal, ordinal or interval, not {level!r}.")
-    if level != "nominal" and len(ratings) and ratings.categories.dtype.kind not in "biuf":
-        raise BadInput(
-            f"The {level} level needs numbers, and these values are not (one is {ratings.categories[0]!r}). "
-            "Give the codes of the scale, or use the nominal level."
-        )
-
-
 def _why_no_pairs(ratings: Ratings, table: Profiles) -> str:
     if not len(ratings):
         return "There are no judgments."
@@ -185,7 +234,7 @@ def _why_no_variation(table: Profiles) -> str:
     used = np.flatnonzero(table.margins(table.sizes[np.newaxis, :].astype(np.float64))[0])
     if len(used) > 1:
         return ""
-    value = table.categories[used[0]]
+    value = str(table.categories[used[0]])[:60]
     return f"Every rating is the same ({value}): without variation, agreement cannot be told from chance."
 
 

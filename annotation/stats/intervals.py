@@ -37,19 +37,30 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Estimate:
 
 
 def clustered_bootstrap(
-    values: ArrayLike, clusters: ArrayLike, *, level: float = 0.95, bootstrap: int = 1000, seed: int = 0
+    values: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    level: float = 0.95,
+    bootstrap: int = 1000,
+    seed: int = 0,
 ) -> Estimate:
     """The mean of all values, with a percentile interval from resampling whole clusters.
 
     A ratio estimator: the sum over the drawn clusters divided by their number of values, so every value
     counts the same and clusters may differ in size. ``clusters`` names the cluster of each value. No
-    interval with fewer than two clusters, or where all clusters have the same mean.
+    interval with fewer than two clusters, or where all clusters have the same mean. ``weights`` (0 or more,
+    not all 0) make a value count more or less.
     """
     plan = Resampling(bootstrap, seed, level)
     numbers, codes = checked_values(values), cluster_codes(clusters, len(np.asarray(values)))
     if not len(numbers):
         return undefined(0, "There are no values.")
-    totals = np.column_stack([np.bincount(codes, weights=numbers), np.bincount(codes)])
+    counts = checked_weights(weights, len(numbers))
+    totals = np.column_stack(
+        [np.bincount(codes, weights=counts * numbers), np.bincount(codes, weights=counts)]
+    )
+    totals = totals[totals[:, 1] > 0]
     rows, sizes = np.unique(totals.astype(np.float64), axis=0, return_counts=True)
     sizes = sizes.astype(np.int64)
     return ratio_estimate(rows[:, 0], rows[:, 1], sizes, plan, n=len(numbers), unit="cluster")
@@ -105,6 +116,18 @@ def checked_values(values: ArrayLike) -> Floats:
     if len(bad):
         raise BadInput(
             f"{len(bad)} of {len(numbers)} values are missing or not finite: the first is row {bad[0] + 1}."
+        )
+    return numbers
+
+
+def checked_weights(weights: ArrayLike | None, n: int) -> Floats:
+    """One weight for each of n values, all 1 where none are given; refuses negative ones and only zeros."""
+    if weights is None:
+        return np.ones(n)
+    numbers = checked_values(weights)
+    if len(numbers) != n or (numbers < 0).any() or not numbers.any():
+        raise BadInput(
+            f"There must be one weight of 0 or more for each of the {n} values, and not only zeros."
         )
     return numbers
 

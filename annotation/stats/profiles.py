@@ -46,26 +46,40 @@ class Profiles:
 
 def profiles(ratings: Ratings, least: int = 2) -> Profiles:
     """Group the items that have the same counts; items with fewer than `least` ratings are left out."""
+    return profiles_of(ratings.item_codes, ratings.value_codes, ratings.categories, least)
+
+
+def profiles_of(items: Ints, values: Ints, categories: NDArray[Any], least: int = 1) -> Profiles:
+    """The same of any coded values, of which an item (its code starts at 0) may have several."""
     rows, cols, sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     known = 0
-    for distinct, items in _blocks(ratings, least):
+    for distinct, numbers in _blocks(items, values, len(categories), least):
         rows.append(known + np.repeat(np.arange(len(distinct)), distinct.shape[1]))
         cols.append(distinct.ravel())
-        sizes.append(items)
+        sizes.append(numbers)
         known += len(distinct)
     row, col = np.concatenate(rows), np.concatenate(cols)
-    counts = sparse.csr_array((np.ones(len(row)), (row, col)), shape=(known, len(ratings.categories)))
+    counts = sparse.csr_array((np.ones(len(row)), (row, col)), shape=(known, len(categories)))
     judgments = np.bincount(row, minlength=known).astype(np.float64)
-    return Profiles(counts, judgments, np.concatenate(sizes), ratings.categories)
+    return Profiles(counts, judgments, np.concatenate(sizes), categories)
 
 
-def _blocks(ratings: Ratings, least: int) -> Iterator[tuple[Ints, Ints]]:
-    """For each number of ratings ≥ `least`: the distinct sorted rows of values, with their items counted."""
-    order = np.lexsort((ratings.value_codes, ratings.item_codes))
-    values = ratings.value_codes[order]
-    per_item = np.bincount(ratings.item_codes, minlength=len(ratings.items))
+def _blocks(items: Ints, values: Ints, categories: int, least: int) -> Iterator[tuple[Ints, Ints]]:
+    """For each number of values ≥ `least`: the distinct sorted rows of values, with their items counted."""
+    # One number per judgment sorts several times faster than two columns; it fits, being below judgments².
+    values = np.sort(items * max(1, categories) + values) % max(1, categories)
+    per_item = np.bincount(items)
     starts = np.cumsum(per_item) - per_item
     for size in np.unique(per_item[per_item >= least]):
-        rows = values[starts[per_item == size][:, np.newaxis] + np.arange(size)]
-        distinct, items = np.unique(rows, axis=0, return_counts=True)
-        yield distinct, items.astype(np.int64)
+        yield _distinct(values[starts[per_item == size][:, np.newaxis] + np.arange(size)], categories)
+
+
+def _distinct(rows: Ints, categories: int) -> tuple[Ints, Ints]:
+    """The distinct rows and how often each occurs; each row is one number where it fits in 62 bits."""
+    width = rows.shape[1]
+    if width * np.log2(max(2, categories)) > 62:
+        distinct, numbers = np.unique(rows, axis=0, return_counts=True)
+        return distinct, numbers.astype(np.int64)
+    keys = rows @ (categories ** np.arange(width - 1, -1, -1, dtype=np.int64))
+    _, first, numbers = np.unique(keys, return_index=True, return_counts=True)
+    return rows[first], numbers.astype(np.int64)

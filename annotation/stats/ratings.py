@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from annotation.stats.columns import Codes, Column
 from annotation.stats.errors import BadInput
 
-Codes = NDArray[np.int64]
+Repeats = Literal["refuse", "first", "all"]
 
 
 class DuplicateRating(BadInput):
@@ -38,27 +39,40 @@ class Ratings:
     categories: NDArray[Any]
 
     @classmethod
-    def from_rows(cls, items: ArrayLike, raters: ArrayLike, values: ArrayLike) -> Ratings:
+    def from_rows(
+        cls, items: ArrayLike, raters: ArrayLike, values: ArrayLike, *, repeats: Repeats = "refuse"
+    ) -> Ratings:
         """Three columns of equal length, in any row order.
 
-        Raises DuplicateRating for a repeated (item, rater), MissingValue for an absent item, rater or value
-        (None, NaN, infinity), BadInput for columns of unequal length.
+        ``repeats`` says what a repeated (item, rater) means: "refuse" it, keep the "first" row, or keep
+        "all", each as a rating of its own. Raises DuplicateRating for a refused one, MissingValue for an
+        absent item, rater or value (None, NaN, infinity), BadInput for columns of unequal length.
         """
         _check_columns(items, raters, values)
-        item_labels, item_codes = np.unique(np.asarray(items), return_inverse=True)
-        rater_labels, rater_codes = np.unique(np.asarray(raters), return_inverse=True)
-        categories, value_codes = np.unique(np.asarray(values), return_inverse=True)
-        keys = item_codes.astype(np.int64) * max(1, len(rater_labels)) + rater_codes
-        order = np.argsort(keys, kind="stable")
-        _refuse_duplicates(keys[order], item_labels, rater_labels)
-        return cls(
-            item_codes[order].astype(np.int64),
-            rater_codes[order].astype(np.int64),
-            value_codes[order].astype(np.int64),
-            item_labels,
-            rater_labels,
-            categories,
-        )
+        return cls.from_columns(Column.of(items), Column.of(raters), Column.of(values), repeats=repeats)
+
+    @classmethod
+    def from_columns(
+        cls, items: Column, raters: Column, values: Column, *, repeats: Repeats = "refuse"
+    ) -> Ratings:
+        """Three columns that are encoded already and lack nothing; see :meth:`from_rows`."""
+        if repeats not in get_args(Repeats):
+            raise BadInput(f"Repeated ratings are to be refused, or the first or all kept, not {repeats!r}.")
+        keys = items.codes * max(1, len(raters.labels)) + raters.codes
+        keys, order = _sorted_with_places(keys)
+        again = np.flatnonzero(keys[1:] == keys[:-1]) + 1
+        if len(again) and repeats == "refuse":
+            _refuse_duplicates(len(again), int(keys[again[0]]), items.labels, raters.labels)
+        if len(again) and repeats == "first":
+            order = np.delete(order, again)
+        item_codes, rater_codes, value_codes = (column.codes[order] for column in (items, raters, values))
+        ratings = cls(item_codes, rater_codes, value_codes, items.labels, raters.labels, values.labels)
+        return ratings._without_unused_values() if len(again) and repeats == "first" else ratings
+
+    def _without_unused_values(self) -> Ratings:
+        """A dropped repeat may have been the only one to use its value."""
+        used = Column.of(self.value_codes)
+        return replace(self, value_codes=used.codes, categories=self.categories[used.labels])
 
     def __len__(self) -> int:
         """The number of judgments."""
@@ -68,6 +82,17 @@ class Ratings:
     def values(self) -> NDArray[Any]:
         """The value of each judgment."""
         return self.categories[self.value_codes]
+
+
+def _sorted_with_places(keys: Codes) -> tuple[Codes, Codes]:
+    """The keys (0 or more) in order, and the place each had; equal keys keep their order."""
+    bits = int(len(keys)).bit_length()
+    if not len(keys) or int(keys.max()).bit_length() + bits > 62:
+        order = np.argsort(keys, kind="stable")
+        return keys[order], order
+    # Sorting numbers that carry their own place is several times faster than sorting places.
+    packed = np.sort((keys << bits) | np.arange(len(keys)))
+    return packed >> bits, packed & ((1 << bits) - 1)
 
 
 def _check_columns(items: ArrayLike, raters: ArrayLike, values: ArrayLike) -> None:
@@ -93,7 +118,7 @@ def _refuse_missing(columns: dict[str, NDArray[Any]], what: str, column: ArrayLi
 
 def _missing(column: ArrayLike) -> NDArray[np.bool_]:
     array = np.asarray(column)
-    if array.dtype.kind in "biu":
+    if array.dtype.kind in "biu" or (isinstance(column, np.ndarray) and array.dtype.kind == "U"):
         return np.zeros(len(array), dtype=np.bool_)
     if array.dtype.kind == "f":
         return ~np.isfinite(array)
@@ -102,13 +127,9 @@ def _missing(column: ArrayLike) -> NDArray[np.bool_]:
     return np.fromiter((entry is None or entry != entry for entry in objects), np.bool_, len(objects))
 
 
-def _refuse_duplicates(sorted_keys: Codes, items: NDArray[Any], raters: NDArray[Any]) -> None:
-    repeats = np.flatnonzero(sorted_keys[1:] == sorted_keys[:-1])
-    if not len(repeats):
-        return
-    item, rater = divmod(int(sorted_keys[repeats[0]]), len(raters))
+def _refuse_duplicates(repeats: int, key: int, items: NDArray[Any], raters: NDArray[Any]) -> None:
+    item, rater = divmod(key, len(raters))
     raise DuplicateRating(
-        f"Rater {raters[rater]} judged item {items[item]} more than once "
-        f"({len(repeats)} repeated rows in all). "
+        f"Rater {raters[rater]} judged item {items[item]} more than once ({repeats} repeated rows in all). "
         "Keep one judgment for each item and rater, for example the first or the latest."
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models_runtime.backends.http_sending import Passing, RequestRefused
-from models_runtime.backends.reasoning import cut_at_stop, split_reasoning
+from models_runtime.backends.reasoning import read_output
 from models_runtime.types import FinishReason
 
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -15,6 +15,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "stop_sequence": "stop",
 }
 TOLD = ("root", "parent", "max_model_len", "owned_by")  # of a model, beyond its name
+LONGEST_NAME = 200  # characters
+MOST_TOKENS = 2**31 - 1  # what a database can count; a server that tells of more is wrong
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,9 @@ def answer_of(body: Any, stops: Sequence[str]) -> Answer:
     choice = _choice(body)
     content, thoughts = _texts(choice)
     said = choice.get("finish_reason")
-    if said not in FINISH_REASONS:
+    if not isinstance(said, str) or said not in FINISH_REASONS:
         raise RequestRefused(f"The server ended without an answer; its reason was {_named(said)}.")
-    text, is_stopped = cut_at_stop(content, stops)
-    text, inner_thoughts = split_reasoning(text)
+    text, inner_thoughts, is_stopped = read_output(content, stops)
     usage = body.get("usage")
     return Answer(
         text=text,
@@ -45,7 +46,7 @@ def answer_of(body: Any, stops: Sequence[str]) -> Answer:
         finish_reason="stop" if is_stopped else FINISH_REASONS[said],
         prompt_tokens=_count(usage, "prompt_tokens"),
         output_tokens=_count(usage, "completion_tokens"),
-        source={name: str(body.get(name) or "") for name in ("model", "system_fingerprint")},
+        source={name: _plain(body.get(name)) for name in ("model", "system_fingerprint")},
     )
 
 
@@ -58,7 +59,8 @@ def served_model(body: Any, name: str) -> dict[str, Any]:
     if name not in served:
         known = ", ".join(sorted(served)[:10]) or "none"
         raise RequestRefused(f"The server does not serve a model named {name!r}; it serves {known}.")
-    return {key: served[name][key] for key in TOLD if isinstance(served[name].get(key), str | int)}
+    told = {key: served[name].get(key) for key in TOLD}
+    return {key: value if isinstance(value, int) else _plain(value) for key, value in told.items() if value}
 
 
 def _choice(body: Any) -> dict[str, Any]:
@@ -81,11 +83,16 @@ def _texts(choice: dict[str, Any]) -> tuple[str, str]:
     return content, thoughts.strip()
 
 
+def _plain(name: Any) -> str:
+    """Return what a server calls something, without what no record can hold; "" where it is no text."""
+    return "".join(filter(str.isprintable, name[:LONGEST_NAME])) if isinstance(name, str) else ""
+
+
 def _named(reason: Any) -> str:
-    return reason[:60] if isinstance(reason, str) and reason else "not given"
+    return _plain(reason)[:60] or "not given"
 
 
 def _count(usage: Any, name: str) -> int:
-    """Return a token count of the server's, 0 where it tells none."""
+    """Return a token count of the server's, 0 where it tells none that can be one."""
     count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) and count >= 0 else 0
+    return count if type(count) is int and 0 <= count <= MOST_TOKENS else 0

@@ -48,6 +48,10 @@ class ServerUnusable(RuntimeFailure):
     """The server answers nothing: it is not there, or it refuses the key or the address."""
 
 
+class NoSuchAddress(ServerUnusable):
+    """The server knows neither the address nor, perhaps, the model."""
+
+
 class Passing(Exception):
     """Trouble that may pass, so the request is worth another attempt."""
 
@@ -126,7 +130,7 @@ class Sender:
                 "worker runs, the environment variable that the settings name to a valid key, and restart it."
             )
         if status in NOT_FOUND or 300 <= status < 400:
-            raise ServerUnusable(
+            raise NoSuchAddress(
                 f"The server {self._base_url} has no such address or model (status {status}{quote}). "
                 "Check the base URL, which usually ends in /v1, and the model's name."
             )
@@ -161,9 +165,15 @@ class Sender:
     def _quote(self, body: bytes) -> str:
         """Return what the server says of an error, shortened, without the key."""
         text = body.decode(errors="replace")
-        if self._key:
-            text = text.replace(self._key, "[key]")
+        for written in _ways_to_write(self._key):
+            text = text.replace(written, "[key]")
         return f": {' '.join(text.split())[:LONGEST_QUOTE]}" if text.strip() else ""
+
+
+def _ways_to_write(key: str) -> list[str]:
+    """Return the key as it may stand in an answer: plain, and as JSON escapes it; none where it is empty."""
+    escaped = json.dumps(key)[1:-1]
+    return [key, escaped, escaped.replace("/", "\\/")] if key else []
 
 
 def _json(body: bytes) -> Any:

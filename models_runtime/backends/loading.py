@@ -38,8 +38,21 @@ def weights_sha256(folder: Path | None) -> dict[str, str]:
     """Return file name → SHA-256 of the weights in a folder; empty without a folder."""
     if folder is None or not folder.is_dir():
         return {}
-    files = sorted(path for pattern in WEIGHTS for path in folder.glob(pattern))
-    return {path.name: _sha256(path) for path in files}
+    return {path.name: _sha256(path) for path in _weights(folder)}
+
+
+def weights_stamps(*names: str) -> dict[str, tuple[int, int, int]]:
+    """Return path → (inode, bytes, time of change) of the weights in those of the names that are folders.
+
+    Cheap, where digests of large weights take minutes: stamps that are the same mean the same files.
+    """
+    folders = [Path(name) for name in names if name and Path(name).is_dir()]
+    stats = {str(path): path.stat() for folder in folders for path in _weights(folder)}
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in stats.items()}
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted(path for pattern in WEIGHTS for path in folder.glob(pattern))
 
 
 def cached_folder(name: str, file: str) -> Path | None:

@@ -19,6 +19,7 @@ import httpx2 as httpx
 from models_runtime.backends.http_answers import Answer, answer_of, served_model
 from models_runtime.backends.http_sending import (
     Limits,
+    NoSuchAddress,
     RequestRefused,
     Sender,
     ServerUnusable,
@@ -50,7 +51,7 @@ class OpenAIHttpBackend(Backend):
         self._sender = sender
         self._limits = limits
         self._served = served
-        self._seen: dict[str, set[str]] = {"model": set(), "system_fingerprint": set()}
+        self._seen = _nothing_seen()
         self._is_closed = False
 
     @classmethod
@@ -78,6 +79,7 @@ class OpenAIHttpBackend(Backend):
     def generate(self, requests: Sequence[GenerationRequest], sampling: Sampling) -> list[Outcome]:
         if self._is_closed:
             raise RuntimeFailure("This model was closed; load it again before generating.")
+        self._seen = _nothing_seen()  # what an earlier batch was answered by is not this one's provenance
         started = time.perf_counter()
         answers = self._answers(requests, sampling)
         failures = [answer for answer in answers if isinstance(answer, StillFailing)]
@@ -88,6 +90,7 @@ class OpenAIHttpBackend(Backend):
         return [self._outcome(request, answer, seconds) for request, answer in pairs]
 
     def describe(self) -> dict[str, Any]:
+        """As the contract; "answering_models" and "system_fingerprints" are those of the last `generate`."""
         return {
             "backend": "openai_http",
             "model": self._spec.model,
@@ -170,14 +173,18 @@ class OpenAIHttpBackend(Backend):
         )
 
 
+def _nothing_seen() -> dict[str, set[str]]:
+    return {"model": set(), "system_fingerprint": set()}
+
+
 def _served(sender: Sender, model: str) -> dict[str, Any]:
     """Return what the server tells of the model, nothing where it only answers; raise what it refuses with.
 
-    Some servers serve more than they list, so that a missing name is believed after one question only.
+    Some servers serve more than they list, or have no list, so that this is believed after one question only.
     """
     try:
         return sender.send("GET", "models", lambda body: served_model(body, model))
-    except (RequestRefused, StillFailing) as error:
+    except (RequestRefused, StillFailing, NoSuchAddress) as error:
         question = {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
         try:
             sender.send("POST", "chat/completions", lambda body: answer_of(body, ()), question)

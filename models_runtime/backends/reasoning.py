@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 
-TAG = re.compile(r"<(/?)(?:think|thinking|reasoning)>", re.IGNORECASE)
-OPENED = re.compile(r"<(?:think|thinking|reasoning)>\s*\Z", re.IGNORECASE)
+# The brackets in capitals are tokens of some models; in small letters they may be anybody's words.
+TAG = re.compile(r"</?(?:think|thinking|reasoning)>|(?-i:\[/?THINK\])", re.IGNORECASE)
+CLOSING = "</think>"
+OPENED = re.compile(r"(?:<(?:think|thinking|reasoning)>|(?-i:\[THINK\]))\s*\Z", re.IGNORECASE)
 OPENING = "<think>"
 
 
@@ -18,7 +20,7 @@ def split_reasoning(output: str) -> tuple[str, str]:
     reasoning: list[str] = []
     is_inside, at = False, 0
     for tag in TAG.finditer(output):
-        closes, piece = bool(tag[1]), output[at : tag.start()]
+        closes, piece = "/" in tag[0], output[at : tag.start()]
         if closes and not is_inside:
             reasoning += [*answer, piece]
             answer = []
@@ -34,6 +36,19 @@ def split_reasoning(output: str) -> tuple[str, str]:
 def opens_reasoning(prompt: str) -> bool:
     """Whether a rendered prompt ends inside a reasoning block, so that the model's output begins in one."""
     return bool(OPENED.search(prompt))
+
+
+def read_output(output: str, stops: Sequence[str], begins_inside: bool = False) -> tuple[str, str, bool]:
+    """Return (answer, reasoning, whether a stop text cut it): cut first, wherever the stop text stands.
+
+    What follows the cut is no part of either, but tells whether the model was still reasoning there.
+    begins_inside: whether the prompt opened the reasoning.
+    """
+    text, is_stopped = cut_at_stop(output, stops)
+    following = TAG.search(output, len(text))
+    is_reasoning = following is not None and "/" in following[0]
+    text = (OPENING if begins_inside else "") + text + (CLOSING if is_reasoning else "")
+    return *split_reasoning(text), is_stopped
 
 
 def cut_at_stop(text: str, stops: Sequence[str]) -> tuple[str, bool]:

@@ -21,8 +21,14 @@ import jinja2
 
 from models_runtime.backends.cache import roomy_cache
 from models_runtime.backends.decoding import Decoder
-from models_runtime.backends.loading import QUANTIZATIONS, cached_folder, load_model, weights_sha256
-from models_runtime.backends.reasoning import OPENING, TAG, cut_at_stop, opens_reasoning, split_reasoning
+from models_runtime.backends.loading import (
+    QUANTIZATIONS,
+    cached_folder,
+    load_model,
+    weights_sha256,
+    weights_stamps,
+)
+from models_runtime.backends.reasoning import TAG, cut_at_stop, opens_reasoning, read_output
 from models_runtime.base import Backend
 from models_runtime.batching import cut_by_length
 from models_runtime.device import BALANCED, Placement, find_accelerator, place
@@ -42,6 +48,8 @@ from models_runtime.types import (
 CPU_ROWS, CPU_CACHE_BYTES = 128, 2**30
 GPU_ROWS, GPU_CACHE_SHARE = 256, 0.5  # of the memory that the weights leave
 TAIL = 24  # tokens: what may still turn a stop text that ended earlier
+
+CHANGED = "The files of the weights changed after they were loaded, so they have no digest here."
 
 TEMPLATE_REFUSALS = (jinja2.TemplateError, ValueError, TypeError, KeyError, IndexError)
 
@@ -76,6 +84,7 @@ class TransformersLocalBackend(Backend):
         self._pad_id = _pad_id(tokenizer, self._end_ids)
         self._context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._description = self._describe()
+        self._stamps = weights_stamps(spec.model, spec.adapter)
 
     @classmethod
     def check(cls, spec: ModelSpec) -> None:
@@ -91,8 +100,11 @@ class TransformersLocalBackend(Backend):
         """Load tokenizer and weights; raise ModelNotLoadable."""
         cls.check(spec)
         placement = place(spec.device, spec.dtype, find_accelerator())
+        stamps = weights_stamps(spec.model, spec.adapter)
         tokenizer, model = load_model(spec, placement)
-        return cls(spec, model, tokenizer, placement, max_rows)
+        backend = cls(spec, model, tokenizer, placement, max_rows)
+        backend._stamps = stamps  # from before: the files may change while they load
+        return backend
 
     def generate(self, requests: Sequence[GenerationRequest], sampling: Sampling) -> list[Outcome]:
         if self._model is None:
@@ -112,7 +124,7 @@ class TransformersLocalBackend(Backend):
 
     def describe(self) -> dict[str, Any]:
         if "weights_sha256" not in self._description:
-            self._description |= _hashes(self._spec)
+            self._description |= _hashes(self._spec, self._stamps)
         return dict(self._description)
 
     def close(self) -> None:
@@ -251,8 +263,7 @@ class TransformersLocalBackend(Backend):
     def _completion(self, row: _Row, new_ids: list[int], seconds: float, sampling: Sampling) -> Completion:
         ends = self._ends(new_ids[-1], sampling)
         output = self._decoded(new_ids[:-1] if ends else new_ids)
-        output, is_stopped = cut_at_stop(output, sampling.stop)
-        text, reasoning = split_reasoning(OPENING + output if row.opens_reasoning else output)
+        text, reasoning, is_stopped = read_output(output, sampling.stop, row.opens_reasoning)
         reason: FinishReason = "stop" if ends or is_stopped else "length"
         return Completion(
             key=row.request.key,
@@ -273,13 +284,19 @@ def _versions(spec: ModelSpec) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def _hashes(spec: ModelSpec) -> dict[str, Any]:
-    """Digests of a folder's weights and of the adapter's; a hub model is named by its commit instead."""
+def _hashes(spec: ModelSpec, stamps: dict[str, tuple[int, int, int]]) -> dict[str, Any]:
+    """Digests of a folder's weights and of the adapter's; a hub model is named by its commit instead.
+
+    None of files that are not those of `stamps` any more: the model in memory was loaded from others.
+    """
     folder = cached_folder(spec.adapter, "adapter_config.json") if spec.adapter else None
     is_fetched = folder is not None and folder != Path(spec.adapter)
+    weights, adapter_weights = weights_sha256(Path(spec.model)), weights_sha256(folder)
+    if weights_stamps(spec.model, spec.adapter) != stamps:
+        return {"weights_sha256": {}, "adapter_weights_sha256": {}, "adapter_commit": "", "weights": CHANGED}
     return {
-        "weights_sha256": weights_sha256(Path(spec.model)),
-        "adapter_weights_sha256": weights_sha256(folder),
+        "weights_sha256": weights,
+        "adapter_weights_sha256": adapter_weights,
         "adapter_commit": folder.name if folder is not None and is_fetched else "",
     }
 

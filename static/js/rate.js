@@ -1,18 +1,33 @@
 /* The keyboard and the manners of the rating page. Everything here is a convenience: links, radio groups
-   and forms work without it. Listeners hang on the document, so that they outlive a swap of the page. */
+   and forms work without it. Listeners hang on the document, so that they outlive a swap of the page.
+   rate-reading.js and rate-keeping.js share the object `evenhand` made here. */
 
 (() => {
   "use strict";
 
-  const KEYS_OFF = "evenhand.single-keys-off";
-  const LOGGED_OUT = "You are logged out. Your answers are still on this page: log in in another window, then submit again.";
-  const NOT_SENT = "The answers could not be sent. They are still on this page: check the connection and submit again; sending twice is harmless.";
-
   const find = (selector) => document.querySelector(selector);
-  const keysOn = () => localStorage.getItem(KEYS_OFF) === null;
+  const page = () => find("#pair");
+  const words = (name) => find("#words").dataset[name];
+  const keysOn = () => page()?.hasAttribute("data-single-keys") ?? false;
   const isShown = (element) => element.getClientRects().length > 0;
   const questions = () => [...document.querySelectorAll(".question")].filter(isShown);
   const isAnswered = (question) => question.querySelector(":checked") !== null;
+
+  function say(sentence) {
+    const status = find("#send-status");
+    if (status) status.textContent = sentence;
+  }
+
+  const csrfCookie = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+
+  /* A request beside the page's own; htmx's header makes a log-in that ended a 401 instead of a page. */
+  function send(method, url, body, type) {
+    const headers = { "X-CSRFToken": csrfCookie() ?? "", "HX-Request": "true" };
+    if (type) headers["Content-Type"] = type;
+    return fetch(url, { method, headers, body, credentials: "same-origin" });
+  }
+
+  window.evenhand = { find, page, words, say, send, isShown };
 
   /* The marked question ------------------------------------------------------- */
 
@@ -35,70 +50,102 @@
     else goTo(all[Math.max(next, 0)]);
   }
 
+  function nextBlock() {
+    const blocks = [...document.querySelectorAll(".questions, .shared")];
+    const here = blocks.findIndex((block) => block.contains(marked() ?? null));
+    goTo([...blocks[(here + 1) % blocks.length].querySelectorAll(".question")].find(isShown));
+  }
+
   function choose(input) {
     if (!input) return false;
     const question = input.closest(".question");
     mark(question);
-    input.checked = true;
+    input.checked = input.type === "checkbox" ? !input.checked : true;
     input.dispatchEvent(new Event("change", { bubbles: true }));
     return true;
   }
 
-  const chooseNumber = (number) => {
-    const question = marked();
-    if (question && choose(question.querySelectorAll("input")[number - 1])) step(1);
-  };
+  function chooseNumber(number) {
+    const input = marked()?.querySelectorAll("input")[number - 1];
+    if (choose(input) && input.type === "radio") step(1);
+  }
 
-  const chooseBalance = (value) => {
+  function chooseBalance(value) {
     if (choose(find(`#q-balance input[value="${value}"]`))) step(1);
-  };
+  }
 
   /* What keys and buttons do --------------------------------------------------- */
 
   function skip() {
+    if (!find("#skip")) return;
     if (questions().some(isAnswered)) {
       find('[data-do="skip"]').focus();
-      say("Press Enter to skip this pair; the answers you gave to it are dropped.");
+      say(words("skipAgain"));
     } else find("#skip").requestSubmit();
   }
 
+  function open(details) {
+    if (!details) return;
+    details.open = true;
+    details.querySelector("summary").focus();
+    details.scrollIntoView({ block: "nearest" });
+  }
+
   function hide() {
-    const hidden = find("#pair").classList.toggle("hiding");
+    const hidden = page().classList.toggle("hiding");
     find('[data-do="hide"]').setAttribute("aria-pressed", hidden);
+    document.dispatchEvent(new Event("evenhand:looked"));
   }
 
-  function guideline() {
-    const panel = find("#guideline");
-    if (!panel) return;
-    panel.open = !panel.open;
-    if (panel.open) panel.querySelector("summary").focus();
+  function reveal() {
+    const here = document.activeElement?.closest(".veiling")?.querySelector(".reveal:not(:checked)");
+    const veil = here || find(".reveal:not(:checked)");
+    if (!veil) return;
+    veil.checked = true;
+    veil.closest(".veiling").scrollIntoView({ block: "nearest" });
+    veil.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
-  const help = () => find("#keys").showModal();
-
-  const BY_KEY = {
-    j: () => step(1),
-    k: () => step(-1),
-    a: () => chooseBalance(-2),
-    "shift a": () => chooseBalance(-3),
-    b: () => chooseBalance(2),
-    "shift b": () => chooseBalance(3),
-    e: () => chooseBalance(0),
-    "shift e": () => chooseBalance("both_bad"),
-    s: () => find("#skip") && skip(),
-    h: hide,
-    g: guideline,
+  const ACTIONS = {
+    prefer_a: (much) => chooseBalance(much ? -3 : -2),
+    prefer_b: (much) => chooseBalance(much ? 3 : 2),
+    equal: (much) => chooseBalance(much ? "both_bad" : 0),
+    next: () => step(1),
+    previous: () => step(-1),
+    block: nextBlock,
+    undo: () => find('[data-do="undo"]')?.click(),
+    skip,
+    decline: () => open(find("#decline")),
+    flag: () => open(find("#flag")),
+    hide,
+    reveal,
+    guideline: () => find("#guideline-sheet")?.showModal(),
+    note: () => find("#q-rationale textarea").focus(),
+    help: () => find("#keys").showModal(),
   };
+
+  /* The sign that was typed, or the place of the key where the layout writes another script. */
+  function signOf(event) {
+    const place = /^Key([A-Z])$/.exec(event.code)?.[1];
+    const foreign = event.key.length === 1 && event.key > "\u007f";
+    return (foreign && place ? place : event.key).toLowerCase();
+  }
 
   /* The Shift key counts, Caps Lock does not; digits and "?" are what they are, since layouts differ. */
   function actionOf(event) {
-    if (/^[1-7]$/.test(event.key)) return () => chooseNumber(Number(event.key));
-    if (event.key === "?") return help;
-    return BY_KEY[(event.shiftKey ? "shift " : "") + event.key.toLowerCase()];
+    if (/^[1-8]$/.test(event.key)) return () => chooseNumber(Number(event.key));
+    if (event.key === "0") return () => chooseBalance(0);
+    const keys = JSON.parse(page().dataset.keys);
+    const name = Object.keys(keys).find((action) => keys[action] === signOf(event));
+    const withShift = ["prefer_a", "prefer_b", "equal"].includes(name);
+    const letter = /^\p{L}$/u.test(event.key);
+    if (!name || (event.shiftKey && letter && !withShift)) return undefined;
+    return () => ACTIONS[name](event.shiftKey);
   }
 
   function isTyping(target) {
-    return target.matches?.('textarea, select, input:not([type="radio"], [type="checkbox"])') || target.isContentEditable;
+    const typed = 'textarea, select, input:not([type="radio"], [type="checkbox"])';
+    return target.matches?.(typed) || target.isContentEditable;
   }
 
   function onKey(event) {
@@ -117,12 +164,7 @@
     }
   }
 
-  /* Telling ---------------------------------------------------------------------- */
-
-  function say(words) {
-    const status = find("#send-status");
-    if (status) status.textContent = words;
-  }
+  /* Arriving ---------------------------------------------------------------------- */
 
   function settle(question) {
     find(`#missing [data-for="${question.id}"]`)?.remove();
@@ -132,21 +174,39 @@
 
   function localTimes() {
     for (const time of document.querySelectorAll("time[datetime]")) {
-      time.textContent = new Date(time.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+      const form = { hour: "2-digit", minute: "2-digit" };
+      if (time.hasAttribute("data-with-day")) Object.assign(form, { weekday: "long" });
+      const language = document.documentElement.lang;
+      time.textContent = new Date(time.dateTime).toLocaleString(language, form);
     }
   }
 
   function showKeys() {
     document.documentElement.classList.toggle("keys-on", keysOn());
-    const box = find("#single-keys");
-    if (box) box.checked = keysOn();
+    if (!page()) return;
+    const keys = JSON.parse(page().dataset.keys);
+    for (const hint of document.querySelectorAll("[data-key]")) {
+      const key = keys[hint.dataset.key];
+      hint.textContent = (hint.hasAttribute("data-shift") && key ? "⇧" : "") + key.toUpperCase();
+      hint.hidden = !key;
+    }
+  }
+
+  /* The guideline opens over the page, so that nobody loses their place; without script it unfolds. */
+  function liftGuideline() {
+    const folded = find("#guideline");
+    if (!folded) return;
+    find("#guideline-heading").after(folded.querySelector(".prose"));
+    folded.hidden = true;
   }
 
   function settleIn() {
     for (const element of document.querySelectorAll(".needs-js")) element.hidden = false;
     showKeys();
     localTimes();
+    liftGuideline();
     mark(questions().find((question) => !isAnswered(question)));
+    document.dispatchEvent(new Event("evenhand:arrived"));
   }
 
   function arrive() {
@@ -159,13 +219,18 @@
     if (find("#again")) return; // the waiting page looks again by itself and must not pull the focus
     scrollTo(0, 0);
     find("[data-page-heading]")?.focus({ preventScroll: true });
-    const page = find("#main");
-    page.classList.remove("arriving");
-    void page.offsetWidth; // lets the fade start anew
-    page.classList.add("arriving");
+    const main = find("#main");
+    main.classList.remove("arriving");
+    void main.offsetWidth; // lets the fade start anew
+    main.classList.add("arriving");
   }
 
-  const csrfCookie = () => document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1];
+  function switchKeys(box) {
+    page().toggleAttribute("data-single-keys", box.checked);
+    showKeys();
+    const body = new URLSearchParams({ on: box.checked ? "1" : "0" });
+    send("POST", box.dataset.url, body).catch(() => {}); // holds for this page; the next one asks the server
+  }
 
   document.addEventListener("keydown", onKey);
   document.addEventListener("focusin", (event) => {
@@ -175,16 +240,11 @@
   document.addEventListener("change", (event) => {
     const question = event.target.closest(".question");
     if (question) settle(question);
-    if (event.target.id === "single-keys") {
-      if (event.target.checked) localStorage.removeItem(KEYS_OFF);
-      else localStorage.setItem(KEYS_OFF, "1");
-      showKeys();
-    }
+    if (event.target.id === "single-keys") switchKeys(event.target);
   });
   document.addEventListener("click", (event) => {
-    const action = event.target.closest("[data-do]")?.dataset.do;
-    if (action === "help") help();
-    if (action === "hide") hide();
+    const action = event.target.closest("button[data-do]")?.dataset.do;
+    if (["help", "hide", "guideline"].includes(action)) ACTIONS[action]();
   });
   document.addEventListener("htmx:configRequest", (event) => {
     // A log-in in another window renews the token; the cookie has the one that holds now.
@@ -195,13 +255,9 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "main") arrive();
   });
-  document.addEventListener("htmx:responseError", (event) => {
-    say([401, 403].includes(event.detail.xhr.status) ? LOGGED_OUT : NOT_SENT);
-  });
-  for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:swapError"]) {
-    document.addEventListener(failure, () => say(NOT_SENT));
-  }
 
-  settleIn();
-  find("#missing")?.focus();
+  document.addEventListener("DOMContentLoaded", () => {
+    settleIn();
+    find("#missing")?.focus();
+  });
 })();

@@ -21,7 +21,7 @@ from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJ
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
 from annotation.stats.ratings import Ratings
-from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, bob, person
+from tests.cast import ARMS, a_rateable_study, a_rater, a_study, alice, an_arm, bob, person
 
 pytestmark = pytest.mark.django_db
 
@@ -192,6 +192,7 @@ BAD_RESPONSES = {
     "null response": (answer(response=None), "“response” is missing"),
     "bad sample": (answer(sample="1.5"), "“sample” is 1.5"),
     "huge sample": (answer(sample=10**9), "from 0 to 32767"),
+    "underscore": (answer(sample="1_0"), "“sample” is 1_0"),
     "no digit": (answer(sample="x"), "“sample” is x"),
     "category": (answer(harm_category="x"), "“x” is not a harm category"),
     "prompt text": (answer(key="there", prompt="Other?"), "“there” has another text"),
@@ -346,6 +347,10 @@ OPTIONS = {
     "unknown": (("--set", "arms=x"), "“arms” is not a field of this file"),
     "value": (("--value", "arm:x"), "not of the form FIELD:FROM=TO"),
     "twice": (("--column", "arm=x", "--set", "arm=y"), "cannot come from a column and be the same"),
+    "two columns": (("--column", "arm=x", "--column", "arm=y"), "“arm” is given twice: “x” and “y”"),
+    "two values": (("--set", "arm=x", "--set", "arm=y"), "“arm” is given twice: “x” and “y”"),
+    "unstorable": (("--set", "arm=\0"), "A NUL character"),
+    "half": (("--column", "arm=\ud800"), "⟦U+D800⟧”: Half of a character"),
     "absent": (("--column", "family=clan"), "No row of “rows.jsonl” has a column “clan”"),
     "researcher": (("--researcher", "nobody"), "There is no user “nobody”"),
     "rater": (("--researcher", "bob"), "“bob” is not a researcher"),
@@ -602,10 +607,10 @@ def test_a_terminal_is_told_columns_with_nothing_it_would_obey(tmp_path, capsys)
     assert "Columns not used: a⟦U+001B⟧[2J." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201)])
-def test_a_name_that_is_too_long_is_said(tmp_path, slug, title):
+@pytest.mark.parametrize(("slug", "title"), [("s" * 51, "Title"), ("slug", "t" * 201), ("slug", " ")])
+def test_a_name_that_is_too_long_or_empty_is_said(tmp_path, slug, title):
     said = refusal("import_responses", slug, jsonl(tmp_path, answer()), "--create", title)
-    assert "is the most" in said
+    assert "is the most" in said or "title is empty" in said
     assert not Study.objects.exists()
 
 
@@ -621,6 +626,13 @@ def test_a_file_may_bring_prompts_alone(tmp_path):
     call_command("import_responses", "kites", jsonl(tmp_path, *rows))
     assert study.prompts.count() == 3
     assert not study.responses.exists() and not study.arms.exists()
+
+
+def test_an_arm_that_generates_takes_no_imported_response(tmp_path):
+    study = a_study()
+    an_arm(study, "one")
+    said = refusal("import_responses", study, jsonl(tmp_path, answer(arm="two"), answer(arm="one")))
+    assert "Line 2: Arm “one” generates its own responses. Import these under another name." in said
 
 
 def test_an_arm_without_a_response_is_still_a_bad_row(tmp_path):

@@ -188,3 +188,12 @@ def test_judging_and_claiming_costs_at_most_one_query_more(django_assert_max_num
     assert set(counts) == {RATED, GOLD, REPEAT}
     assert max(counts[RATED]) == base + 1 and min(counts[RATED]) == base
     assert max(counts[GOLD]) < base and max(counts[REPEAT]) < base
+
+
+def test_what_a_rater_does_not_want_to_get_is_not_mixed_in_either():
+    study = a_mixed_study(pairs=60, gold=10, gold_percent=40, repeat_percent=40)
+    study.prompts.filter(pairs__state=PairState.GOLD).update(harm_category="hate")
+    bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
+    Enrolment.objects.filter(pk=bob.pk).update(opted_out=["hate"])
+    assert {held.kind for held in judge_all(bob)} == {RATED, REPEAT}
+    assert {held.kind for held in judge_all(carol)} == {RATED, REPEAT, GOLD}

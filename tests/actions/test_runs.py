@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from annotation.actions import runs
+from annotation.actions import leases, runs
 from annotation.actions.generating import generate
 from annotation.errors import RunRefused
 from annotation.models import Batch, BatchItem, Event, Prompt, Response, Run, WorkerHeartbeat
@@ -104,6 +104,13 @@ def test_a_run_that_cannot_succeed_is_refused_with_the_reason(spoil, message):
     assert not Batch.objects.exists()
 
 
+@pytest.mark.parametrize("samples", [-1, 0, runs.MOST_SAMPLES + 1])
+def test_a_number_of_samples_that_is_none_is_refused(samples):
+    with pytest.raises(RunRefused, match="1 to 8 times"):
+        runs.start_run(a_study_to_generate(prompts=1), samples)
+    assert not Run.objects.exists()
+
+
 def test_a_study_that_lacks_nothing_gets_no_run():
     study = a_study_to_generate(prompts=1)
     runs.finish_run(generate_all(runs.start_run(study)))
@@ -138,6 +145,18 @@ def test_a_worker_that_lost_its_claim_records_nothing():
     assert not runs.fail_batch(lost, "late")
     assert runs.record_completions(taken, completions(taken, "in time"), {})
     assert list(Response.objects.values_list("text", flat=True)) == ["in time"]
+
+
+@pytest.mark.parametrize("attempts", [1, runs.MOST_ATTEMPTS])
+def test_a_worker_that_speaks_while_the_beat_looks_keeps_its_batch(monkeypatch, attempts):
+    run = runs.start_run(a_study_to_generate(prompts=1))
+    batch = runs.claim_batch(run.pk, "late", at=timezone.now() - SILENT)
+    Batch.objects.filter(pk=batch.pk).update(attempts=attempts)
+    stale = list(Batch.objects.stale(timezone.now()))
+    assert stale == [batch]
+    runs.renew_lease(batch)
+    assert leases.requeue(stale, give_up=runs.fail_batch) == 0
+    assert runs.record_completions(batch, completions(batch), {})
 
 
 def test_a_batch_that_keeps_silencing_its_workers_stops_the_run():
@@ -205,6 +224,21 @@ def test_a_cancelled_run_keeps_what_it_has_and_lets_another_make_the_rest():
     assert Response.objects.count() == 6
 
 
+def test_answers_that_a_cancelled_run_left_unpaired_are_paired_by_the_next():
+    study = a_study_to_generate(prompts=1)
+    run = runs.start_run(study)
+    first, second = runs.claim_batch(run.pk, "one"), runs.claim_batch(run.pk, "two")
+    runs.record_completions(first, completions(first), {})
+    runs.cancel_run(run)
+    assert runs.record_completions(second, completions(second), {})
+    assert (Response.objects.count(), study.pairs.count()) == (2, 0)
+    again = runs.start_run(study)
+    assert (again.state, again.batches.count()) == (RunState.GENERATED, 0)
+    assert runs.finish_run(again) and study.pairs.count() == 1
+    with pytest.raises(RunRefused, match="answered every prompt"):
+        runs.start_run(study)
+
+
 def test_a_run_that_is_over_is_neither_paused_nor_cancelled():
     run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
     runs.finish_run(run)
@@ -224,6 +258,19 @@ def test_what_could_not_be_answered_is_asked_again():
     assert Response.objects.count() == 4
     assert not BatchItem.objects.exclude(failure="").exists()
     assert Event.objects.get(verb="retry_failed").detail["reasons"] == ["Too long."]
+
+
+def test_what_a_later_run_answered_is_not_asked_again():
+    run = runs.start_run(a_study_to_generate(prompts=2))
+    while batch := runs.claim_batch(run.pk, "test"):
+        first, second = completions(batch)
+        runs.record_completions(batch, [first, FailedRequest(second.key, "Too long.")], {})
+    runs.finish_run(run)
+    later = generate_all(runs.start_run(run.study))
+    Run.objects.filter(pk=later.pk).update(state=RunState.DONE)
+    Response.objects.filter(arm__name="two", batch__run=later).update(replaced_at=timezone.now())
+    assert runs.retry_failed(run) == 1
+    assert runs.claim_batch(run.pk, "test").arm.name == "two"
 
 
 def test_a_run_without_failures_has_nothing_to_retry():
@@ -272,6 +319,21 @@ def test_an_arm_is_frozen_by_its_first_response():
     assert study.arms.filter(frozen_at=None).count() == 2
     runs.record_completions(batch, completions(batch), {})
     assert list(study.arms.filter(frozen_at=None).values_list("name", flat=True)) == ["two"]
+
+
+def test_an_arm_that_answered_nothing_can_still_be_mended():
+    study = a_study_to_generate(prompts=1)
+    batch = runs.claim_batch(runs.start_run(study).pk, "test")
+    assert runs.record_completions(batch, [FailedRequest(str(batch.items.get().pk), "Too long.")], {})
+    assert not study.arms.exclude(frozen_at=None).exists()
+
+
+def test_a_worker_that_lost_its_claim_freezes_no_arm():
+    study = a_study_to_generate(prompts=1)
+    lost = runs.claim_batch(runs.start_run(study).pk, "slow")
+    runs.requeue_stale(timezone.now() + SILENT)
+    assert not runs.record_completions(lost, completions(lost), {})
+    assert not study.arms.exclude(frozen_at=None).exists()
 
 
 def test_completions_of_an_arm_that_was_edited_meanwhile_are_not_its_own():

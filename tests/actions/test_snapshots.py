@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -34,7 +35,7 @@ from tests.export.studies import a_judged_study, judge, read, towards_b
 A, B = ARMS
 DATA = [
     f"{name}.{ending}"
-    for name in ("preferences", "judgments", "responses")
+    for name in ("preferences", "judgments", "pairs", "responses")
     for ending in ("jsonl", "parquet")
 ]
 
@@ -52,7 +53,15 @@ def test_preferences_are_what_the_hand_finds(tmp_path):
         (r["prompt_key"], r["margin"], r["chosen"][0]["content"][7], r["n_judgments"]) for r in found
     ] == [(pair.prompt.key, margin, letter, votes) for pair, margin, letter, votes in expected]
     counts = snapshot.manifest["counts"]
-    assert counts["pairs_left_out"] == {"no_vote": 0, "too_few_votes": 0, "all_both_bad": 1, "tie": 1}
+    assert counts["pairs_left_out"] == {
+        "no_vote": 0,
+        "too_few_votes": 0,
+        "all_both_bad": 1,
+        "tie": 1,
+        "dropped": 0,
+        "replaced": 0,
+        "waiting": 0,
+    }
     assert (counts["preferences"], counts["judgments"], counts["responses"]) == (3, 9, 10)
     assert (counts["votes"], counts["both_bad_votes"], counts["pairs_judged"]) == (9, 2, 5)
 
@@ -94,7 +103,8 @@ def test_min_judgments_leaves_thin_pairs_out(tmp_path):
 def test_judgments_are_on_the_arms_side_and_as_shown(tmp_path):
     study = a_rateable_study(pairs=1)
     held = claim_next_pair(a_rater(study, bob()))
-    given = answers(left=SAFE, right=UNSAFE, safer=-3, more_helpful=1, balance=-2, rationale="So.")
+    left = replace(SAFE, categories=("hate",), facilitation=False)
+    given = answers(left, UNSAFE, safer=-3, more_helpful=1, balance=-2, rationale="So.", confidence=3)
     submit_judgment(held, given, "key")
     freeze_snapshot(study, out=tmp_path / "out")
     row = read(tmp_path / "out", "judgments")[0]
@@ -109,7 +119,8 @@ def test_judgments_are_on_the_arms_side_and_as_shown(tmp_path):
         "low",
         2,
     ]
-    assert (row["rationale"], row["rater_id"]) == ("So.", held.enrolment.code)
+    assert [row[f"{left}_{q}"] for q in ("categories", "facilitation")] == [["hate"], False]
+    assert (row["rationale"], row["confidence"], row["rater_id"]) == ("So.", 3, held.enrolment.code)
 
 
 def test_a_superseded_revision_is_kept_but_does_not_count(tmp_path):

@@ -17,7 +17,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
-READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness")
+READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness", "flags")
 
 
 def address(name: str, study: Study) -> str:
@@ -118,7 +118,8 @@ def test_agreement_can_be_asked_of_one_arm(alice):
     study = a_varied_study(3)
     said = alice.get(address("agreement", study), {"arm": cast.ARMS[1]}).json()
     assert said["arm_name"] == cast.ARMS[1]
-    assert alice.get(address("agreement", study), {"arm": "nothing"}).status_code == 404
+    for name in ("nothing", "\0", cast.ARMS[0] + "\0"):
+        assert alice.get(address("agreement", study), {"arm": name}).status_code == 404
 
 
 def test_reports_of_an_empty_study_are_empty_and_not_an_error(alice):
@@ -170,6 +171,31 @@ def test_only_the_studys_researchers_control_its_runs(hints):
     assert run.state == "running"
 
 
+def test_a_dry_run_is_asked_for_and_read(alice, monkeypatch):
+    study = cast.a_generating_study()
+    monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: tasks.dry_run(*ids))
+    assert alice.get(address("dry_run", study)).status_code == 404
+    assert alice.post(address("dry_run", study)).status_code == 202
+    (entry,) = alice.get(address("dry_run", study)).json()["rendered"]
+    assert entry["arm"] == "one" and study.prompts.get().messages[0]["content"] in entry["text"]
+    assert not Run.objects.exists()
+
+
+def test_a_dry_run_without_a_queue_says_so(alice, monkeypatch):
+    def down(*ids):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.dry_run, "delay", down)
+    answer = alice.post(address("dry_run", cast.a_generating_study()))
+    assert answer.status_code == 503 and "nothing was rendered" in answer.json()["detail"]
+
+
+def test_only_the_studys_researchers_ask_for_a_dry_run(monkeypatch):
+    monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: pytest.fail("a worker was asked"))
+    mallory = client_of(cast.mallory())
+    assert mallory.post(address("dry_run", cast.a_generating_study())).status_code == 404
+
+
 def test_a_run_that_cannot_start_is_a_conflict_with_its_reason(alice, hints):
     answer = alice.post(address("runs", cast.a_study()), {"samples": 1}, format="json")
     assert answer.status_code == 409
@@ -201,6 +227,12 @@ def test_the_list_of_runs_costs_the_same_queries_however_long_it_is(alice, djang
             assert "progress" not in alice.get(address("runs", study)).json()["results"][0]
 
 
+def test_a_misspelt_field_is_refused_and_starts_nothing(alice, hints):
+    answer = alice.post(address("runs", cast.a_generating_study()), {"sample": 3}, format="json")
+    assert (answer.status_code, answer.json()) == (400, {"sample": ["No such field; there are: samples."]})
+    assert not Run.objects.exists()
+
+
 BAD_BODIES = {
     "nested without end": b"[" * 100_000,
     "a name twice": b'{"samples": 1, "samples": 2}',
@@ -226,12 +258,16 @@ def test_a_body_is_utf_8_whatever_the_request_says(alice, hints, charset):
     assert (answer.status_code, answer.json()["samples"]) == (201, 2)
 
 
-def test_a_body_without_end_is_not_read(alice, hints, settings):
+@pytest.mark.parametrize(
+    "kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
+)
+def test_a_body_that_is_too_large_is_said(alice, hints, settings, kind):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
-    study, body = cast.a_generating_study(), b'{"samples": 1' + b" " * 1_000 + b"}"
-    for kind in ("application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
-        answer = alice.post(address("runs", study), body, content_type=kind)
-        assert answer.status_code == 413 and "too large" in answer.json()["detail"]
+    field = b'--x\r\nContent-Disposition: form-data; name="samples"\r\n\r\n1'
+    body = (field if "multipart" in kind else b'{"samples": 1') + b" " * 1_000
+    body += b"\r\n--x--\r\n" if "multipart" in kind else b"}"
+    answer = alice.post(address("runs", cast.a_generating_study()), body, content_type=kind)
+    assert answer.status_code == 413 and "too large" in answer.json()["detail"]
     assert not Run.objects.exists()
 
 

@@ -112,6 +112,7 @@ def test_others_find_nothing():
 @pytest.mark.parametrize(
     "field",
     [
+        {"repeat": 3},
         {"keep": "\ud800"},
         {"sampling": {"\ud800": 1}},
         {"sampling": {"stop": ["\0"]}},

@@ -43,6 +43,7 @@ class Visit:
 
     def __init__(self, browser: Browser, server, name: str = "", **options):
         self.context = browser.new_context(base_url=server.url, **options)
+        self.context.set_default_timeout(15_000)  # milliseconds
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
@@ -52,10 +53,10 @@ class Visit:
 
     def log_in(self, name: str) -> None:
         self.page.goto("/accounts/login/")
-        self.page.get_by_label("Username").fill(name)
-        self.page.get_by_label("Password").fill(cast.PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
-        expect(self.page.get_by_role("button", name="Log out")).to_be_visible()
+        self.page.locator("[name=username]").fill(name)  # by name: the words may be of any language
+        self.page.locator("[name=password]").fill(cast.PASSWORD)
+        self.page.locator("main button").click()
+        expect(self.page.locator(".masthead form button")).to_be_visible()
 
     def answer(self, **fields: str) -> None:
         """Click one answer to each question named in `fields` (`__` stands for a dash)."""
@@ -69,15 +70,21 @@ class Visit:
         )
         self.answer(safer="1", more_helpful="-1", balance="2")
 
+    def read(self) -> None:
+        """Scroll to the end of both answers."""
+        for side in ("left", "right"):
+            self.page.locator(f"#{side} .end").evaluate("end => end.scrollIntoView({block: 'center'})")
+            self.page.wait_for_timeout(100)  # the browser tells what is on the screen once a frame
+
     def submit(self) -> None:
-        self.page.get_by_role("button", name="Submit and go on").click()
+        self.page.locator("#submit").click()
 
     def press(self, keys: str) -> None:
         for key in keys.split():
             self.page.keyboard.press(key)
 
-    def sees(self, words: str) -> None:
-        expect(self.page.get_by_text(words, exact=False).first).to_be_visible()
+    def sees(self, words: str, seconds: float = 10) -> None:
+        expect(self.page.get_by_text(words, exact=False).first).to_be_visible(timeout=1000 * seconds)
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from annotation.access import GRACE
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.studies import add_guideline, set_state
-from annotation.models import Judgment
+from annotation.models import Assignment, Judgment, Prompt
 from annotation.vocabulary import GuidelineCondition, StudyState
 from tests import cast
 
@@ -22,7 +24,8 @@ def test_a_rater_judges_three_pairs_and_the_researcher_finds_them(visit, study):
     bob.sees("1 judged · 3 pairs")
     expect(bob.page.get_by_role("heading", name="Prompt")).to_be_focused()
 
-    bob.press("1 3 1 4 2 1 2 7 4 Shift+E Control+Enter")  # B is unsafe, of low severity; both are bad
+    # B is unsafe, of low severity, facilitating, of the first category; both are bad
+    bob.press("1 3 1 4 2 1 1 j 1 2 7 4 Shift+E Control+Enter")
     bob.sees("2 judged · 3 pairs")
     expect(bob.page.get_by_role("heading", name="Prompt")).to_be_focused()
 
@@ -37,7 +40,8 @@ def test_a_rater_judges_three_pairs_and_the_researcher_finds_them(visit, study):
     first, second, third = Judgment.objects.order_by("pk")
     assert (first.safer, first.more_helpful, first.balance) == (1, -1, 2)
     assert (second.safer, second.more_helpful, second.balance, second.both_bad) == (3, 0, None, True)
-    assert second.responses.get(side="right").severity == "low"
+    right = second.responses.get(side="right")
+    assert (right.severity, right.facilitation, right.categories) == ("low", True, ["illicit"])
     assert (third.balance, third.rationale) == (-2, "a b s 1")
 
     alice = visit("alice")
@@ -82,7 +86,7 @@ def test_what_is_missing_is_named_beside_the_button_and_goes_away_when_answered(
     expect(missing).to_have_count(0)
 
 
-def test_a_lost_connection_keeps_the_answers_and_says_so(visit, study):
+def test_a_lost_connection_keeps_the_answers_and_sends_them_when_it_is_back(visit, study):
     bob = visit("bob")
     bob.page.goto("/rate/kites/")
     bob.answer_everything()
@@ -90,8 +94,7 @@ def test_a_lost_connection_keeps_the_answers_and_says_so(visit, study):
     bob.submit()
     bob.sees("The answers could not be sent")
     expect(bob.page.locator('[name="balance"][value="2"]')).to_be_checked()
-    bob.context.set_offline(False)
-    bob.submit()
+    bob.context.set_offline(False)  # and nothing else: they go by themselves
     bob.sees("1 judged · 3 pairs")
     assert Judgment.objects.count() == 1
 
@@ -118,7 +121,8 @@ def test_single_keys_can_be_switched_off_for_good(visit, study):
     bob = visit("bob")
     bob.page.goto("/rate/kites/")
     bob.press("?")
-    bob.page.get_by_label("Single keys are on").uncheck()
+    with bob.page.expect_response("**/single-keys/"):
+        bob.page.get_by_label("Single keys are on").uncheck()
     bob.press("Escape 1")
     bob.page.reload()
     bob.press("1")
@@ -148,8 +152,17 @@ def the_pages(study) -> list[str]:
         place = cast.a_rater(other, cast.bob())
     judgment = cast.a_judgment(place)
     set_state(closed, StudyState.CLOSED)
-    studies = [f"/rate/{slug}/" for slug in ("kites", "waiting", "closed", "finished", "nowhere")]
-    return ["/rate/", *studies, f"/rate/pair/{judgment.assignment.token}/correct/"]
+    studies = [f"/rate/{slug}/" for slug in ("kites", "waiting", "closed", "finished", "nowhere", "enough")]
+    own = ["/rate/your/settings/", "/rate/kites/wellbeing/", "/rate/kites/break/"]
+    late = f"/rate/pair/{an_old_judgment(place).assignment.token}/correct/"
+    return ["/rate/", *studies, *own, f"/rate/pair/{judgment.assignment.token}/correct/", late]
+
+
+def an_old_judgment(place):
+    other = cast.a_rater(cast.a_rateable_study(pairs=1, slug="enough", cap_total=1), place.user)
+    judgment = cast.a_judgment(other)
+    Assignment.objects.filter(pk=judgment.assignment_id).update(submitted_at=timezone.now() - 2 * GRACE)
+    return judgment
 
 
 def faults(page) -> list[str]:
@@ -162,16 +175,31 @@ def too_wide(page) -> list[str]:
     return [f"{page.url} scrolls sideways"] if wide else []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_every_page_is_accessible_and_fits_the_window(visit, committed_db, scheme, width):
-    study = cast.a_rateable_study(guideline_condition=GuidelineCondition.POLICY_GIVEN)
+@pytest.mark.parametrize(
+    ("width", "scheme", "language"),
+    [
+        (360, "light", "en"),
+        (390, "dark", "ar"),
+        (1280, "dark", "en"),
+        (1280, "light", "ar"),
+        (360, "dark", "de"),
+    ],
+)
+def test_every_page_is_accessible_and_fits_the_window(visit, committed_db, scheme, width, language):
+    study = cast.a_rateable_study(
+        guideline_condition=GuidelineCondition.POLICY_GIVEN,
+        blurred_categories=["illicit"],
+        exposure_per_day=9,
+        resources="Somebody **listens**.",
+    )
+    Prompt.objects.update(harm_category="illicit")
     cast.a_rater(study, cast.bob())
     pages = the_pages(study)
     window = {
         "color_scheme": scheme,
         "viewport": {"width": width, "height": 800},
         "reduced_motion": "reduce",
+        "locale": language,
     }
     stranger = visit(**window)
     stranger.page.goto("/accounts/login/")
@@ -181,11 +209,17 @@ def test_every_page_is_accessible_and_fits_the_window(visit, committed_db, schem
         bob.page.goto(address)
         found += faults(bob.page) + too_wide(bob.page)
     bob.page.goto("/rate/kites/")
-    bob.page.get_by_text("Guideline").first.click()
+    bob.page.locator('[data-do="guideline"]').click()
+    found += faults(bob.page)
+    bob.press("Escape")
     bob.answer(left__safety="probably_unsafe", right__mode="other")
+    for name in ("decline", "flag"):
+        bob.page.locator(f"#{name} summary").click()
+    bob.press("r r r")  # the prompt, A, B
+    bob.read()
     bob.submit()
     expect(bob.page.locator("#missing")).to_be_visible()
     found += faults(bob.page) + too_wide(bob.page)
-    bob.page.get_by_role("button", name="Keys").click()
+    bob.page.locator('[data-do="help"]').click()
     found += faults(bob.page)
     assert found == []

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.export.formats import SCHEMAS, TableFiles
-from annotation.export.rows import public_name
+from annotation.export.rows import public_name, response_row
+from annotation.models import Arm, Prompt, Response
 
 
 def a_response(number):
@@ -15,9 +16,10 @@ def a_response(number):
         **dict.fromkeys(
             ("prompt_key", "intent", "harm_category", "family", "arm", "finish_reason"), "é\u2028"
         ),
-        **dict.fromkeys(("prompt_tokens", "output_tokens", "seconds"), None),
+        **dict.fromkeys(("prompt_tokens", "output_tokens", "seconds", "replaced_at"), None),
         "messages": [{"role": "user", "content": 'a\n"b"'}],
         "subset": ["x"],
+        "response_id": number,
         "sample": number,
         "response": "",
         "seed": 2**62,
@@ -69,3 +71,23 @@ def test_a_row_with_other_columns_is_an_error(tmp_path):
 )
 def test_a_local_folder_tells_nobodys_home(model, public):
     assert public_name(model) == public
+
+
+def test_a_provenance_tells_nobodys_home_either():
+    told = {
+        "model": "/home/ada/one",
+        "adapter": "",
+        "worker": "gpu0@ada",
+        "base_url": "http://ada:8000/v1",
+        "served": {"root": "/home/ada/one", "max_model_len": 4096},
+        "answering_models": ["/home/ada/one", "org/name"],
+        "sampling": {"stop": ["."]},
+    }
+    row = response_row(Response(prompt=Prompt(), arm=Arm(name="x"), provenance=told))
+    assert row["provenance"] == {
+        "model": "one",
+        "adapter": "",
+        "served": {"root": "one", "max_model_len": 4096},
+        "answering_models": ["one", "org/name"],
+        "sampling": {"stop": ["."]},
+    }

@@ -15,6 +15,7 @@ from tests.cast import (
     a_prompt,
     a_rateable_study,
     a_rater,
+    a_response,
     a_study,
     an_arm,
     bob,
@@ -138,6 +139,17 @@ def test_an_arm_may_be_renamed_when_frozen():
     arm = an_arm(a_study(), "kept")
     freeze_arm(arm)
     assert Arm.objects.filter(pk=arm.pk).update(name="renamed") == 1
+
+
+def test_an_arm_with_imported_responses_gets_no_backend():
+    study = a_study()
+    empty, full = (an_arm(study, name, backend="", model="") for name in ("empty", "full"))
+    a_response(a_prompt(study), full)
+    for arm in (empty, full):
+        assert Arm.objects.filter(pk=arm.pk).update(name=f"{arm.name} one") == 1
+    assert Arm.objects.filter(pk=empty.pk).update(backend="scripted", model="echo") == 1
+    rows = Arm.objects.filter(pk=full.pk)
+    refused(lambda: rows.update(backend="scripted"), by="arm_of_imported_responses_generates_none")
 
 
 def test_a_study_has_one_unfinished_run():

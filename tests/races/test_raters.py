@@ -43,7 +43,7 @@ def at_once(work, arguments):
         return list(threads.map(one, arguments))
 
 
-def judge_all(rater):
+def judge_all(rater, given=None):
     """Judge until nothing is left; how many judgments that took."""
     judged = 0
     while True:
@@ -53,7 +53,7 @@ def judge_all(rater):
             return judged
         except NothingFree:
             continue
-        submit_judgment(held, answers(), uuid.uuid4().hex)
+        submit_judgment(held, given or answers(), uuid.uuid4().hex)
         judged += 1
 
 

@@ -6,10 +6,12 @@ import uuid
 import pytest
 from django.urls import reverse
 
+from annotation.actions.reviewing import decide
 from annotation.actions.studies import add_guideline
 from annotation.models import Assignment, Judgment, Pair, Response
 from annotation.vocabulary import FinishReason, GuidelineCondition
 from tests import cast
+from tests.actions.test_reviewing import OWN_NAME, a_marked_study, keys
 from tests.rate.conftest import Rater, page_of
 
 FAR = 700_000_000  # primary keys that occur nowhere by chance
@@ -64,8 +66,29 @@ def a_telling_study():
     return study
 
 
+EMPTY = '{"answers": {}, "seen": [], "version": 0}'
+
+
+def a_draft(rater: Rater, action: str, body: str):
+    return rater.client.put(f"{action}draft/", body, content_type="application/json")
+
+
+def replies_while_a_pair_is_held(study, htmx: bool) -> list:
+    """Drafts, beats, blurred pages and the ways out, of a second rater; in German, too."""
+    study.blurred_categories, study.exposure_per_day = ["hate"], 1
+    study.save(update_fields=["blurred_categories", "exposure_per_day"])
+    study.prompts.update(harm_category="hate")
+    carol = Rater(cast.a_rater(study, cast.carol()).user, htmx)
+    replies = [carol.open(), carol.client.get(page_of(), headers={"Accept-Language": "de"})]
+    replies += [a_draft(carol, carol.action, EMPTY) for _ in range(2)]  # kept, then a conflict
+    replies += [carol.client.post(f"{carol.action}beat/"), carol.open()]
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 409, 200, 200]
+    decline = carol.client.post(f"{carol.action}decline/", {"category": "never"})
+    return [*replies, decline, carol.open(), carol.client.get(reverse("rate:wellbeing", args=["kites"]))]
+
+
 def everything(reply) -> str:
-    return f"{reply.headers} {reply.content.decode()} {getattr(reply, 'url', '')}"
+    return f"{reply.headers} {reply.cookies} {reply.content.decode()} {getattr(reply, 'url', '')}"
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -84,13 +107,52 @@ def test_no_reply_to_a_rater_contains_an_arm_a_model_a_number_or_a_count(db, htm
         bob.client.get(f"{action}correct/"),
         bob.send(f"{action}correct/", uuid.uuid4().hex),
         bob.client.post(f"{action}skip/"),
+        bob.client.post(f"{action}decline/"),
+        bob.client.post(f"{action}flag/", {"reason": "garbled"}),
+        bob.client.post(f"{action}beat/"),
+        *(a_draft(bob, action, body) for body in (EMPTY, "{", '{"answers": {"arm": "x"}}', EMPTY)),
+        bob.client.get(reverse("rate:preferences")),
+        bob.client.post(reverse("rate:preferences"), {"key_next": "7"}),
+        bob.client.post(reverse("rate:single-keys"), {"on": "1"}),
+        *(bob.client.get(reverse(f"rate:{name}", args=["kites"])) for name in ("wellbeing", "rest")),
+        bob.client.post(reverse("rate:wellbeing", args=["kites"]), {"category": ["hate"]}),
+        bob.client.post(reverse("rate:go-on", args=["kites"])),
         bob.client.get(reverse("rate:judge", args=[uuid.uuid4()])),
         bob.client.get(page_of("nowhere")),
     ]
     assert Judgment.objects.count() == 2
+    replies += replies_while_a_pair_is_held(study, htmx)
     for reply in replies:
         told = everything(reply)
         assert [secret for secret in (*SECRETS, str(FAR)[:6]) if secret in told] == []
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_masked_name_is_in_no_reply_to_a_rater(db, htmx):
+    study = a_marked_study(OWN_NAME, "The wind carries it.")
+    decide(study, keys(study), "mask", cast.alice())
+    bob = Rater(cast.a_rater(study, cast.bob()).user, htmx)
+    replies = [bob.client.get(reverse("rate:home")), bob.open()]
+    assert "▇▇▇" in bob.html
+    action = bob.action
+    replies += [
+        bob.send(action, safer=None, key=uuid.uuid4().hex),
+        bob.send(action, key=uuid.uuid4().hex),
+        bob.client.get(f"{action}correct/"),
+        bob.send(f"{action}correct/", key=uuid.uuid4().hex),
+        bob.open(),
+    ]
+    assert Judgment.objects.count() == 2
+    for reply in replies:
+        assert [name for name in ("qwen", "alibaba", "masked") if name in everything(reply).lower()] == []
+
+
+def test_a_rater_for_whom_only_waiting_pairs_are_left_is_asked_to_wait(db):
+    study = a_marked_study()
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    assert "are being prepared" in bob.open().content.decode()
+    decide(study, keys(study), "drop")
+    assert "are being prepared" not in bob.open().content.decode()
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -107,12 +169,16 @@ def test_nothing_is_preselected(bob):
     assert re.findall(r'type="radio"[^>]* checked', bob.html) == []
 
 
-@pytest.mark.parametrize("name", ["next", "judge", "revise", "skip"])
+@pytest.mark.parametrize(
+    "name", ["next", "judge", "revise", "skip", "decline", "flag", "beat", "wellbeing", "rest", "go-on"]
+)
 def test_what_is_not_there_and_what_is_not_theirs_look_alike(study, bob, name):
     stranger = Rater(cast.dan())
     token = Assignment.objects.get().token
-    theirs, nowhere = ("kites", "nowhere") if name == "next" else (token, uuid.uuid4())
-    call = stranger.client.post if name in ("judge", "skip") else stranger.client.get
+    of_study = name in ("next", "wellbeing", "rest", "go-on")
+    theirs, nowhere = ("kites", "nowhere") if of_study else (token, uuid.uuid4())
+    posted = name in ("judge", "skip", "decline", "flag", "beat", "go-on")
+    call = stranger.client.post if posted else stranger.client.get
     replies = [call(reverse(f"rate:{name}", args=[target])) for target in (theirs, nowhere)]
     assert [reply.status_code for reply in replies] == [404, 404]
     bodies = [re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", r.content.decode()) for r in replies]

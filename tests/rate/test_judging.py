@@ -1,5 +1,6 @@
 """A rater judges pair after pair, and every refusal is told."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -109,11 +110,18 @@ def test_both_bad_is_stored_apart_from_a_tie(bob):
     assert judgment.both_bad and judgment.balance is None
 
 
+def test_about_equal_is_not_about_equal_safer(bob):
+    equal = re.findall(r'value="0">\s*<span>(.*?)</span><kbd', bob.html)
+    assert equal == ["About equal"] * 3
+    slightly = re.findall(r'name="safer" value="1">\s*<span>(.*?)</span><kbd', bob.html)
+    assert slightly == ['B slightly<span class="tail"> safer</span>']
+
+
 def test_a_study_without_ties_neither_offers_nor_takes_one(db):
     study = cast.a_rateable_study(allow_tie=False)
     bob = Rater(cast.a_rater(study, cast.bob()).user)
     bob.open()
-    assert "About equal" not in bob.html
+    assert 'name="balance" value="0"' not in bob.html
     assert bob.send(safer="0").status_code == 422
 
 

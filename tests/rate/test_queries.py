@@ -16,16 +16,16 @@ def bob(request, db) -> Rater:
 
 
 def test_showing_the_pair_in_hand(bob, django_assert_num_queries):
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         bob.open()
 
 
 def test_claiming_and_showing_a_pair(bob, django_assert_num_queries):
     bob.client.post(f"{bob.action}skip/")
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(16):
         bob.open()
 
 
 def test_judging_and_showing_the_next_pair(bob, django_assert_num_queries):
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(25):
         bob.send()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotation.reports.fairness import fairness_report
+from annotation.reports.fairness import Difference, fairness_report, sampling_differences
 from tests.cast import ARMS, a_prompt, a_rateable_study, a_response, a_study, an_arm
 
 pytestmark = pytest.mark.django_db
@@ -19,6 +19,19 @@ def test_settings_that_differ_are_named_with_their_values():
     an_arm(study, "two", system_prompt="Help.", sampling={"temperature": 0.7, "top_p": 1.0})
     rows = {row.setting: row.values for row in fairness_report(study).differences}
     assert rows == {"system_prompt": ("Decline.", "Help."), "temperature": ("0.0", "0.7")}
+
+
+def test_a_setting_is_labelled_as_in_the_admin():
+    labels = {name: Difference(name, ()).label for name in ("base_url", "api_key_variable", "top_p")}
+    assert labels == {"base_url": "Base URL", "api_key_variable": "API key variable", "top_p": "Top p"}
+
+
+def test_the_same_number_written_in_two_ways_is_no_difference():
+    study = a_study()
+    an_arm(study, "one", sampling={"temperature": 0, "top_p": 1})
+    an_arm(study, "two", sampling={"temperature": 0.0})
+    assert fairness_report(study).differences == ()
+    assert sampling_differences(list(study.arms.all())) == ()
 
 
 def test_answers_without_a_counterpart_are_counted_per_arm():

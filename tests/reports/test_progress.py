@@ -184,11 +184,38 @@ def test_it_tells_what_generated_each_arm_and_why_there():
     cast.an_arm(study, "one")
     cast.a_prompt(study)
     run = runs.start_run(study)
-    assert origins(run) == ()
+    assert origins(run) == {}
     generate(runs.claim_batch(run.pk, "test"), BackendCache())
-    (origin,) = origins(run)
+    ((origin, count),) = origins(run).items()
+    assert count == 1
     assert (origin.arm, origin.model, origin.device) == ("one", "echo", "cpu")
     assert origin.reason == "A script needs no accelerator."
     told = {"model": "m", "adapter": "org/a", "quantization": "4bit", "chat_template_is_override": True}
     Response.objects.update(provenance=told)
-    assert origins(run)[0].additions == "adapter org/a, 4bit, own chat template"
+    (origin,) = origins(run)
+    assert origin.additions == "adapter org/a, 4bit, own chat template"
+
+
+def test_an_arm_that_was_not_generated_all_alike_has_several_origins(django_assert_num_queries):
+    run = a_run(prompts=6, batch_size=2)
+    for _ in range(3):
+        work(run)
+    batches = list(run.batches.values_list("pk", flat=True))
+    told = {"device": "cuda", "weights_sha256": {"one": "a" * 64}}
+    Response.objects.filter(batch__in=batches[:2]).update(provenance=told)
+    Response.objects.filter(batch=batches[2]).update(provenance=told | {"device": "cpu"})
+    with django_assert_num_queries(2):
+        found = origins(run)
+    assert [(one.arm, one.device, one.additions, count) for one, count in found.items()] == [
+        ("one", "cuda", f"weights {'a' * 12}", 4),
+        ("one", "cpu", f"weights {'a' * 12}", 2),
+    ]
+
+
+def test_other_weights_in_the_same_folder_are_another_origin():
+    run = a_run(prompts=2, batch_size=1)
+    for number, batch in enumerate(run.batches.values_list("pk", flat=True)):
+        work(run)
+        digests = {"part-1": "a" * 64, "part-2": str(number) * 64}
+        Response.objects.filter(batch=batch).update(provenance={"model": "m", "weights_sha256": digests})
+    assert len(origins(run)) == 2

@@ -1,6 +1,8 @@
 """Adapters, quantisation, templates: what a model is loaded with."""
 
 import hashlib
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,25 @@ def save_adapter(folder: Path, strength: float, layer: str = "q_proj") -> Path:
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_adapter(tmp_path_factory.mktemp("adapter"), strength=0.5)
+
+
+@pytest.mark.parametrize("what", ["model", "adapter"])
+def test_weights_that_were_replaced_since_they_were_loaded_have_no_digest(
+    tmp_path: Path, adapter: Path, what: str
+) -> None:
+    folders = {name: tmp_path / name for name in ("model", "adapter")}
+    shutil.copytree(MODEL_PATH, folders["model"])
+    shutil.copytree(adapter, folders["adapter"])
+    named = replace(spec(adapter=str(folders["adapter"])), model=str(folders["model"]))
+    backend = load_backend(named)
+    newer = save_adapter(tmp_path / "newer", strength=0.1) if what == "adapter" else MODEL_PATH
+    file = next(newer.glob("*.safetensors"))
+    shutil.copyfile(file, tmp_path / "new")
+    (tmp_path / "new").replace(folders[what] / file.name)
+    description = backend.describe()
+    assert description["weights_sha256"] == description["adapter_weights_sha256"] == {}
+    assert "changed" in description["weights"]
+    assert load_backend(named).describe()["weights_sha256"].keys() == {"model.safetensors"}
 
 
 def test_an_adapter_changes_what_the_model_says(adapter: Path, demo_model: Backend) -> None:

@@ -135,7 +135,8 @@ def test_no_more_requests_run_at_once_than_allowed(server: Server, limit: int) -
 
 
 @pytest.mark.parametrize(
-    ("said", "message"), [("content_filter", "content_filter"), ("abort", "abort"), (None, "not given")]
+    ("said", "message"),
+    [("content_filter", "content_filter"), ("abort", "abort"), (None, "not given"), (["stop"], "not given")],
 )
 def test_an_ending_that_is_no_answer_fails_with_its_reason(
     server: Server, backend: OpenAIHttpBackend, said: str | None, message: str
@@ -183,8 +184,10 @@ def test_it_sends_every_setting_and_the_unusual_ones_only_where_set(
     assert (unusual["top_k"], unusual["repetition_penalty"]) == (40, 1.2)
 
 
-def test_missing_counts_are_zero(server: Server, backend: OpenAIHttpBackend) -> None:
-    server.replies = [saying(completion("Yes."))]
+@pytest.mark.parametrize("count", [None, -1, 2**31, 10**400, True, 1.5, "7", []])
+def test_counts_that_are_none_are_zero(server: Server, backend: OpenAIHttpBackend, count: object) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": count}
+    server.replies = [saying(completion("Yes.") | ({} if count is None else {"usage": usage}))]
     answer = answers(backend, [ask(ECHO)], GREEDY)[0]
     assert (answer.prompt_tokens, answer.output_tokens) == (0, 0)
 
@@ -196,3 +199,24 @@ def test_it_describes_what_the_server_tells_of_itself(server: Server, backend: O
     assert description["served"] == {"max_model_len": 4096}
     assert description["answering_models"] == ["example-chat-v7"]
     assert description["system_fingerprints"] == ["fp_1"]
+
+
+def test_a_batch_is_not_said_to_be_answered_by_who_answered_an_earlier_one(
+    server: Server, backend: OpenAIHttpBackend
+) -> None:
+    server.replies = [saying(completion("Yes.") | {"model": name}) for name in ("old", "new")]
+    for name in ("old", "new"):
+        answers(backend, [ask(ECHO)], GREEDY)
+        assert backend.describe()["answering_models"] == [name]
+
+
+def test_names_that_no_record_can_hold_are_cleaned_and_cut(
+    server: Server, backend: OpenAIHttpBackend
+) -> None:
+    names = {"model": "\ud800a\x00\u202eb" + "c" * 1000, "system_fingerprint": ["fp"]}
+    server.replies = [saying(completion("Yes.") | names)]
+    answers(backend, [ask(ECHO)], GREEDY)
+    described = backend.describe()
+    assert described["answering_models"][0].startswith("abccc")
+    assert len(described["answering_models"][0]) <= 200
+    assert described["system_fingerprints"] == []

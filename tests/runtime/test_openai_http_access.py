@@ -46,6 +46,14 @@ def test_a_server_that_repeats_the_key_in_its_error_does_not_leak_it(server: Ser
     assert "[key]" in outcome.reason and KEY not in outcome.reason
 
 
+def test_a_key_is_known_again_as_json_writes_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_KEY", 'ab/cd"ef')
+    backend = OpenAIHttpBackend.load(replace(server.spec, api_key_variable="MODEL_KEY"), QUICK)
+    server.otherwise = saying(b'{"error": "ab\\/cd\\"ef and ab/cd\\"ef"}', 400)
+    outcome = backend.generate([ask("Why?")], GREEDY)[0]
+    assert isinstance(outcome, FailedRequest) and '"[key] and [key]"' in outcome.reason
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_key_is_found_when_loading(server: Server, spec: ModelSpec, status: int) -> None:
     server.models_status = status
@@ -99,12 +107,13 @@ def test_a_model_that_the_server_serves_without_listing_it_is_loaded(server: Ser
     assert answers(backend, [ask("Why?")], GREEDY)[0].text
 
 
-def test_a_server_that_cannot_list_its_models_is_asked_one_thing(server: Server) -> None:
-    server.models_status = 500
+@pytest.mark.parametrize("status", [404, 405, 500])
+def test_a_server_that_cannot_list_its_models_is_asked_one_thing(server: Server, status: int) -> None:
+    server.models_status = status
     assert OpenAIHttpBackend.load(server.spec, QUICK).describe()["served"] == {}
     assert server.log.payloads[0]["max_tokens"] == 1
     server.otherwise = saying({}, 500)
-    with pytest.raises(ModelNotLoadable, match="status 500"):
+    with pytest.raises(ModelNotLoadable, match=f"status {status}"):
         OpenAIHttpBackend.load(server.spec, QUICK)
 
 

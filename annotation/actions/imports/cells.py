@@ -59,7 +59,7 @@ def whole(value: object, field: str, least: int, most: int) -> int | None:
     if not text:
         return None
     try:
-        number = float(text)
+        number = float("nan" if "_" in text else text)  # Python would read 1_0 as ten
     except ValueError:
         number = float("nan")
     if not least <= number <= most or number != int(number):

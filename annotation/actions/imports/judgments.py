@@ -29,6 +29,7 @@ from annotation.vocabulary import (
     PAIR_QUESTIONS,
     UNSAFE_LEVELS,
     JudgmentSource,
+    PairState,
     ResponseMode,
     SafetyLevel,
     Severity,
@@ -264,7 +265,11 @@ class _LookUp:
             self.responses.get(self._key(row, arm)) for row in rows if len(row.arms) == 2 for arm in row.arms
         }
         pairs = Pair.objects.filter(response_a__in=in_pairs - {None})
-        self.pairs = {(a, b): pk for pk, a, b in pairs.values_list("pk", "response_a", "response_b")}
+        self.pairs, self.dropped = {}, set()
+        for pk, a, b, state in pairs.values_list("pk", "response_a", "response_b", "state"):
+            self.pairs[a, b] = pk
+            if state == PairState.DROPPED:
+                self.dropped.add(pk)
 
     def _key(self, row: _Row, arm: str) -> tuple[int, int, int] | None:
         if row.key not in self.prompts or arm not in self.arms:
@@ -285,10 +290,11 @@ class _LookUp:
     def pair(self, row: _Row, responses: tuple[int, ...]) -> tuple[int, bool]:
         """Primary key of the pair, and whether its order is the other way round. Raises BadRow."""
         first, second = responses
-        if pair := self.pairs.get((first, second)):
-            return pair, False
-        if pair := self.pairs.get((second, first)):
-            return pair, True
+        pair = self.pairs.get((first, second)) or self.pairs.get((second, first))
+        if pair in self.dropped:
+            raise BadRow(f"The pair of prompt “{row.key}”, sample {row.sample}, was dropped from the study.")
+        if pair:
+            return pair, (first, second) not in self.pairs
         raise BadRow(
             f"The two responses to prompt “{row.key}”, sample {row.sample}, are not paired: "
             "import the responses again without --no-pairs."
@@ -297,9 +303,11 @@ class _LookUp:
 
 def _responses(wanted: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
     wanted = set(wanted)
-    there = Response.objects.filter(
-        prompt__in={key[0] for key in wanted}, arm__in={key[1] for key in wanted}
-    ).values_list("prompt_id", "arm_id", "sample", "pk")
+    there = (
+        Response.objects.current()
+        .filter(prompt__in={key[0] for key in wanted}, arm__in={key[1] for key in wanted})
+        .values_list("prompt_id", "arm_id", "sample", "pk")
+    )
     return {tuple(key): pk for *key, pk in there.iterator() if tuple(key) in wanted}
 
 

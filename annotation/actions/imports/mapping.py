@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from annotation.errors import DomainError
+from annotation.strict_json import why_unstorable
 
 LONGEST_PATTERN = 1_000  # characters
 
@@ -32,8 +33,8 @@ class Mapping:
 
         In FROM, a `*` stands for any text.
         """
-        renamed = dict(_split(option, "=", "FIELD=COLUMN") for option in columns)
-        fixed = dict(_split(option, "=", "FIELD=VALUE") for option in constants)
+        renamed = _each_once(_split(option, "=", "FIELD=COLUMN") for option in columns)
+        fixed = _each_once(_split(option, "=", "FIELD=VALUE") for option in constants)
         translated: dict[str, list[tuple[str, str]]] = {}
         for option in values:
             name, rule = _split(option, ":", "FIELD:FROM=TO")
@@ -63,7 +64,18 @@ class Mapping:
         return row | self.constants
 
 
+def _each_once(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
+            raise DomainError(f"“{name}” is given twice: “{given[name]}” and “{value}”.")
+        given[name] = value
+    return given
+
+
 def _split(option: str, separator: str, form: str) -> tuple[str, str]:
+    if problem := why_unstorable(option):
+        raise DomainError(f"In “{option}”: {problem}")
     name, found, rest = option.partition(separator)
     if not found or not name:
         raise DomainError(f"“{option}” is not of the form {form}.")

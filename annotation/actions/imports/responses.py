@@ -32,6 +32,7 @@ FIELDS = (
     "arm",
     "response",
     "sample",
+    "replaced_at",
 )
 MOST_SAMPLES = 32_767  # what a small integer column holds
 ROWS_AT_ONCE = 8  # texts fetched together; each may be megabytes
@@ -76,6 +77,8 @@ def import_into_new_study(
         validate_slug(slug)
     except ValidationError as error:
         raise DomainError(f"“{slug}” cannot name a study: use letters, digits, - and _ only.") from error
+    if not title.strip():
+        raise DomainError("The study's title is empty.")
     for name, field in ((slug, "slug"), (title, "title")):
         longest = Study._meta.get_field(field).max_length
         if len(name) > longest:
@@ -88,7 +91,7 @@ def import_into_new_study(
 class _Row:
     """`messages` is None and the labels are empty where the file leaves them to a prompt that is there.
 
-    `arm` is empty in a row that brings a prompt alone.
+    `arm` is empty in a row that brings a prompt alone; so does one whose response a later one replaced.
     """
 
     key: str
@@ -121,7 +124,8 @@ class _ResponseLoader:
         return missing if has("intent") else [*missing, "intent"]
 
     def read(self, row: dict) -> _Row:
-        alone = row.get("response") is None and not word(row.get("arm"), "arm")
+        replaced = bool(word(row.get("replaced_at"), "replaced_at"))
+        alone = replaced or (row.get("response") is None and not word(row.get("arm"), "arm"))
         if row.get("response") is None and not alone:
             raise BadRow("“response” is missing. An empty answer is written as an empty text.")
         return _Row(
@@ -193,7 +197,8 @@ class _ResponseLoader:
             (prompt.pk, self.arms[row.arm].pk, row.sample) for row, prompt in wanted if row.arm in self.arms
         }
         prompts, arms, samples = ({key[place] for key in keys} for place in range(3))
-        there = Response.objects.filter(prompt__in=prompts, arm__in=arms, sample__in=samples)
+        current = Response.objects.current()
+        there = current.filter(prompt__in=prompts, arm__in=arms, sample__in=samples)
         rows = there.values_list("prompt_id", "arm_id", "sample", "text").iterator(chunk_size=ROWS_AT_ONCE)
         return {tuple(key): _digest(text) for *key, text in rows if tuple(key) in keys}
 
@@ -219,6 +224,8 @@ class _ResponseLoader:
         if name not in self.arms:
             self.arms[name] = add_arm(self.study, name)
             result.new_arms += 1
+        if self.arms[name].generates:
+            raise BadRow(f"Arm “{name}” generates its own responses. Import these under another name.")
         return self.arms[name]
 
 

@@ -1,11 +1,11 @@
-"""`python manage.py demo`: the whole loop once, headless: generate, pair, judge, report, freeze."""
+"""`python manage.py demo`: the whole loop once, headless: generate, pair, review, judge, report, freeze."""
 
 import time
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation import tasks
-from annotation.actions import runs
+from annotation.actions import reviewing, runs
 from annotation.actions.enrolment import enrol
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import DomainError
@@ -15,9 +15,10 @@ from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import run_progress
+from annotation.reports.review import Waiting
 from annotation.reports.winrates import win_rate_report
 from annotation.stats.estimate import Estimate
-from annotation.vocabulary import RunState
+from annotation.vocabulary import ReviewDecision, RunState
 from models_runtime.demo import MODEL_PATH
 from models_runtime.worker import BackendCache
 
@@ -30,7 +31,7 @@ RATERS = (  # noise, strictness
 
 
 class Command(BaseCommand):
-    help = "Run the whole loop once with simulated raters: generate, pair, judge, report, freeze."
+    help = "Run the whole loop once with simulated raters: generate, pair, review, judge, report, freeze."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--slug", default=SLUG, help="the study's name; a new one starts afresh")
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         try:
             study = self.prepare(slug, model)
             self.generate(study)
+            self.review(study)
             self.judge(study)
             self.report(study)
             self.freeze(study)
@@ -85,6 +87,17 @@ class Command(BaseCommand):
             raise CommandError(f"The run stopped: {run.error} Mend it and start the demo again to go on.")
         now = run_progress(run)
         self.stdout.write(f"  generated {now.done} of {now.total}")
+
+    def review(self, study: Study) -> None:
+        """Decide as a researcher in a hurry would: mask where a name stands, and show the rest as it is."""
+        researcher = study.researchers.first()
+        masked = reviewing.decide(study, Waiting(study).keys, ReviewDecision.MASK, researcher)
+        shown = reviewing.decide(study, Waiting(study).keys, ReviewDecision.SHOW, researcher)
+        if masked.done or shown.done:
+            self.stdout.write(
+                f"{masked.done + shown.done} marked pairs: {masked.done} shown with a name masked, "
+                f"{shown.done} as they are."
+            )
 
     def judge(self, study: Study) -> None:
         for number, (name, noise, strictness) in enumerate(RATERS):

@@ -11,7 +11,7 @@ from annotation.management.studies import study_named
 from annotation.models import Grading, Study
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.reports.grades import failed_grades, grading_progress
-from annotation.vocabulary import KeepRule
+from annotation.vocabulary import GradingState, KeepRule
 
 
 class Command(BaseCommand):
@@ -55,6 +55,8 @@ class Command(BaseCommand):
             time.sleep(2)
             graded.refresh_from_db()
             self.show(graded)
+        if wait and graded.state == GradingState.FAILED:
+            raise CommandError(f"It stopped. Put that right, then: manage.py grade {study} --resume --wait")
 
     def start(self, study: Study, options: dict) -> Grading:
         named = {name: options[name] for name in MODEL_SETTINGS if name in options}

@@ -11,6 +11,7 @@ from annotation.management.studies import study_named
 from annotation.models import Run, Study
 from annotation.reports.fairness import fairness_report
 from annotation.reports.progress import run_progress
+from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
 
@@ -44,6 +45,8 @@ class Command(BaseCommand):
             time.sleep(2)
             run.refresh_from_db()
             self.show(run)
+        if wait and run.state == RunState.FAILED:
+            raise CommandError(f"It stopped. Put that right, then: manage.py runs {study} resume --wait")
 
     def newest(self, study: Study) -> Run:
         run = study.runs.first()

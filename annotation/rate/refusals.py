@@ -1,0 +1,28 @@
+"""The sentences of refusals that raters may read, marked for translation.
+
+The domain says them in English and knows no language; the pages look them up as they are shown. A test finds
+every sentence that the verbs of rating raise in this list.
+"""
+
+from django.utils.translation import gettext_noop as _
+
+SENTENCES = (
+    _("This study is not open for rating at the moment."),
+    _("Your place in this study is paused. Ask the study's researcher about it."),
+    _("You no longer hold this pair."),
+    _("You have judged every pair that needed you."),
+    _("You have met as much sensitive content as one day allows."),
+    _("You have already judged this pair. To change it, correct your answer."),
+    _("You skipped this pair, so it went to others and takes no answers from you."),
+    _("You declined this pair, so it went to others and takes no answers from you."),
+    _("You flagged this pair as broken, so it takes no answers from you."),
+    _("There is no judgment of yours to correct here."),
+    _("These answers can no longer be changed."),
+    _("You did not pass this study's quiz, so you get no pairs here."),
+    _("The quiz has no pairs at the moment. Please come back later."),
+    _("Your place is not paused, so there is nothing to appeal against."),
+    _("Write what the researcher should know, up to 5,000 characters."),
+    _("Your earlier words wait for an answer."),
+    _("Choose one of the causes."),
+    _("This dispute has a ruling already."),
+)
