@@ -13,9 +13,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation import text
+from annotation import draws, text
 from annotation.errors import NotFound
 from annotation.models import (
+    Appeal,
     Arm,
     Arrival,
     Assignment,
@@ -23,18 +24,21 @@ from annotation.models import (
     Draft,
     Enrolment,
     Event,
+    Gold,
     InvitationLink,
     Judgment,
+    Pair,
     Prompt,
     RaterSettings,
     Response,
+    ResponseJudgment,
     Run,
     Snapshot,
     Study,
     User,
 )
 from annotation.models.joining import digest
-from annotation.vocabulary import GuidelineCondition, Side
+from annotation.vocabulary import PAIR_QUESTIONS, AssignmentKind, AssignmentState, GuidelineCondition, Side
 
 Row = TypeVar("Row")
 
@@ -117,7 +121,7 @@ def blind_text(assignment: Assignment) -> BlindText:
         guideline=assignment.guideline.body if assignment.guideline else "",
         lease_until=assignment.lease_until,
         judged=rater.judged,
-        pair_count=study.pair_count,
+        pair_count=study.pairs_shown,
     )
 
 
@@ -144,7 +148,7 @@ def blind_pair(assignment: Assignment) -> BlindPair:
         guideline_html=text.to_html(assignment.guideline.body) if assignment.guideline else "",
         lease_until=assignment.lease_until,
         judged=rater.judged,
-        pair_count=study.pair_count,
+        pair_count=study.pairs_shown,
         blurred=assignment.pair.prompt.harm_category in study.blurred_categories,
         category=assignment.pair.prompt.harm_category,
     )
@@ -202,7 +206,7 @@ def preferences_of(user: User) -> RaterSettings:
 def last_judged_token(enrolment: Enrolment, at: datetime | None = None) -> UUID | None:
     """Where the rater can go back to the answers given last, while they may."""
     since = (at or timezone.now()) - GRACE
-    judged = enrolment.assignments.filter(submitted_at__gt=since).order_by("-submitted_at")
+    judged = enrolment.assignments.in_queue().filter(submitted_at__gt=since).order_by("-submitted_at")
     return judged.values_list("token", flat=True).first()
 
 
@@ -214,7 +218,56 @@ def may_correct(assignment: Assignment, at: datetime | None = None) -> bool:
 
 def skipped_with_room(enrolment: Enrolment) -> int:
     """How many pairs the rater skipped that still need a judgment."""
-    return enrolment.assignments.skipped().filter(pair__open_slots__gt=0).count()
+    return enrolment.assignments.rated().skipped().filter(pair__open_slots__gt=0).count()
+
+
+# Disputes --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BlindJudgment:
+    """What one of the others said about a disputed pair, on the sides as this senior was shown them.
+
+    `name` is "1", "2" …, in an order that says nothing; `left` and `right` are (safety, severity,
+    helpfulness, mode) as stored. Pair answers run from −3 (left) to 3 (right), None where not given.
+    """
+
+    name: str
+    left: tuple[str, str, int | None, str]
+    right: tuple[str, str, int | None, str]
+    safer: int | None
+    more_helpful: int | None
+    balance: int | None
+    both_bad: bool
+    rationale: str
+
+
+def blind_judgments(assignment: Assignment) -> list[BlindJudgment]:
+    """The judgments that count of the pair which a senior has judged. Raises NotFound before they have."""
+    kept = assignment.kind == AssignmentKind.SENIOR and assignment.state == AssignmentState.SUBMITTED
+    _found(assignment if kept else None, "Judge the pair yourself first.")
+    rows = Judgment.objects.that_count().filter(pair=assignment.pair_id).prefetch_related("responses")
+
+    def turn(row: Judgment) -> int:
+        return draws.draw(assignment.enrolment.study.seed, "dispute", assignment.token, row.pk)
+
+    return [_blind_judgment(str(n), row, assignment) for n, row in enumerate(sorted(rows, key=turn), start=1)]
+
+
+def _blind_judgment(name: str, row: Judgment, assignment: Assignment) -> BlindJudgment:
+    parts = {part.response_id: part for part in row.responses.all()}
+    sides = {
+        side.value: _said_about(parts.get(assignment.response_on(side).pk, ResponseJudgment()))
+        for side in Side
+    }
+    turn = 1 if assignment.left_is_a else -1
+    steps = {name: getattr(row, f"{name}_canonical") for name in PAIR_QUESTIONS}
+    shown = {name: None if step is None else turn * step for name, step in steps.items()}
+    return BlindJudgment(name=name, **sides, **shown, both_bad=row.both_bad, rationale=row.rationale)
+
+
+def _said_about(part: ResponseJudgment) -> tuple[str, str, int | None, str]:
+    return part.safety, part.severity, part.helpfulness, part.mode
 
 
 # Joining ---------------------------------------------------------------------------------------------
@@ -267,6 +320,11 @@ def arrival_of(enrolment: Enrolment) -> Arrival | None:
 def place_in(user: User, study: Study) -> Enrolment | None:
     """The person's place in this study, if they have one."""
     return enrolments_of(user).filter(study=study).first() if user.is_authenticated else None
+
+
+def last_appeal(enrolment: Enrolment) -> Appeal | None:
+    """What a paused rater wrote last, and what was answered."""
+    return enrolment.appeals.first()
 
 
 def gets_a_code(enrolment: Enrolment) -> bool:
@@ -331,6 +389,29 @@ def prompt_for(user: User, slug: str, pk: int) -> Prompt:
     """A prompt of a study of this researcher's. Raises NotFound."""
     found = Prompt.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
     return _found(found.first(), "This study has no such prompt.")
+
+
+def rater_in(study: Study, pk: int) -> Enrolment:
+    """A rater of this study who can log in. Raises NotFound."""
+    found = study.enrolments.filter(pk=pk, user__isnull=False).select_related("user", "study").first()
+    return _found(found, "This study has no such rater.")
+
+
+def appeal_in(study: Study, pk: int) -> Appeal:
+    """An appeal of a rater of this study. Raises NotFound."""
+    found = Appeal.objects.filter(enrolment__study=study, pk=pk).select_related("enrolment__study")
+    return _found(found.select_related("enrolment__user", "enrolment__study").first(), "No such appeal.")
+
+
+def pair_in(study: Study, pk: int) -> Pair:
+    """A pair of this study with its texts. Raises NotFound."""
+    pairs = study.pairs.filter(pk=pk).select_related("prompt", "response_a", "response_b")
+    return _found(pairs.first(), "This study has no such pair.")
+
+
+def gold_in(study: Study, pk: int) -> Gold:
+    """A gold pair of this study. Raises NotFound."""
+    return _found(study.gold.filter(pk=pk).first(), "This study has no such gold pair.")
 
 
 def failed_snapshots_of(study: Study) -> QuerySet[Event]:

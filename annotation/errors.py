@@ -19,6 +19,10 @@ class NotQualified(DomainError):
     """The rater may not rate in this study."""
 
 
+class QualityRefused(DomainError):
+    """A gold pair, a rule or a decision about a rater that cannot stand; the message says why."""
+
+
 class NotReady(NotQualified):
     """Something comes before the first pair; `page` names the rater's page for it."""
 

@@ -299,6 +299,11 @@ CELERY_BEAT_SCHEDULE = {
         "args": ["gpu"],
         "options": {"expires": 9, "queue": "gpu"},
     },
+    "apply-quality-rules": {
+        "task": "annotation.tasks.apply_quality_rules",
+        "schedule": 300,
+        "options": {"expires": 290},
+    },
     "release-expired-leases": {
         "task": "annotation.tasks.release_expired_leases",
         "schedule": 30,

@@ -12,7 +12,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, reviewing, runs, snapshots
+from annotation.actions import claims, generating, grading, quality, reviewing, runs, snapshots
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
 from annotation.models.claimed import ClaimedBatch
@@ -147,6 +147,12 @@ def requeue_stale() -> None:
 def release_expired_leases() -> None:
     """Return pairs whose raters left to the queue."""
     claims.release_expired_leases()
+
+
+@shared_task
+def apply_quality_rules() -> None:
+    """Pause raters who break their study's rules beyond doubt."""
+    quality.apply_all_rules()
 
 
 @shared_task

@@ -80,6 +80,7 @@ class PairState(TextChoices):
     HELD = "held", "Waits for review"
     DROPPED = "dropped", "Dropped from the study"
     REPLACED = "replaced", "Withdrawn: an answer was generated again"
+    GOLD = "gold", "Gold: its answer is known"
 
 
 PAIRS_OF_STUDY = (PairState.OPEN, PairState.HELD)
@@ -110,6 +111,60 @@ class EnrolmentState(TextChoices):
     PAUSED = "paused", "Paused"
 
 
+class EnrolmentRole(TextChoices):
+    RATER = "rater", "Rater"
+    SENIOR = "senior", "Senior rater: also decides disputes"
+
+
+class Qualification(TextChoices):
+    """How the quiz went; "" stands for not yet over."""
+
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+
+
+class AppealState(TextChoices):
+    OPEN = "open", "Waits for an answer"
+    GRANTED = "granted", "Granted"
+    REFUSED = "refused", "Refused"
+
+
+class AssignmentKind(TextChoices):
+    """Why a rater has the pair. Only what is rated takes a slot and counts."""
+
+    RATED = "rated", "Rating"
+    GOLD = "gold", "Gold pair"
+    REPEAT = "repeat", "Repeated with the sides swapped"
+    PRACTICE = "practice", "Practice"
+    QUIZ = "quiz", "Quiz"
+    SENIOR = "senior", "Adjudication"
+
+
+QUEUE_KINDS = (AssignmentKind.RATED, AssignmentKind.GOLD, AssignmentKind.REPEAT)
+"""What comes to a rater one after the other; nothing that they receive tells these apart."""
+
+LEARNING_KINDS = (AssignmentKind.PRACTICE, AssignmentKind.QUIZ)
+
+
+class GoldUse(TextChoices):
+    CHECK = "check", "Mixed in among the pairs"
+    PRACTICE = "practice", "Practice with feedback"
+    QUIZ = "quiz", "Quiz before the first pair"
+
+
+class DisputeCause(TextChoices):
+    """Why raters differed, as the senior rater sees it."""
+
+    CONTENT = "content", _("The answers are hard to judge")
+    GUIDELINE = "guideline", _("The guideline is unclear or silent here")
+    OVERLOOKED = "overlooked", _("Somebody overlooked something")
+    SCALE = "scale", _("The scale was read differently")
+    KNOWLEDGE = "knowledge", _("It takes knowledge that some lack")
+    VALUES = "values", _("Reasonable people differ here")
+    SLIP = "slip", _("A slip or a wrong side")
+    OTHER = "other", _("Something else")
+
+
 class AssignmentState(TextChoices):
     LEASED = "leased", "Being rated"
     SUBMITTED = "submitted", "Submitted"
@@ -118,6 +173,7 @@ class AssignmentState(TextChoices):
     DECLINED = "declined", "Declined for its content"
     FLAGGED = "flagged", "Flagged as broken"
     SURPLUS = "surplus", "Submitted after the pair was full"
+    WITHDRAWN = "withdrawn", "Submitted, then withdrawn by a researcher"
 
 
 class FlagReason(TextChoices):

@@ -11,7 +11,7 @@ from django.db.models import F, Min, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from annotation import draws
-from annotation.actions import events
+from annotation.actions import events, mixing
 from annotation.actions.studies import current_guideline
 from annotation.errors import (
     CapReached,
@@ -27,11 +27,13 @@ from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
 from annotation.models.pair import RETURNED, end_of_queue
 from annotation.reports.exposure import beyond_exposure, exposure_again_at
-from annotation.vocabulary import AssignmentState, EnrolmentState, FlagReason
+from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState, FlagReason, Qualification
 
 RELEASE_AT_ONCE = 20
 LONGEST_HOLD = 8
 """A page that is only left open keeps its pair for so many leases and no longer."""
+
+PAUSED = "Your place in this study is paused. Ask the study's researcher about it."
 
 UNSETTLED = 60_000_000
 """Microseconds. A place at the end of the queue may become visible so much later than its moment: a
@@ -43,7 +45,7 @@ SHOWN = (
 )
 """What is fetched of a pair that is claimed: enough to show it, so that showing it asks for nothing more."""
 
-PROGRESS = ("cursor", "arrivals_seen", "judged", "judged_today", "judged_on", "tilt")
+PROGRESS = ("cursor", "arrivals_seen", "judged", "judged_today", "judged_on", "tilt", "offered")
 
 
 def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignment:
@@ -65,7 +67,7 @@ def claim_next_pair(enrolment: Enrolment, at: datetime | None = None) -> Assignm
 def _claim(rater_pk: int, at: datetime) -> Assignment | None:
     rater = lock_rater(rater_pk)
     refuse_unless_rating(rater)
-    if renewed := _renew(rater, at):
+    if renewed := renew(rater, rater.assignments.leased().in_queue(), at):
         return renewed
     refuse_unless_ready(rater)
     refuse_over_cap(rater, at)
@@ -90,13 +92,20 @@ def refuse_unless_rating(rater: Enrolment) -> None:
     if not rater.study.is_open:
         raise StudyClosed("This study is not open for rating at the moment.")
     if rater.state != EnrolmentState.ACTIVE:
-        raise NotQualified("Your place in this study is paused. Ask the study's researcher about it.")
+        raise NotQualified(rater.pause_reason or PAUSED)
 
 
 def refuse_unless_ready(rater: Enrolment) -> None:
     """Raises NotReady while something comes before the rater's next pair. Asks the database nothing."""
     if rater.consent_version != rater.study.consent_version:
         raise NotReady("Before the first pair you are asked for your consent.", "consent")
+    if rater.study.practice_needed and rater.practised_at is None:
+        raise NotReady("Before the first pair you practise.", "practice")
+    if rater.study.quiz_pass_percent is None or rater.qualification == Qualification.PASSED:
+        return
+    if rater.qualification == Qualification.FAILED:
+        raise NotQualified("You did not pass this study's quiz, so you get no pairs here.")
+    raise NotReady("Before the first pair there is a quiz.", "quiz")
 
 
 def refuse_over_cap(rater: Enrolment, at: datetime) -> None:
@@ -120,9 +129,10 @@ def _lease_end(rater: Enrolment, at: datetime) -> datetime:
     return at + timedelta(minutes=rater.study.lease_minutes)
 
 
-def _renew(rater: Enrolment, at: datetime) -> Assignment | None:
-    """The rater's hold with a fresh lease; None when there is none, or it was released this instant."""
-    held = rater.assignments.leased().first()
+def renew(rater: Enrolment, holds: QuerySet[Assignment], at: datetime) -> Assignment | None:
+    """The rater's one of `holds` with a fresh lease; None when there is none, or it was released this
+    instant."""
+    held = holds.first()
     if held is None:
         return None
     held.lease_until = _lease_end(rater, at)
@@ -133,6 +143,14 @@ def _renew(rater: Enrolment, at: datetime) -> Assignment | None:
 def is_whole(claimed: Assignment) -> bool:
     """Whether the claim has fetched all that is shown of the pair."""
     return "pair" in claimed._state.fields_cache
+
+
+def is_with_another(lapsed: Assignment) -> bool:
+    """Whether a dispute that lapsed went to another senior rater meanwhile."""
+    if lapsed.kind != AssignmentKind.SENIOR:
+        return False
+    others = Assignment.objects.filter(pair=lapsed.pair_id, kind=AssignmentKind.SENIOR)
+    return others.filter(state__in=LIVE_STATES).exclude(pk=lapsed.pk).exists()
 
 
 def heartbeat(assignment: Assignment, at: datetime | None = None) -> datetime:
@@ -160,6 +178,8 @@ def take_next(rater: Enrolment, at: datetime, wait: bool) -> Assignment | None:
     Without `wait`, pairs that another claim is taking this instant are not waited for. Changes the rater's
     progress in memory: `keep_progress` writes it. Belongs in a transaction.
     """
+    if extra := mixing.draw_extra(rater, at, SHOWN):
+        return _take_extra(rater, extra, at)
     pair = _next_pair(rater, at, wait)
     return _take(rater, pair, at) if pair else None
 
@@ -185,7 +205,7 @@ def _next_pair(rater: Enrolment, at: datetime, wait: bool) -> Pair | None:
 
 def _lapsed_hold(rater: Enrolment) -> Subquery:
     """The rater's own lapsed hold on a pair, which is taken up again."""
-    lapsed = rater.assignments.filter(pair=OuterRef("pk"), state=AssignmentState.EXPIRED)
+    lapsed = rater.assignments.rated().filter(pair=OuterRef("pk"), state=AssignmentState.EXPIRED)
     return Subquery(lapsed.values("pk")[:1])
 
 
@@ -204,28 +224,43 @@ def _take(rater: Enrolment, pair: Pair, at: datetime) -> Assignment:
     left_is_a = draws.left_is_a(
         rater.study.seed, pair.position, rater.code, [left for _, left in taken], rater.tilt
     )
-    rater.tilt += 1 if left_is_a else -1
+    return hold(rater, pair, at, pair.had_before, slot=_lowest_free(pair, taken), left_is_a=left_is_a)
+
+
+def _take_extra(rater: Enrolment, extra: mixing.Extra, at: datetime) -> Assignment:
+    """A gold or repeated pair: a hold like any other, but for the slot, which it does not take."""
+    left_is_a = extra.left_is_a
+    if left_is_a is None:
+        left_is_a = draws.left_is_a(rater.study.seed, extra.pair.position, rater.code, [], rater.tilt)
+    return hold(rater, extra.pair, at, extra.had_before, kind=extra.kind, left_is_a=left_is_a)
+
+
+def hold(rater: Enrolment, pair: Pair, at: datetime, had_before: int | None, **which) -> Assignment:
+    """The rater's hold on the pair: their own lapsed one again, or a new one.
+
+    Changes the rater's progress in memory: `keep_progress` writes it.
+    """
+    rater.tilt += 1 if which["left_is_a"] else -1
+    rater.offered += 1
     hold = {
+        **which,
         # A new token even for a pair taken again: the sides may have changed since the old page.
         "token": uuid.uuid4(),
-        "slot": _lowest_free(pair, taken),
-        "left_is_a": left_is_a,
         "state": AssignmentState.LEASED,
         "guideline_condition": rater.study.guideline_condition,
         "guideline": current_guideline(rater.study),
         "claimed_at": at,
         "lease_until": _lease_end(rater, at),
     }
-    if pair.had_before:
-        lapsed = Assignment.objects.filter(pair=pair, enrolment=rater, state=AssignmentState.EXPIRED)
-        lapsed.update(**hold)
-        return Assignment(pk=pair.had_before, pair=pair, enrolment=rater, **hold)
+    if had_before:
+        Assignment.objects.filter(pk=had_before, state=AssignmentState.EXPIRED).update(**hold)
+        return Assignment(pk=had_before, pair=pair, enrolment=rater, **hold)
     return Assignment.objects.create(pair=pair, enrolment=rater, **hold)
 
 
 def _live_places(pair: Pair) -> list[tuple[int, bool]]:
     """(slot, whether arm a is on the left) of all who hold or have judged the pair."""
-    return list(pair.assignments.filter(state__in=LIVE_STATES).values_list("slot", "left_is_a"))
+    return list(pair.assignments.rated().filter(state__in=LIVE_STATES).values_list("slot", "left_is_a"))
 
 
 def _lowest_free(pair: Pair, taken: list[tuple[int, bool]]) -> int:
@@ -245,11 +280,12 @@ def take_slot(pair: Pair) -> int | None:
 def free_slot(assignment: Assignment, state: AssignmentState, **why: str) -> bool:
     """Take the hold off the pair, which goes to the end of the queue; False when it was not held any more.
 
+    A hold without a slot, on a gold pair for example, gives none back.
     Belongs in a transaction.
     """
     held = Assignment.objects.leased().filter(pk=assignment.pk)
     freed = held.update(state=state, slot=None, **why)
-    if freed:
+    if freed and assignment.kind == AssignmentKind.RATED:
         back = {"open_slots": F("open_slots") + 1, "place": end_of_queue()}
         Pair.objects.filter(pk=assignment.pair_id).update(**back)
     return bool(freed)
@@ -296,7 +332,7 @@ def take_up_skipped(enrolment: Enrolment) -> int:
     """Let the rater get again what they skipped, wherever it still has room; says how many pairs."""
     rater = lock_rater(enrolment.pk)
     refuse_unless_rating(rater)
-    skipped = rater.assignments.filter(state=AssignmentState.SKIPPED)
+    skipped = rater.assignments.rated().filter(state=AssignmentState.SKIPPED)
     pairs = list(skipped.values_list("pair_id", flat=True))
     taken_up = skipped.update(state=AssignmentState.EXPIRED)
     for pair in sorted(pairs):  # always in this order, so that two who do it do not wait for each other
@@ -324,7 +360,8 @@ def _release(lapsed: QuerySet[Assignment]) -> int:
 
 
 def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft | CapReached:
-    held = Assignment.objects.leased().filter(pair__study=rater.study_id, enrolment__study=rater.study_id)
+    held = Assignment.objects.leased().rated()
+    held = held.filter(pair__study=rater.study_id, enrolment__study=rater.study_id)
     wanted = Pair.objects.not_taken_by(rater).outside(rater.opted_out)
     free_for_rater = held.filter(pair__in=wanted.outside(beyond_exposure(rater, at)))
     next_free_at = free_for_rater.aggregate(first=Min("lease_until"))["first"]

@@ -11,13 +11,23 @@ from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, NotQualified
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
-from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState, EnrolmentState, Side
+from annotation.vocabulary import (
+    PAIR_QUESTIONS,
+    QUEUE_KINDS,
+    AssignmentKind,
+    AssignmentState,
+    EnrolmentState,
+    Side,
+)
 
 GIVEN_BACK = {
     AssignmentState.SKIPPED: "You skipped this pair, so it went to others and takes no answers from you.",
     AssignmentState.DECLINED: "You declined this pair, so it went to others and takes no answers from you.",
     AssignmentState.FLAGGED: "You flagged this pair as broken, so it takes no answers from you.",
 }
+
+
+ANSWERED = (AssignmentState.SUBMITTED, AssignmentState.SURPLUS, AssignmentState.WITHDRAWN)
 
 
 class _How(Enum):
@@ -64,7 +74,7 @@ def submit_and_claim(
     rater = claims.lock_rater(assignment.enrolment_id)
     judgment, how = _submit(rater, assignment, answers, idempotency_key, at)
     # A judged pair may be locked, and whoever holds one lock must not wait for another of its kind.
-    claims_too = how == _How.HELD and _may_go_on(rater, at)
+    claims_too = how == _How.HELD and assignment.kind in QUEUE_KINDS and _may_go_on(rater, at)
     claimed = claims.take_next(rater, at, wait=False) if claims_too else None
     claims.keep_progress(rater)
     return judgment, claimed, how != _How.KNOWN
@@ -95,9 +105,10 @@ def _submit(
         _refuse_second_answer(held)
         _finish(held, at)
     _refuse_invalid(rater, answers)
-    _count(rater, at)
+    if held.kind in QUEUE_KINDS:
+        _count(rater, at)
     judgment = _append(held, answers, key, revision=1)
-    if held.state == AssignmentState.SUBMITTED:
+    if held.state == AssignmentState.SUBMITTED and held.kind == AssignmentKind.RATED:
         adaptive.open_one_more(held.pair_id, rater)
     return judgment, how
 
@@ -119,7 +130,7 @@ def _close_hold(assignment: Assignment, at: datetime) -> bool:
 
 
 def _refuse_second_answer(held: Assignment) -> None:
-    if held.state in (AssignmentState.SUBMITTED, AssignmentState.SURPLUS):
+    if held.state in ANSWERED:
         raise AlreadySubmitted("You have already judged this pair. To change it, correct your answer.")
     if held.state in GIVEN_BACK:
         raise LeaseLost(GIVEN_BACK[held.state])
@@ -143,6 +154,8 @@ def revise_judgment(assignment: Assignment, answers: PairAnswers, idempotency_ke
     if known := held.judgments.filter(idempotency_key=idempotency_key).first():
         return known
     claims.refuse_unless_rating(held.enrolment)
+    if held.kind not in QUEUE_KINDS or held.state == AssignmentState.WITHDRAWN:
+        raise LeaseLost("These answers can no longer be changed.")
     last = held.judgments.aggregate(last=Max("revision"))["last"]
     if last is None:
         raise LeaseLost("There is no judgment of yours to correct here.")
@@ -169,9 +182,11 @@ def _finish(held: Assignment, at: datetime) -> None:
     if not _is_rating(held.enrolment):
         claims.free_slot(held, AssignmentState.SURPLUS)
         slot = None
-    elif held.state == AssignmentState.EXPIRED:
+    elif held.state == AssignmentState.EXPIRED and held.kind == AssignmentKind.RATED:
         slot = claims.take_slot(held.pair)
-    state = AssignmentState.SURPLUS if slot is None else AssignmentState.SUBMITTED
+    has_room = slot is not None or (held.kind != AssignmentKind.RATED and not claims.is_with_another(held))
+    is_kept = has_room and _is_rating(held.enrolment)
+    state = AssignmentState.SUBMITTED if is_kept else AssignmentState.SURPLUS
     Assignment.objects.filter(pk=held.pk).update(state=state, slot=slot, submitted_at=at)
     held.state, held.slot = state, slot
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import grading, joining, review, views
+from annotation.desk import disputes, grading, joining, quality, review, views
 
 app_name = "desk"
 urlpatterns = [
@@ -34,6 +34,16 @@ urlpatterns = [
         joining.new_return_code,
         name="new_return_code",
     ),
+    path("<slug:slug>/quality/", quality.quality, name="quality"),
+    path("<slug:slug>/quality/rules/", quality.set_rules, name="set_rules"),
+    path("<slug:slug>/quality/mix/", quality.set_mix, name="set_mix"),
+    path("<slug:slug>/quality/raters/<int:pk>/", quality.rater, name="rater"),
+    path("<slug:slug>/quality/raters/<int:pk>/<slug:control>/", quality.control_rater, name="control_rater"),
+    path("<slug:slug>/quality/appeals/<int:pk>/", quality.decide_appeal, name="decide_appeal"),
+    path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
+    path("<slug:slug>/gold/", quality.gold, name="gold"),
+    path("<slug:slug>/gold/pairs/<int:pk>/", quality.make_gold, name="make_gold"),
+    path("<slug:slug>/gold/<int:pk>/retire/", quality.retire_gold, name="retire_gold"),
     path("<slug:slug>/responses/", views.responses, name="responses"),
     path("<slug:slug>/responses/<int:pk>/text/", views.response_text, name="response_text"),
     path("<slug:slug>/prompts/<int:pk>/text/", views.prompt_text, name="prompt_text"),

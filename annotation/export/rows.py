@@ -16,14 +16,16 @@ NOT_ASKED = ResponseJudgment()
 
 
 def judgments_of(study: Study) -> QuerySet[Judgment]:
-    """Every revision, pair by pair in the study's shuffled order; judgments of single responses last.
+    """Every revision of what was rated or imported, pair by pair in the study's shuffled order; judgments of
+    single responses last.
 
     One SELECT: the database answers it from one moment, however long it is read and whoever judges
     meanwhile, and no lock is held. `is_current` and `counts` belong to that moment too.
     """
     same = Judgment.objects.filter(pk=OuterRef("pk"))
     return (
-        Judgment.objects.filter(study=study)
+        Judgment.objects.of_study_work()
+        .filter(study=study)
         .annotate(is_current=Exists(same.current()), counts=Exists(same.that_count()))
         .select_related("enrolment", "assignment", "guideline")
         .select_related("pair__prompt", "pair__response_a__arm", "pair__response_b__arm")

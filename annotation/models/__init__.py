@@ -1,24 +1,29 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
-generation < pair < review < enrolment < joining < assignment < draft < judgment < grade < snapshot <
-event."""
+generation < pair < review < gold < enrolment < quality < joining < assignment < draft < judgment <
+adjudication < grade < snapshot < event."""
 
+from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
+from annotation.models.gold import Gold
 from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.joining import Arrival, Consent, ConsentVersion, InvitationLink
 from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
+from annotation.models.quality import Appeal, QualityRules
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
 
 __all__ = [
+    "Adjudication",
+    "Appeal",
     "Arm",
     "Arrival",
     "Assignment",
@@ -30,6 +35,7 @@ __all__ = [
     "Enrolment",
     "Event",
     "ExtraSlots",
+    "Gold",
     "Grade",
     "GradeBatch",
     "GradeItem",
@@ -40,6 +46,7 @@ __all__ = [
     "Mark",
     "Pair",
     "Prompt",
+    "QualityRules",
     "RaterSettings",
     "Response",
     "ResponseJudgment",

@@ -9,7 +9,15 @@ from django.db.models.functions import Now
 from annotation.models.enrolment import Enrolment
 from annotation.models.pair import Pair
 from annotation.models.study import GuidelineVersion
-from annotation.vocabulary import AssignmentState, FlagReason, GuidelineCondition, Side
+from annotation.vocabulary import (
+    LEARNING_KINDS,
+    QUEUE_KINDS,
+    AssignmentKind,
+    AssignmentState,
+    FlagReason,
+    GuidelineCondition,
+    Side,
+)
 
 LIVE_STATES = (AssignmentState.LEASED, AssignmentState.SUBMITTED)
 
@@ -22,6 +30,14 @@ class AssignmentQuerySet(models.QuerySet):
         """Holds whose lease ended before `at` and that nobody has returned to the queue yet."""
         return self.leased().filter(lease_until__lt=at)
 
+    def in_queue(self) -> "AssignmentQuerySet":
+        """What comes to raters one after the other: neither learning nor adjudication."""
+        return self.filter(kind__in=QUEUE_KINDS)
+
+    def rated(self) -> "AssignmentQuerySet":
+        """Those whose judgments are the study's."""
+        return self.filter(kind=AssignmentKind.RATED)
+
     def skipped(self) -> "AssignmentQuerySet":
         return self.filter(state=AssignmentState.SKIPPED)
 
@@ -31,7 +47,10 @@ class AssignmentQuerySet(models.QuerySet):
 
 
 class Assignment(models.Model):
-    """Occupies `slot` of its pair while leased and once submitted; other states occupy none.
+    """Occupies `slot` of its pair while leased and once submitted; other states and kinds occupy none.
+
+    Gold, repeated, practice, quiz and adjudicated pairs are holds of other kinds: their judgments are kept
+    beside the others and are in no report's count. `attempt` numbers the tries at a quiz.
 
     `token` is all a rater learns of it: neither its number nor the pair's is ever sent.
     """
@@ -51,6 +70,8 @@ class Assignment(models.Model):
         null=True,
         help_text="The version the rater is shown, whatever is published meanwhile.",
     )
+    kind = models.CharField(max_length=10, choices=AssignmentKind.choices, default=AssignmentKind.RATED)
+    attempt = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=AssignmentState.choices, default=AssignmentState.LEASED)
     claimed_at = models.DateTimeField()
     lease_until = models.DateTimeField()
@@ -64,7 +85,16 @@ class Assignment(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(fields=["pair", "enrolment"], name="assignment_once_per_rater"),
+            models.UniqueConstraint(
+                fields=["pair", "enrolment", "kind", "attempt"], name="assignment_once_per_rater"
+            ),
+            models.CheckConstraint(
+                condition=Q(attempt=1) | Q(attempt__gte=1, kind__in=LEARNING_KINDS),
+                name="assignment_attempts_only_to_learn",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=AssignmentKind.values), name="assignment_kind_is_known"
+            ),
             models.UniqueConstraint(
                 fields=["pair", "slot"],
                 condition=Q(state__in=LIVE_STATES),
@@ -72,12 +102,27 @@ class Assignment(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["enrolment"],
-                condition=Q(state=AssignmentState.LEASED),
+                condition=Q(state=AssignmentState.LEASED, kind__in=QUEUE_KINDS),
                 name="assignment_leased_once_per_rater",
             ),
+            models.UniqueConstraint(
+                fields=["enrolment"],
+                condition=Q(state=AssignmentState.LEASED, kind__in=LEARNING_KINDS),
+                name="assignment_learnt_one_by_one",
+            ),
+            models.UniqueConstraint(
+                fields=["enrolment"],
+                condition=Q(state=AssignmentState.LEASED, kind=AssignmentKind.SENIOR),
+                name="assignment_adjudicated_one_by_one",
+            ),
+            models.UniqueConstraint(
+                fields=["pair"],
+                condition=Q(state__in=LIVE_STATES, kind=AssignmentKind.SENIOR),
+                name="assignment_adjudicated_once",
+            ),
             models.CheckConstraint(
-                condition=Q(state__in=LIVE_STATES, slot__isnull=False)
-                | (~Q(state__in=LIVE_STATES) & Q(slot__isnull=True)),
+                condition=Q(kind=AssignmentKind.RATED, state__in=LIVE_STATES, slot__isnull=False)
+                | (~Q(kind=AssignmentKind.RATED, state__in=LIVE_STATES) & Q(slot__isnull=True)),
                 name="assignment_live_has_a_slot",
             ),
             models.CheckConstraint(

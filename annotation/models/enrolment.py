@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from annotation.models.study import Study, no_categories
-from annotation.vocabulary import EnrolmentState
+from annotation.vocabulary import EnrolmentRole, EnrolmentState, Qualification
 
 
 class Enrolment(models.Model):
@@ -19,6 +19,8 @@ class Enrolment(models.Model):
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
     `opted_out` lists the harm categories that the rater does not want to get; no reason is asked.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
+    `pause_reason` is what a paused rater is told; `offered` counts the pairs given out in the queue, so that
+    each is drawn anew as rated, gold or repeated.
     `consent_version` is the newest consent that the rater gave, 0 for none.
     """
 
@@ -40,6 +42,14 @@ class Enrolment(models.Model):
     cap_total = models.PositiveIntegerField(
         null=True, blank=True, help_text="Instead of the study's cap in all. Empty: the study's."
     )
+    role = models.CharField(max_length=10, choices=EnrolmentRole.choices, default=EnrolmentRole.RATER)
+    pause_reason = models.TextField(blank=True, editable=False)
+    is_exempt = models.BooleanField(
+        default=False, editable=False, help_text="No rule of quality pauses this rater."
+    )
+    offered = models.PositiveIntegerField(default=0, editable=False)
+    practised_at = models.DateTimeField(null=True, editable=False)
+    qualification = models.CharField(max_length=10, choices=Qualification.choices, blank=True, editable=False)
     consent_version = models.PositiveSmallIntegerField(default=0, editable=False)
     opted_out = models.JSONField(default=no_categories, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -50,6 +60,13 @@ class Enrolment(models.Model):
             models.UniqueConstraint(fields=["study", "user"], name="enrolment_once_per_user"),
             models.UniqueConstraint(fields=["study", "code"], name="enrolment_code_once_per_study"),
             models.CheckConstraint(condition=~Q(code=""), name="enrolment_code_is_not_empty"),
+            models.CheckConstraint(
+                condition=Q(role__in=EnrolmentRole.values), name="enrolment_role_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(qualification__in=["", *Qualification.values]),
+                name="enrolment_qualification_is_known",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,11 +14,13 @@ KNOWN = {
     "study": (
         "id slug title question state overlap allow_tie matched_sampling guideline_condition harm_categories "
         "lease_minutes overlap_max extra_budget cap_per_day cap_total seed pair_count arrivals created_at "
-        "blurred_categories break_minutes resources"  # these three change nothing about a claim
+        "blurred_categories break_minutes resources "  # these three change nothing about a claim, nor do
+        "gold_count quiz_attempts dispute_spread "  # these; the next three are looked at
+        "consent_version practice_needed quiz_pass_percent"
     ),
     "enrolment": (
         "id study_id user_id code state cursor arrivals_seen judged judged_today judged_on tilt cap_per_day "
-        "cap_total created_at"
+        "cap_total created_at role offered consent_version practised_at qualification"
     ),
     "pair": (
         "id study_id prompt_id response_a_id response_b_id position place overlap open_slots state decision "
@@ -72,6 +74,10 @@ BEGIN
     SELECT z.* INTO s FROM annotation_study z WHERE z.id = r.study_id;
     SELECT z.* INTO p FROM annotation_pair z WHERE z.id = a.pair_id;
     so_far := CASE WHEN r.judged_on = today THEN r.judged_today ELSE 0 END + 1;
+    -- What stands before the next pair: see claims.refuse_unless_ready.
+    IF s.consent_version <> r.consent_version OR s.practice_needed AND r.practised_at IS NULL
+        OR s.quiz_pass_percent IS NOT NULL AND r.qualification <> 'passed' OR a.kind <> 'rated'
+    THEN RETURN; END IF;
     IF s.state <> 'open' OR r.state <> 'active' OR s.overlap_max IS NOT NULL OR s.arrivals <> r.arrivals_seen
         OR r.judged + 1 >= COALESCE(r.cap_total, s.cap_total, 2147483647)
         OR so_far >= COALESCE(r.cap_per_day, s.cap_per_day, 2147483647)
@@ -114,7 +120,8 @@ BEGIN
     THEN
         SELECT x.place INTO first_place {FREE};
         SELECT COALESCE(array_agg(y.slot), '{{}}'), count(*) FILTER (WHERE y.left_is_a) INTO slots, lefts
-            FROM annotation_assignment y WHERE y.pair_id = n.id AND y.state IN ('leased', 'submitted');
+            FROM annotation_assignment y WHERE y.pair_id = n.id AND y.kind = 'rated'
+                AND y.state IN ('leased', 'submitted');
         lean := COALESCE(NULLIF(2 * lefts - cardinality(slots), 0), r.tilt);
         -- The coin of draws.left_is_a: the lowest bit that a draw keeps of its hash.
         a_left := CASE WHEN lean <> 0 THEN lean < 0 ELSE (get_byte(sha256(convert_to(concat_ws(
@@ -126,12 +133,13 @@ BEGIN
         until := at + make_interval(mins => s.lease_minutes);
         UPDATE annotation_pair z SET open_slots = z.open_slots - 1 WHERE z.id = n.id;
         INSERT INTO annotation_assignment (
-            token, pair_id, enrolment_id, slot, left_is_a, guideline_condition, guideline_id, state,
-            claimed_at, lease_until, reason, note)
-        SELECT new_hold, n.id, r.id, min(free), a_left, s.guideline_condition, guide.id, 'leased', at, until,
-            '', ''
+            token, pair_id, enrolment_id, kind, attempt, slot, left_is_a, guideline_condition, guideline_id,
+            state, claimed_at, lease_until, reason, note)
+        SELECT new_hold, n.id, r.id, 'rated', 1, min(free), a_left, s.guideline_condition, guide.id,
+            'leased', at, until, '', ''
         FROM generate_series(0, n.overlap - 1) AS free WHERE free <> ALL (slots);
         r.cursor := LEAST(COALESCE(first_place, n.place), n.place);
+        r.offered := r.offered + 1;
         r.tilt := r.tilt + CASE WHEN a_left THEN 1 ELSE -1 END;
         token := new_hold;
         SELECT q.messages, CASE WHEN a_left THEN a_text ELSE b_text END,
@@ -142,8 +150,8 @@ BEGIN
         study_slug := s.slug; allow_tie := s.allow_tie; harm_categories := s.harm_categories;
         guideline := COALESCE(guide.body, ''); lease_until := until; pair_count := s.pair_count;
     END IF;
-    UPDATE annotation_enrolment z SET cursor = r.cursor, tilt = r.tilt, judged = r.judged + 1,
-        judged_today = so_far, judged_on = today WHERE z.id = r.id;
+    UPDATE annotation_enrolment z SET cursor = r.cursor, tilt = r.tilt, offered = r.offered,
+        judged = r.judged + 1, judged_today = so_far, judged_on = today WHERE z.id = r.id;
     judged := r.judged + 1;
     RETURN NEXT;
 END

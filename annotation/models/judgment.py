@@ -13,6 +13,7 @@ from annotation.models.study import GuidelineVersion, Study
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
     UNSAFE_LEVELS,
+    AssignmentKind,
     AssignmentState,
     Confidence,
     GuidelineCondition,
@@ -24,6 +25,9 @@ from annotation.vocabulary import (
     Side,
 )
 
+NOT_COUNTED = (AssignmentState.SURPLUS, AssignmentState.WITHDRAWN)
+NOT_RATED = tuple(kind for kind in AssignmentKind if kind != AssignmentKind.RATED)
+
 
 class JudgmentQuerySet(models.QuerySet):
     def current(self) -> "JudgmentQuerySet":
@@ -32,8 +36,14 @@ class JudgmentQuerySet(models.QuerySet):
         return self.exclude(Exists(newer))
 
     def that_count(self) -> "JudgmentQuerySet":
-        """Current revisions without surplus: what every report is made from."""
-        return self.current().exclude(assignment__state=AssignmentState.SURPLUS)
+        """Current revisions of what was rated, without surplus and withdrawn work: what every report is made
+        from."""
+        left_out = self.current().exclude(assignment__state__in=NOT_COUNTED)
+        return left_out.exclude(assignment__kind__in=NOT_RATED)
+
+    def of_study_work(self) -> "JudgmentQuerySet":
+        """Every revision of what was rated or imported; nothing of gold, repeats, learning, adjudication."""
+        return self.exclude(assignment__kind__in=NOT_RATED)
 
 
 def on_scale(field: str) -> Q:
@@ -158,7 +168,8 @@ class ResponseJudgmentQuerySet(models.QuerySet):
         newer = Judgment.objects.filter(
             assignment=OuterRef("judgment__assignment"), revision__gt=OuterRef("judgment__revision")
         )
-        return self.exclude(Exists(newer)).exclude(judgment__assignment__state=AssignmentState.SURPLUS)
+        counting = self.exclude(Exists(newer)).exclude(judgment__assignment__state__in=NOT_COUNTED)
+        return counting.exclude(judgment__assignment__kind__in=NOT_RATED)
 
 
 class ResponseJudgment(models.Model):

@@ -25,6 +25,7 @@ STATE_FITS_DECISION = (
     | Q(state=PairState.OPEN, decision__in=["", ReviewDecision.SHOW, ReviewDecision.MASK])
     | Q(state=PairState.DROPPED, decision=ReviewDecision.DROP)
     | Q(state=PairState.REPLACED, decision=ReviewDecision.REGENERATE)
+    | Q(state=PairState.GOLD, decision__in=["", ReviewDecision.SHOW, ReviewDecision.MASK])
 )
 
 
@@ -39,6 +40,10 @@ class PairQuerySet(models.QuerySet):
     def decided(self) -> "PairQuerySet":
         """Pairs that a researcher decided about."""
         return self.exclude(decision="")
+
+    def unseen(self) -> "PairQuerySet":
+        """Open pairs that no rater has, had or judged, here or elsewhere."""
+        return self.filter(state=PairState.OPEN, assignments=None, judgments=None)
 
     def held(self) -> "PairQuerySet":
         """Pairs that wait for review."""

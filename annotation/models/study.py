@@ -66,6 +66,32 @@ class Study(models.Model):
     cap_total = models.PositiveIntegerField(
         null=True, blank=True, help_text="The most pairs a rater judges in the study. Empty: no limit."
     )
+    gold_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text="How many of 100 pairs are gold: their answer is known. Raters cannot tell them apart.",
+    )
+    repeat_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(50)],
+        help_text="How many of 100 pairs a rater meets a second time, with the sides swapped.",
+    )
+    gold_count = models.PositiveIntegerField(default=0, editable=False)
+    practice_needed = models.BooleanField(default=False, help_text="Practice comes before the first pair.")
+    quiz_pass_percent = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="How many of 100 quiz pairs must be right before the first pair. Empty: no quiz.",
+    )
+    quiz_attempts = models.PositiveSmallIntegerField(
+        default=2, validators=[MinValueValidator(1), MaxValueValidator(20)]
+    )
+    dispute_spread = models.PositiveSmallIntegerField(
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(6)],
+        help_text="Pair answers so many steps apart are a dispute, as safe against unsafe always is.",
+    )
     blurred_categories = models.JSONField(
         default=no_categories,
         blank=True,
@@ -113,10 +139,22 @@ class Study(models.Model):
                 name="study_exposure_at_least_one",
             ),
             models.CheckConstraint(condition=Q(state__in=StudyState.values), name="study_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(gold_percent__lte=50, repeat_percent__lte=50), name="study_most_pairs_are_rated"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def pairs_shown(self) -> int:
+        """How many pairs a rater is told of: with gold and repeated ones, as many for every rater.
+
+        About right and no more than that: exact numbers would tell when something was mixed in.
+        """
+        gold = min(self.gold_count, round(self.pair_count * self.gold_percent / 100))
+        return self.pair_count + gold + round(self.pair_count * self.repeat_percent / 100)
 
     @property
     def is_open(self) -> bool:

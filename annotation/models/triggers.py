@@ -21,12 +21,14 @@ WITHIN_OVERLAP = (
     "NEW.slot IS NOT NULL AND NEW.slot >= (SELECT overlap FROM annotation_pair WHERE id = NEW.pair_id)"
 )
 PAIR_NOT_OPEN = "(SELECT state FROM annotation_pair WHERE id = NEW.pair_id) <> 'open'"
+RATED_PAIR_NOT_OPEN = f"NEW.kind = 'rated' AND {PAIR_NOT_OPEN}"
 BEYOND_THE_STUDY = (
     "NEW.overlap > OLD.overlap AND NEW.overlap > "
     "(SELECT COALESCE(overlap_max, overlap) FROM annotation_study WHERE id = NEW.study_id)"
 )
 READS = {
     "pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max"),
+    "assignment_of_an_open_pair": ("annotation_assignment", "kind"),
     "pair_of_answers_that_stand": ("annotation_response", "replaced_at"),
     "response_replaced_is_in_no_pair": ("annotation_response", "replaced_at"),
 }
@@ -81,12 +83,12 @@ def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[s
         *[(name, table, event, "") for table, name in APPEND_ONLY.items() for event in ("UPDATE", "DELETE")],
         ("assignment_within_overlap", "annotation_assignment", "INSERT", WITHIN_OVERLAP),
         ("assignment_within_overlap", "annotation_assignment", "UPDATE OF slot, pair_id", WITHIN_OVERLAP),
-        ("assignment_of_an_open_pair", "annotation_assignment", "INSERT", PAIR_NOT_OPEN),
+        ("assignment_of_an_open_pair", "annotation_assignment", "INSERT", RATED_PAIR_NOT_OPEN),
         (
             "assignment_of_an_open_pair",
             "annotation_assignment",
             "UPDATE OF slot",
-            f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {PAIR_NOT_OPEN}",
+            f"OLD.slot IS NULL AND NEW.slot IS NOT NULL AND {RATED_PAIR_NOT_OPEN}",
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE OF overlap", OVERLAP_IN_USE),
         ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE OF overlap", BEYOND_THE_STUDY),

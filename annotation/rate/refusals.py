@@ -17,4 +17,12 @@ SENTENCES = (
     _("You declined this pair, so it went to others and takes no answers from you."),
     _("You flagged this pair as broken, so it takes no answers from you."),
     _("There is no judgment of yours to correct here."),
+    _("These answers can no longer be changed."),
+    _("You did not pass this study's quiz, so you get no pairs here."),
+    _("The quiz has no pairs at the moment. Please come back later."),
+    _("Your place is not paused, so there is nothing to appeal against."),
+    _("Write what the researcher should know, up to 5,000 characters."),
+    _("Your earlier words wait for an answer."),
+    _("Choose one of the causes."),
+    _("This dispute has a ruling already."),
 )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import joining, keeping, views, wellbeing
+from annotation.rate import appeals, disputes, joining, keeping, practice, views, wellbeing
 
 app_name = "rate"
 
@@ -11,6 +11,11 @@ urlpatterns = [
     path("pair/<uuid:token>/", views.judge, name="judge"),
     path("pair/<uuid:token>/correct/", views.revise, name="revise"),
     path("pair/<uuid:token>/skip/", views.skip, name="skip"),
+    path("pair/<uuid:token>/feedback/", practice.feedback, name="feedback"),
+    path("pair/<uuid:token>/dispute/", disputes.dispute, name="dispute"),
+    path("<slug:slug>/disputes/", disputes.disputes, name="disputes"),
+    path("<slug:slug>/practice/", practice.practice, name="practice"),
+    path("<slug:slug>/quiz/", practice.quiz, name="quiz"),
     path("pair/<uuid:token>/decline/", views.decline, name="decline"),
     path("pair/<uuid:token>/flag/", views.flag, name="flag"),
     path("pair/<uuid:token>/draft/", keeping.draft, name="draft"),
@@ -18,6 +23,7 @@ urlpatterns = [
     path("your/settings/", wellbeing.preferences, name="preferences"),
     path("your/single-keys/", wellbeing.single_keys, name="single-keys"),
     path("<slug:slug>/", views.next_pair, name="next"),
+    path("<slug:slug>/appeal/", appeals.appeal, name="appeal"),
     path("<slug:slug>/consent/", joining.consent, name="consent"),
     path("<slug:slug>/welcome/", joining.welcome, name="welcome"),
     path("<slug:slug>/completed/", joining.completed, name="completed"),

@@ -42,7 +42,7 @@ from annotation.rate.forms import LONGEST_NOTE, PairForm, filled_in, in_words
 from annotation.rate.keys import key_list, key_map
 from annotation.reports.exposure import label_of
 from annotation.text import storable
-from annotation.vocabulary import AssignmentState, FlagReason
+from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState, FlagReason
 
 View = Callable[..., HttpResponse]
 
@@ -181,10 +181,23 @@ def _kept_or_told(
     except (AlreadySubmitted, LeaseLost, StudyClosed, NotQualified) as reason:
         return _refused(request, assignment, form, reason)
     drafts.drop_drafts(assignment)
+    if address := _after(judgment.assignment):
+        return redirect(address)
     surplus = judgment.assignment.state == AssignmentState.SURPLUS
     response = _next(request, assignment.enrolment, surplus=surplus)
     response["HX-Replace-Url"] = reverse("rate:next", args=[assignment.enrolment.study.slug])
     return response
+
+
+def _after(assignment: Assignment) -> str:
+    """Where a rater goes on who answered something else than a pair of the queue; "" for those."""
+    if assignment.kind == AssignmentKind.PRACTICE:
+        return reverse("rate:feedback", args=[assignment.token])
+    if assignment.kind == AssignmentKind.SENIOR and assignment.state == AssignmentState.SUBMITTED:
+        return reverse("rate:dispute", args=[assignment.token])
+    if assignment.kind == AssignmentKind.QUIZ:
+        return reverse("rate:quiz", args=[assignment.enrolment.study.slug])
+    return ""
 
 
 def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> HttpResponse:
@@ -210,6 +223,14 @@ def _next(request: HttpRequest, enrolment: Enrolment, surplus: bool = False) -> 
     return _pair(request, assignment, form, surplus=surplus, draft=draft)
 
 
+def pair_page(request: HttpRequest, held: Assignment, learning: dict[str, str]) -> HttpResponse:
+    """A pair that is not of the queue; `learning` has the title and the words that stand above it."""
+    assignment = access.assignment_for(request.user, held.token)
+    draft = access.draft_of(assignment)
+    form = _form(assignment, begin=draft.answers if draft else None)
+    return _pair(request, assignment, form, learning=learning, draft=draft)
+
+
 def _form(assignment: Assignment, data=None, begin: dict | None = None) -> PairForm:
     return PairForm(data, study=assignment.enrolment.study, filled_in=begin)
 
@@ -229,7 +250,7 @@ def _pair(
         "category": _(label_of(pair.category)) if pair.category else "",
         "flag_reasons": in_words(FlagReason.choices),
     }
-    if not context.get("correcting"):
+    if not context.get("correcting") and not context.get("learning"):
         context["previous"] = access.last_judged_token(assignment.enrolment)
         context["break_due"] = breaks.is_due(request, assignment.enrolment.study.break_minutes)
     reply = _page(request, "pair", context, status)
@@ -242,7 +263,7 @@ def _without_pair(request: HttpRequest, name: str, enrolment: Enrolment, **conte
     context |= {
         "study": {"title": place.study.title, "slug": place.study.slug},
         "judged": place.judged,
-        "pair_count": place.study.pair_count,
+        "pair_count": place.study.pairs_shown,
         "previous": access.last_judged_token(place),
         "gets_a_code": access.gets_a_code(place),
         "opted_out": [_(label_of(name)) for name in place.opted_out],
@@ -258,6 +279,7 @@ def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bo
     study = {"title": enrolment.study.title, "slug": enrolment.study.slug}
     gets_a_code = access.gets_a_code(enrolment)
     context = {"study": study, "reason": _(reason), "surplus": surplus, "gets_a_code": gets_a_code}
+    context["paused"] = enrolment.state == EnrolmentState.PAUSED
     return _page(request, "closed", context)
 
 

@@ -1,0 +1,196 @@
+"""How each rater of a study rates: six signals, each with its n and its interval."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+from numpy.typing import NDArray
+
+from annotation.models import Assignment, Judgment, QualityRules, ResponseJudgment, Study
+from annotation.reports.rows import UNANSWERED, Answers, are_unsafe
+from annotation.stats import rater_quality
+from annotation.stats.estimate import Estimate, undefined
+from annotation.stats.gold_answers import agreements, wrong_answers
+from annotation.vocabulary import QUEUE_KINDS, UNSAFE_LEVELS, AssignmentKind, AssignmentState
+
+READ_PER_SECOND = 60
+"""Characters. Nobody reads faster than about 700 words a minute."""
+
+Given = dict[int, dict]
+"""A rater's current answers to pairs, by pair: see `gold_answers.Answers`."""
+
+
+@dataclass(frozen=True)
+class RaterQuality:
+    """One rater. Shares are from 0 to 1; `reading` is a rank correlation from −1 to 1."""
+
+    pk: int
+    code: str
+    state: str
+    pause_reason: str
+    is_exempt: bool
+    judged: int
+    gold: Estimate
+    consistent: Estimate
+    agreeing: Estimate
+    hasty: Estimate
+    reading: Estimate
+    left: Estimate
+
+
+def quality_report(study: Study) -> tuple[RaterQuality, ...]:
+    """All raters that can log in, by code. Eleven queries, however many raters there are."""
+    raters = study.enrolments.filter(user__isnull=False).order_by("code")
+    gold, again = _answers(study, AssignmentKind.GOLD), _answers(study, AssignmentKind.REPEAT)
+    first = _answers(study, AssignmentKind.RATED)
+    expected = {row.pair_id: row for row in study.gold.all()}
+    agreeing = _agreeing(Answers(study))
+    times = _times(study)
+    return tuple(
+        RaterQuality(
+            pk=rater.pk,
+            code=rater.code,
+            state=rater.state,
+            pause_reason=rater.pause_reason,
+            is_exempt=rater.is_exempt,
+            judged=rater.judged,
+            gold=_right(gold[rater.pk], expected),
+            consistent=_consistent(first[rater.pk], again[rater.pk]),
+            agreeing=agreeing.get(rater.pk, undefined(0, "Nobody else judged enough of the same.")),
+            **_pace(times[rater.pk]),
+            left=rater_quality.share_left(_shown(first[rater.pk], gold[rater.pk], again[rater.pk])),
+        )
+        for rater in raters
+    )
+
+
+def current(study: Study, kind: AssignmentKind) -> QuerySet[Judgment]:
+    """The newest revisions of what raters submitted of one kind, withdrawn work included: it was theirs."""
+    states = (AssignmentState.SUBMITTED, AssignmentState.WITHDRAWN)
+    judged = Judgment.objects.filter(study=study, assignment__kind=kind, assignment__state__in=states)
+    return judged.current()
+
+
+def learnt(assignments: QuerySet[Assignment]) -> Given:
+    """What one rater answered under these holds, by pair. Two queries."""
+    return next(iter(_by_rater(Judgment.objects.filter(assignment__in=assignments).current()).values()), {})
+
+
+def _answers(study: Study, kind: AssignmentKind) -> dict[int, Given]:
+    """By rater and pair. Two queries."""
+    return _by_rater(current(study, kind))
+
+
+def _by_rater(rows: QuerySet[Judgment]) -> dict[int, Given]:
+    """By rater and pair; both sides' safety and the shown balance beside the pair's answers."""
+    unsafe = defaultdict(dict)
+    parts = ResponseJudgment.objects.filter(judgment__in=rows.order_by().values("pk"))
+    of_part = ("judgment", "response", "judgment__pair__response_a", "safety")
+    for judgment, response, response_a, safety in parts.values_list(*of_part):
+        question = "a_unsafe" if response == response_a else "b_unsafe"
+        unsafe[judgment][question] = safety in UNSAFE_LEVELS
+    given: dict[int, Given] = defaultdict(dict)
+    fields = ("pk", "enrolment", "pair", "safer_canonical", "more_helpful_canonical", "balance_canonical")
+    for pk, rater, pair, safer, helpful, balance, shown in rows.values_list(*fields, "balance"):
+        pair_answers = {"safer": safer, "more_helpful": helpful, "balance": balance}
+        given[rater][pair] = {**pair_answers, **unsafe[pk], "shown": shown}
+    return given
+
+
+def _right(given: Given, expected: dict) -> Estimate:
+    checks = [(expected[pair], said) for pair, said in given.items() if pair in expected]
+    right = [not wrong_answers(gold.expected, said, gold.tolerance) for gold, said in checks]
+    return rater_quality.share_right(right)
+
+
+def _consistent(first: Given, again: Given) -> Estimate:
+    both = [(pair, agreements(first[pair], said)) for pair, said in again.items() if pair in first]
+    alike = [agrees for _, questions in both for agrees in questions.values()]
+    return rater_quality.self_consistency(alike, [pair for pair, questions in both for _ in questions])
+
+
+def _shown(*given: Given) -> list[int]:
+    balances = [said["shown"] for of_kind in given for said in of_kind.values()]
+    return [balance for balance in balances if balance is not None]
+
+
+def _agreeing(answers: Answers) -> dict[int, Estimate]:
+    """Agreement with the majority of the others: on safe or unsafe, and on which answer balances better."""
+    safety = answers.of_responses[answers.of_responses["safety"] != UNANSWERED]
+    balance = answers.of_pairs[answers.of_pairs["balance"] != UNANSWERED]
+    return rater_quality.agreement_with_majority(
+        np.concatenate([safety["rater"], balance["rater"]]),
+        np.concatenate([safety["response"], -1 - balance["pair"]]),  # pairs are told from responses
+        np.concatenate([are_unsafe(safety).astype(int), np.sign(balance["balance"]).astype(int) + 1]),
+        np.concatenate([safety["prompt"], balance["prompt"]]),
+    )
+
+
+def _times(study: Study) -> dict[int, list[tuple[float, int]]]:
+    """By rater, how long each pair was held and how long its texts are."""
+    rows = Judgment.objects.filter(study=study, revision=1, assignment__kind__in=QUEUE_KINDS)
+    length = Length("pair__response_a__text") + Length("pair__response_b__text")
+    fields = ("enrolment", "assignment__claimed_at", "assignment__submitted_at", length)
+    times = defaultdict(list)
+    for rater, since, until, characters in rows.values_list(*fields):
+        times[rater].append(((until - since).total_seconds(), characters))
+    return times
+
+
+def _pace(times: list[tuple[float, int]]) -> dict[str, Estimate]:
+    table: NDArray = np.array(times, float).reshape(-1, 2)
+    seconds, characters = table[:, 0], table[:, 1]
+    return {
+        "hasty": rater_quality.hasty_share(seconds, characters, READ_PER_SECOND),
+        "reading": rater_quality.time_follows_length(seconds, characters),
+    }
+
+
+# Rules -----------------------------------------------------------------------------------------------
+
+TOLD = {
+    "gold_at_least": "your answers to pairs whose answer is known are right less often than this study asks",
+    "consistent_at_least": "your answers to pairs you met twice differ more often than this study allows",
+    "agreeing_at_least": "your answers differ from those of most others more often than this study allows",
+    "hasty_at_most": "many of your answers came faster than the texts can be read",
+    "one_side_at_most": "you chose the same side much more often than the pairs explain",
+}
+"""What a rater is told: which rule it was, never which pairs."""
+
+
+def broken_rules(rater: RaterQuality, rules: QualityRules) -> list[str]:
+    """The names of the rules that the rater's signals break beyond doubt: see `QualityRules`."""
+    right = max(rater.left, _turned(rater.left), key=lambda estimate: estimate.value or 0)
+    low = {
+        "gold_at_least": rater.gold,
+        "consistent_at_least": rater.consistent,
+        "agreeing_at_least": rater.agreeing,
+    }
+    high = {"hasty_at_most": rater.hasty, "one_side_at_most": right}
+    broken = [
+        name
+        for name, found in low.items()
+        if _counts(found, rules, name) and found.high < _limit(rules, name)
+    ]
+    broken += [
+        name
+        for name, found in high.items()
+        if _counts(found, rules, name) and found.low > _limit(rules, name)
+    ]
+    return broken
+
+
+def _turned(share: Estimate) -> Estimate:
+    if share.value is None:
+        return share
+    return Estimate(1 - share.value, 1 - share.high, 1 - share.low, share.n)
+
+
+def _counts(found: Estimate, rules: QualityRules, name: str) -> bool:
+    return getattr(rules, name) is not None and found.n >= rules.least and found.low is not None
+
+
+def _limit(rules: QualityRules, name: str) -> float:
+    return getattr(rules, name) / 100

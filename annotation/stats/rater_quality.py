@@ -1,0 +1,106 @@
+"""What a rater's own answers say about how they rate, each as an estimate with its interval.
+
+None of these is a verdict: a share with n = 6 is six answers, and raters who differ from a majority may be
+right. Shares of one prompt hang together, so the prompt is the cluster wherever there are several.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from annotation.stats.errors import BadInput
+from annotation.stats.estimate import Estimate, undefined
+from annotation.stats.intervals import proportion, wilson
+
+BOOTSTRAP = 400
+
+
+def share_right(right: Sequence[bool]) -> Estimate:
+    """The share of gold pairs answered as expected; Wilson's interval, one value a pair."""
+    return wilson(sum(map(bool, right)), len(right))
+
+
+def self_consistency(agrees: ArrayLike, pairs: ArrayLike) -> Estimate:
+    """The share of questions answered alike both times; `pairs` names the pair of each answer."""
+    return _clustered(agrees, pairs, "No pair was judged twice.")
+
+
+def agreement_with_majority(
+    raters: ArrayLike, items: ArrayLike, values: ArrayLike, clusters: ArrayLike
+) -> dict[int, Estimate]:
+    """For each rater, the share of their answers that the majority of the others gave too.
+
+    One row for each answer: who, about what, which of a few values (whole numbers from 0), and in which
+    cluster. Items that nobody else answered, or where the others are split evenly at the top, tell nothing
+    and are left out. Leave-one-out, so that nobody agrees with themselves.
+    """
+    who, of, said, within = (np.asarray(column) for column in (raters, items, values, clusters))
+    agrees = majority_agreement(of, said)
+    found = {}
+    for rater in np.unique(who):
+        told = (who == rater) & (agrees >= 0)
+        found[int(rater)] = _clustered(agrees[told], within[told], "Nobody else judged enough of the same.")
+    return found
+
+
+def majority_agreement(items: ArrayLike, values: ArrayLike) -> NDArray[np.int8]:
+    """For each answer 1 where the majority of the item's other answers is the same, 0 where it is another,
+    −1 where there is none."""
+    of, said = np.unique(np.asarray(items), return_inverse=True)[1], np.asarray(values)
+    if not len(said):
+        return np.zeros(0, np.int8)
+    if said.min() < 0 or not np.issubdtype(said.dtype, np.integer):
+        raise BadInput("The values must be whole numbers from 0.")
+    counts = np.zeros((of.max() + 1, max(2, said.max() + 1)), np.int64)
+    np.add.at(counts, (of, said), 1)
+    others = counts[of]
+    others[np.arange(len(said)), said] -= 1
+    ranked = np.sort(others, axis=1)
+    clear = ranked[:, -1] > ranked[:, -2]
+    return np.where(clear, others.argmax(axis=1) == said, -1).astype(np.int8)
+
+
+def hasty_share(seconds: ArrayLike, characters: ArrayLike, most_per_second: float) -> Estimate:
+    """The share of judgments sent faster than the text can be read at `most_per_second` characters."""
+    time, length = np.asarray(seconds, float), np.asarray(characters, float)
+    return wilson(int((length > most_per_second * time).sum()), len(time))
+
+
+def time_follows_length(seconds: ArrayLike, characters: ArrayLike) -> Estimate:
+    """Spearman's rank correlation of reading time and text length; ties share their mean rank.
+
+    Near 0, the time has nothing to do with the text. Interval by Fisher's z with standard error
+    1.03 / √(n − 3) (E. C. Fieller, H. O. Hartley, E. S. Pearson, Biometrika 44 (1957) 470-481). Undefined
+    for fewer than four judgments or where one of the two never varies.
+    """
+    time, length = np.asarray(seconds, float), np.asarray(characters, float)
+    n = len(time)
+    if n < 4:
+        return undefined(n, "It takes at least four judgments.")
+    if np.ptp(time) == 0 or np.ptp(length) == 0:
+        return undefined(n, "All times or all lengths are the same.")
+    rho = float(np.corrcoef(_ranks(time), _ranks(length))[0, 1])
+    if abs(rho) > 1 - 1e-12:
+        return Estimate(float(np.sign(rho)), None, None, n, "The order is exactly the same, or turned.")
+    half = 1.959963984540054 * 1.03 / np.sqrt(n - 3)
+    return Estimate(rho, float(np.tanh(np.arctanh(rho) - half)), float(np.tanh(np.arctanh(rho) + half)), n)
+
+
+def share_left(shown: ArrayLike) -> Estimate:
+    """The share of decided pair answers (−3 to 3, as shown) that fell on the left; one half is no habit."""
+    answers = np.asarray(shown)
+    return wilson(int((answers < 0).sum()), int((answers != 0).sum()))
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    _, code, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(sizes)
+    return (last - (sizes - 1) / 2)[code]
+
+
+def _clustered(values: ArrayLike, clusters: ArrayLike, nothing: str) -> Estimate:
+    numbers = np.asarray(values, float)
+    if not len(numbers):
+        return undefined(0, nothing)
+    return proportion(numbers, clusters, bootstrap=BOOTSTRAP)
