@@ -266,7 +266,7 @@ def broker_options(url: str, folder: Path = BROKER_FOLDER) -> dict:
     return {}
 
 
-CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or "filesystem://"
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or "filesystem://localhost//"
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
 make_exchanges(BROKER_FOLDER)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

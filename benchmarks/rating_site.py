@@ -158,16 +158,16 @@ SELECT %(study)s, 'prompt-' || n, jsonb_build_array(jsonb_build_object('role', '
 FROM generate_series(1, %(prompts)s) n
 """
 RESPONSES = """
-INSERT INTO annotation_response (study_id, prompt_id, arm_id, sample, text, finish_reason, provenance,
-                                 scanner)
-SELECT %(study)s, p.id, arm, sample, %(answer)s || p.id || arm || sample, 'imported', '{}', ''
+INSERT INTO annotation_response (study_id, prompt_id, arm_id, sample, text, reasoning, finish_reason,
+                                 provenance, scanner)
+SELECT %(study)s, p.id, arm, sample, %(answer)s || p.id || arm || sample, '', 'imported', '{}', ''
 FROM annotation_prompt p, unnest(ARRAY[%(a)s, %(b)s]) arm, generate_series(1, %(each)s) sample
 WHERE p.study_id = %(study)s
 """
 PAIRS = """
 INSERT INTO annotation_pair (study_id, prompt_id, response_a_id, response_b_id, position, place, overlap,
-                             open_slots, state, decision)
-SELECT %(study)s, a.prompt_id, a.id, b.id, place, place, %(overlap)s, %(overlap)s, 'open', ''
+                             open_slots, state, decision, scanner)
+SELECT %(study)s, a.prompt_id, a.id, b.id, place, place, %(overlap)s, %(overlap)s, 'open', '', ''
 FROM annotation_response a JOIN annotation_response b ON b.prompt_id = a.prompt_id AND b.arm_id = %(b)s,
      LATERAL (SELECT (('x' || md5(a.id || ':' || b.id))::bit(62)::bigint) AS place) drawn
 WHERE a.study_id = %(study)s AND a.arm_id = %(a)s

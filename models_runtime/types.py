@@ -8,6 +8,7 @@ from models_runtime.errors import InvalidSampling
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length"]
+LEAST_TEMPERATURE = 1e-6  # scores divided by much less are infinite in 32 bits, and what is drawn is rubbish
 
 
 class Message(TypedDict):
@@ -32,7 +33,9 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_number("temperature", self.temperature, 0.0 <= _number(self.temperature) <= 10.0, "0 to 10")
+        warmth = _number(self.temperature)
+        is_in_range = warmth == 0.0 or LEAST_TEMPERATURE <= warmth <= 10.0
+        _require_number("temperature", self.temperature, is_in_range, f"0, or {LEAST_TEMPERATURE:f} to 10")
         _require_number("top_p", self.top_p, 0.0 < _number(self.top_p) <= 1.0, "above 0 and at most 1")
         _require_whole("top_k", self.top_k, 0)
         _require_whole("max_new_tokens", self.max_new_tokens, 1)

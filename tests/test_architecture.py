@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-WIRING = {"settings", "urls", "celery", "wsgi", "asgi", "apps", "checks"}
+WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors"},
     {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},

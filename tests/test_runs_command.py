@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation import tasks
+from annotation.actions.runs import claim_batch, fail_batch, start_run
 from annotation.models import Run
 from annotation.vocabulary import RunState
 from tests.cast import a_generating_study, a_study, an_arm
@@ -84,6 +85,13 @@ def test_a_dry_run_shows_what_the_model_would_be_given_and_generates_nothing():
     assert "--- one, prompt-" in said
     assert "Be brief." in said
     assert not Run.objects.exists()
+
+
+def test_what_a_server_says_plays_no_tricks_on_a_terminal():
+    run = start_run(a_generating_study())
+    fail_batch(claim_batch(run.pk, "test"), "status 500: \x1b[2Jfine\x07")
+    said = say("kites", "status")
+    assert "\x1b" not in said and "\x07" not in said and "⟦U+001B⟧[2Jfine" in said
 
 
 def test_a_dry_run_of_a_text_that_no_record_can_hold_is_kept(monkeypatch):

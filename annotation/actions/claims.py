@@ -299,9 +299,6 @@ def skip_assignment(assignment: Assignment) -> None:
     _give_back(assignment, AssignmentState.SKIPPED)
 
 
-skip_pair = skip_assignment
-
-
 def decline_assignment(assignment: Assignment) -> None:
     """Give the pair back because of its content. It never comes back to this rater; others still get it.
 

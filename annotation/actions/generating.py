@@ -1,6 +1,7 @@
 """One batch through a model: outside any transaction, and recorded once."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from typing import TypeVar
@@ -27,15 +28,18 @@ def generate(batch: Batch, backends: BackendCache) -> bool:
         outcomes = backend.generate(requests, Sampling.from_dict(batch.arm.sampling))
         return outcomes, _provenance(batch, backend.describe(), len(requests))
 
-    brought = through_model(work, give_up=partial(runs.fail_batch, batch))
+    brought = through_model(work, backends, give_up=partial(runs.fail_batch, batch))
     # Not the model's fault if this fails (a full disk, a busy database): the lease lapses and another tries.
     return brought is not None and runs.record_completions(batch, *brought)
 
 
-def through_model(work: Callable[[], Brought], give_up: Callable[[str], object]) -> Brought | None:
+def through_model(
+    work: Callable[[], Brought], backends: BackendCache, give_up: Callable[[str], object]
+) -> Brought | None:
     """What `work` brought from a model; None when the model failed, whose reason `give_up` was told.
 
     Whatever a model's own code raises must reach a page too; it is raised again, for the log's traceback.
+    Such a model may be broken for good, so the next batch loads it anew.
     """
     try:
         return work()
@@ -44,6 +48,8 @@ def through_model(work: Callable[[], Brought], give_up: Callable[[str], object])
         return None
     except Exception as error:
         give_up(f"{type(error).__name__}: {error}")
+        with suppress(Exception):
+            backends.close()
         raise
 
 

@@ -53,18 +53,21 @@ def start_grading(
 ) -> Grading:
     """Queue every look at a response that is still missing under these settings. Raises GradingRefused.
 
-    The same settings are the same grading: it goes on with new responses, or with more repeats.
+    The same settings are the same grading: it goes on with new responses, or with more repeats. New responses
+    are looked at as often as the others, even where fewer repeats are asked for: of more looks the lowest is
+    lower, so that arms would not be graded alike.
     """
     # The lock on the study makes two starts take turns; the second finds the first's grading.
     study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     _refuse_judge(judge, repeats, keep)
     # Locked, so that no worker stops it between the look at its state and the change.
     grading = _lock(_grading(study, judge, policy_given, repeats).pk)
+    repeats = max(repeats, grading.repeats)
     missing = _missing(grading, repeats)
     _refuse_start(grading, bool(missing))
     _queue(grading, missing)
     changes = {"state": GradingState.RUNNING, "error": "", "finished_at": None, "keep": keep}
-    Grading.objects.filter(pk=grading.pk).update(repeats=max(repeats, grading.repeats), **changes)
+    Grading.objects.filter(pk=grading.pk).update(repeats=repeats, **changes)
     grading.refresh_from_db()
     events.record(study, "start_grading", actor, grading=grading.pk, looks=len(missing), repeats=repeats)
     return grading
@@ -187,7 +190,7 @@ def grade(batch: GradeBatch, backends: BackendCache) -> bool:
         outcomes = backend.generate([request_of(batch.grading, item) for item in items], sampling)
         return outcomes, _provenance(batch, backend.describe(), len(items))
 
-    brought = through_model(work, give_up=partial(fail_batch, batch))
+    brought = through_model(work, backends, give_up=partial(fail_batch, batch))
     return brought is not None and record_grades(batch, items, *brought)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from django.db import Error as AnyDatabaseError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 
 from annotation import draws
@@ -45,7 +46,7 @@ def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_s
     if not batches and not lacks_pairs(study):
         raise RunRefused("Every arm has answered every prompt already. Add prompts, or ask for more samples.")
     state = RunState.RUNNING if batches else RunState.GENERATED
-    run = Run.objects.create(study=study, state=state, samples=samples, seed=study.seed)
+    run = Run.objects.create(study=study, state=state, samples=samples, seed=_seed(study))
     _queue(run, batches)
     events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
     return run
@@ -58,7 +59,7 @@ def start_follow_up(
 
     None of them has a response, and no run of the study is unfinished.
     """
-    run = Run.objects.create(study=study, seed=draws.draw(study.seed, "follow-up", study.runs.count()))
+    run = Run.objects.create(study=study, seed=_another_seed(study))
     by_arm = sorted(requests, key=lambda request: request[0].position)
     groups = [list(group) for _, group in groupby(by_arm, key=lambda request: request[0].position)]
     parts = [
@@ -69,6 +70,19 @@ def start_follow_up(
     _queue(run, parts)
     events.record(study, "start_follow_up", actor, run=run.pk, batches=len(parts), items=len(by_arm))
     return run
+
+
+def _seed(study: Study) -> int:
+    """The study's; another where that would only bring back answers that were replaced."""
+    current = Response.objects.current().filter(
+        prompt=OuterRef("prompt"), arm=OuterRef("arm"), sample=OuterRef("sample")
+    )
+    replaced = study.responses.filter(replaced_at__isnull=False)
+    return _another_seed(study) if replaced.exclude(Exists(current)).exists() else study.seed
+
+
+def _another_seed(study: Study) -> int:
+    return draws.draw(study.seed, "follow-up", study.runs.count())
 
 
 def _queue(run: Run, parts: list[tuple[Arm, list[tuple[Prompt, int]]]]) -> None:
@@ -265,12 +279,28 @@ def _close_if_generated(run: Run) -> None:
 
 
 def finish_run(run: Run) -> bool:
-    """Pair what the run brought and close it; False when it is not ready or already closed."""
+    """Pair what the run brought and close it; False when it is not ready or already closed.
+
+    A database that fails may be back when the beat asks again. Anything else would fail every time, so it
+    stops the run with the reason, and is raised again for the log.
+    """
     if not Run.objects.filter(pk=run.pk, state=RunState.GENERATED).exists():
         return False
-    make_pairs(run.study)
+    try:
+        make_pairs(run.study)
+    except Exception as error:
+        if not isinstance(error, AnyDatabaseError):
+            _fail_pairing(run, f"The pairs could not be made ({type(error).__name__}: {error}).")
+        raise
     generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
     return bool(generated.update(state=RunState.DONE, finished_at=timezone.now()))
+
+
+@transaction.atomic
+def _fail_pairing(run: Run, reason: str) -> None:
+    generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
+    if generated.update(state=RunState.FAILED, error=storable(reason)):
+        events.record(run.study, "fail_pairing", run=run.pk, reason=storable(reason))
 
 
 def requeue_stale(at: datetime | None = None) -> int:

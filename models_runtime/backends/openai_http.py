@@ -36,6 +36,7 @@ from models_runtime.types import (
     Sampling,
 )
 
+LONGEST_ANSWER = 86_400  # seconds
 KEY_VARIABLE = re.compile(r"MODEL_KEY(_[A-Z0-9_]+)?")
 """Names that may hold a server's key. A spec may name no others: it would send their values to its server."""
 
@@ -232,6 +233,8 @@ def _limits() -> Limits:
         attempts = int(os.environ.get("OPENAI_HTTP_ATTEMPTS") or defaults.attempts)
     except ValueError as error:
         raise ModelNotLoadable(f"An OPENAI_HTTP_… setting is no number ({error}).") from error
-    if min(concurrency, seconds, attempts) <= 0:
-        raise ModelNotLoadable("The OPENAI_HTTP_… settings must be above 0.")
+    if min(concurrency, attempts) < 1 or not 0 < seconds <= LONGEST_ANSWER:
+        raise ModelNotLoadable(
+            f"The OPENAI_HTTP_… settings must be above 0, seconds at most {LONGEST_ANSWER:,}."
+        )
     return Limits(concurrency=concurrency, answer_seconds=seconds, attempts=attempts)

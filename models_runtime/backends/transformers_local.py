@@ -325,13 +325,14 @@ def bytes_per_cell(config: Any, itemsize: int) -> int:
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int]:
-    """Return the ids that end an answer, as the model says or else its tokenizer; perhaps none."""
+    """Return the ids that end an answer, perhaps none: the model's, and its tokenizer's.
+
+    Both, because a model tuned to chat often ends its turns with the tokenizer's while its settings
+    still name the base model's.
+    """
     ids = model.generation_config.eos_token_id
-    if ids is None:
-        ids = tokenizer.eos_token_id
-    if ids is None:
-        return []
-    return list(ids) if isinstance(ids, list | tuple) else [ids]
+    own = list(ids) if isinstance(ids, list | tuple) else [ids]
+    return list(dict.fromkeys(token for token in (*own, tokenizer.eos_token_id) if token is not None))
 
 
 def _pad_id(tokenizer: Any, end_ids: list[int]) -> int:

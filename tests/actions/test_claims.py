@@ -8,7 +8,12 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_pair, take_up_skipped
+from annotation.actions.claims import (
+    claim_next_pair,
+    release_expired_leases,
+    skip_assignment,
+    take_up_skipped,
+)
 from annotation.actions.judging import submit_judgment
 from annotation.actions.runs import start_run
 from annotation.actions.studies import set_state
@@ -97,7 +102,7 @@ def test_releasing_returns_only_lapsed_holds():
 def test_a_skipped_pair_returns_to_the_queue_but_not_to_the_rater():
     study = a_rateable_study(pairs=1, overlap=1)
     rater = a_rater(study, bob())
-    skip_pair(claim_next_pair(rater))
+    skip_assignment(claim_next_pair(rater))
     with pytest.raises(NothingLeft):
         claim_next_pair(rater)
     assert claim_next_pair(a_rater(study, carol()))
@@ -107,7 +112,7 @@ def test_a_rater_may_take_up_what_they_skipped():
     study = a_rateable_study(pairs=2)
     rater = a_rater(study, bob())
     skipped = claim_next_pair(rater)
-    skip_pair(skipped)
+    skip_assignment(skipped)
     a_judgment(rater)
     assert take_up_skipped(rater) == 1
     again = claim_next_pair(rater)
@@ -118,7 +123,7 @@ def test_a_pair_that_is_not_held_cannot_be_skipped():
     study = a_rateable_study(pairs=1)
     judgment = a_judgment(a_rater(study, bob()))
     with pytest.raises(LeaseLost):
-        skip_pair(judgment.assignment)
+        skip_assignment(judgment.assignment)
 
 
 def test_a_closed_study_gives_no_pairs():
@@ -150,7 +155,7 @@ def test_open_slots_are_what_the_assignments_leave():
     study = a_rateable_study(pairs=4, overlap=2)
     first, second = a_rater(study, bob()), a_rater(study, carol())
     a_judgment(first)
-    skip_pair(claim_next_pair(first))
+    skip_assignment(claim_next_pair(first))
     a_judgment(second)
     claim_next_pair(second)
     for pair in study.pairs.all():

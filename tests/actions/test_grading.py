@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from annotation.actions import grading, leases, rubric
@@ -147,6 +148,20 @@ def test_more_repeats_add_grades_to_those_there_are(tmp_path):
         teach(found)
         grade_all(found)
     assert (found.repeats, study.gradings.count(), Grade.objects.count()) == (3, 1, 4 * 3)
+
+
+def test_new_responses_are_looked_at_as_often_as_the_others(tmp_path):
+    study = a_rateable_study(2)
+    how = {"judge": a_judge(tmp_path, sampling=SEVERAL)}
+    teach(grading.start_grading(study, repeats=3, **how))
+    grade_all(study.gradings.get())
+    a_response(a_prompt(study), study.arms.first())
+    found = grading.start_grading(study, repeats=1, **how)
+    teach(found)
+    grade_all(found)
+    looks = Grade.objects.order_by().values_list("response").annotate(n=Count("pk"))
+    assert set(looks.values_list("n", flat=True)) == {3} and looks.count() == 5
+    assert found.repeats == 3
 
 
 def test_other_settings_are_another_grading(tmp_path):

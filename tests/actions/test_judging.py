@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_pair
+from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_assignment
 from annotation.actions.judging import revise_judgment, submit_judgment
 from annotation.actions.studies import add_guideline, set_state
 from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, StudyClosed
@@ -59,7 +59,7 @@ def test_another_key_is_refused():
 
 def test_a_skipped_pair_takes_no_answers():
     held = a_hold()
-    skip_pair(held)
+    skip_assignment(held)
     with pytest.raises(LeaseLost):
         submit_judgment(held, answers(), "key")
 

@@ -280,6 +280,16 @@ def test_an_answer_generated_again_takes_the_place_and_the_old_one_is_kept():
     assert old.response_a.marks.exists()
 
 
+def test_a_run_after_a_cancelled_one_does_not_bring_the_old_answer_back():
+    study = a_generated_study()
+    decided = decide(study, keys(study), "regenerate")
+    runs.cancel_run(decided.run)
+    later = runs.start_run(study)
+    assert later.seed not in (study.seed, decided.run.seed)
+    work(study, later)
+    assert runs.start_run(study, samples=2).seed == study.seed
+
+
 def test_only_the_marked_answer_is_generated_again():
     study = a_generated_study()
     pair = study.pairs.get()

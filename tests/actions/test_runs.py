@@ -291,15 +291,21 @@ def test_arms_that_are_sampled_differently_are_refused_unless_the_study_says_so(
     assert runs.start_run(study)
 
 
-def test_an_error_of_the_backend_is_recorded_and_raised_for_the_log():
+def test_an_error_of_the_backend_is_recorded_raised_for_the_log_and_the_model_let_go():
     class Broken:
+        is_closed = False
+
         def get(self, spec):
             raise ZeroDivisionError("inside the model")
 
-    run = runs.start_run(a_study_to_generate())
+        def close(self):
+            self.is_closed = True
+
+    run, backends = runs.start_run(a_study_to_generate()), Broken()
     with pytest.raises(ZeroDivisionError):
-        generate(runs.claim_batch(run.pk, "test"), Broken())
+        generate(runs.claim_batch(run.pk, "test"), backends)
     run.refresh_from_db()
+    assert backends.is_closed
     assert run.error == "ZeroDivisionError: inside the model"
 
 
@@ -367,7 +373,7 @@ def test_starting_a_run_costs_the_same_queries_at_any_size(prompts, django_asser
         Prompt(study=study, key=f"p{n}", messages=[{"role": "user", "content": "Why?"}], intent="benign")
         for n in range(prompts)
     )
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         runs.start_run(study)
 
 
@@ -379,6 +385,35 @@ def test_what_no_database_can_keep_is_replaced_and_the_rest_is_kept():
     assert Response.objects.get().text == "one\ufffdtwo\ufffd"
     assert runs.fail_batch(runs.claim_batch(run.pk, "test"), "Bad\x00luck")
     assert Run.objects.get().error == "Bad\ufffdluck"
+
+
+def test_a_run_whose_pairs_cannot_be_made_says_why_and_is_resumed(monkeypatch):
+    def fails(*args):
+        raise ValueError("no such language")
+
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
+    with monkeypatch.context() as broken:
+        broken.setattr(runs, "make_pairs", fails)
+        with pytest.raises(ValueError):
+            runs.finish_run(run)
+    run.refresh_from_db()
+    assert run.state == RunState.FAILED and "ValueError: no such language" in run.error
+    assert Event.objects.get(verb="fail_pairing").detail["run"] == run.pk
+    runs.resume_run(run)
+    assert runs.finish_run(run)
+    assert run.study.pairs.count() == 1
+
+
+def test_a_run_whose_pairs_meet_a_busy_database_is_asked_again(monkeypatch):
+    def busy(*args):
+        raise OperationalError("database is locked")
+
+    run = generate_all(runs.start_run(a_study_to_generate(prompts=1)))
+    monkeypatch.setattr(runs, "make_pairs", busy)
+    with pytest.raises(OperationalError):
+        runs.finish_run(run)
+    run.refresh_from_db()
+    assert run.state == RunState.GENERATED
 
 
 def test_finishing_twice_pairs_once():

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_pair
+from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_assignment
 from annotation.actions.studies import set_state
 from annotation.models import Assignment, Judgment
 from annotation.vocabulary import AssignmentState, EnrolmentState, StudyState
@@ -160,7 +160,7 @@ def test_a_study_that_closed_meanwhile_keeps_the_answers_uncounted_and_says_that
 
 def test_a_skipped_pair_takes_no_answers_and_gives_them_back(bob, place):
     action, key = bob.action, bob.key
-    skip_pair(held_by(place))
+    skip_assignment(held_by(place))
     assert bob.send(action, key, rationale="Worth keeping.").status_code == 409
     assert "You skipped this pair" in bob.html and "Worth keeping." in bob.html
     assert not Judgment.objects.exists()

@@ -171,7 +171,7 @@ def test_a_key_that_cannot_be_used_is_refused_by_its_variables_name(
 
 
 @pytest.mark.parametrize("name", ["CONCURRENCY", "SECONDS", "ATTEMPTS"])
-@pytest.mark.parametrize("value", ["many", "0"])
+@pytest.mark.parametrize("value", ["many", "0", "nan", "inf", "1e9"])
 def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"OPENAI_HTTP_{name}", value)
     with pytest.raises(ModelNotLoadable, match="OPENAI_HTTP_"):

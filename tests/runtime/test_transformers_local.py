@@ -44,6 +44,18 @@ def test_text_does_not_depend_on_the_rest_of_the_batch(demo_model: Backend, samp
     assert together == texts(demo_model, requests[::-1], sampling)[::-1]
 
 
+def test_the_tokenizers_end_token_ends_an_answer_too(copied_model: Path, demo_model: Backend) -> None:
+    settings = copied_model / "generation_config.json"
+    named = json.loads(settings.read_text())
+    settings.write_text(json.dumps(named | {"eos_token_id": 5}))  # as of a base model that was tuned further
+    request = GenerationRequest("known", conversation(load_corpus()[0].prompt, ARMS[0]), 0)
+    ends, found = (
+        answers(m, [request], Sampling(max_new_tokens=160))[0] for m in (demo_model, load(copied_model))
+    )
+    assert ends.finish_reason == "stop"
+    assert (found.text, found.finish_reason) == (ends.text, "stop")
+
+
 def test_batches_of_different_sizes_give_the_same_texts(demo_model: Backend) -> None:
     requests = [ask(prompt, seed=3) for prompt in PROMPTS]
     small = TransformersLocalBackend.load(DEMO, max_rows=3)

@@ -25,6 +25,7 @@ def test_sampling_refuses_an_unknown_name() -> None:
     "settings",
     [
         {"temperature": -0.1},
+        {"temperature": 1e-40},
         {"temperature": float("nan")},
         {"temperature": "warm"},
         {"temperature": True},

@@ -11,6 +11,7 @@ from annotation.management.studies import study_named
 from annotation.models import Grading, Study
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.reports.grades import failed_grades, grading_progress
+from annotation.text import spelt_out
 from annotation.vocabulary import GradingState, KeepRule
 
 
@@ -86,9 +87,9 @@ class Command(BaseCommand):
             f"{now.failed} without a verdict"
         )
         if now.error:
-            self.stdout.write(f"  {now.error}")
+            self.stdout.write(spelt_out(f"  {now.error}"))
         if now.is_finished and now.failed:
-            self.stdout.write(f"  The first: {failed_grades(graded, 1)[0].failure}")
+            self.stdout.write(spelt_out(f"  The first: {failed_grades(graded, 1)[0].failure}"))
 
 
 def _json(text: str) -> dict:

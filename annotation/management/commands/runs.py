@@ -11,6 +11,7 @@ from annotation.management.studies import study_named
 from annotation.models import Run, Study
 from annotation.reports.fairness import fairness_report
 from annotation.reports.progress import run_progress
+from annotation.text import spelt_out
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
@@ -70,7 +71,7 @@ class Command(BaseCommand):
             f"{now.failed} failed{speed}{left}"
         )
         if now.error:
-            self.stdout.write(f"  {now.error}")
+            self.stdout.write(spelt_out(f"  {now.error}"))
 
     def show_fairness(self, study: Study) -> None:
         report = fairness_report(study)
@@ -81,6 +82,5 @@ class Command(BaseCommand):
 
     def show_dry_run(self, study: Study) -> None:
         for entry in generating.dry_run(study, BackendCache()):
-            self.stdout.write(
-                f"--- {entry['arm']}, {entry['prompt']} ---\n{entry['text'] or entry['error']}\n"
-            )
+            shown = spelt_out(entry["text"] or entry["error"])
+            self.stdout.write(f"--- {entry['arm']}, {entry['prompt']} ---\n{shown}\n")
