@@ -269,9 +269,11 @@ def _looked_at(study, seen: Tally) -> dict:
 # Growth ----------------------------------------------------------------------------------------------
 
 HALF = """
-INSERT INTO annotation_assignment (token, pair_id, enrolment_id, slot, left_is_a, guideline_condition, state,
-                                   claimed_at, lease_until, submitted_at, reason, note)
-SELECT gen_random_uuid(), id, %(rater)s, 0, true, 'policy_free', 'submitted', now(), now(), now(), '', ''
+INSERT INTO annotation_assignment (token, pair_id, enrolment_id, kind, attempt, slot, left_is_a,
+                                   guideline_condition, state, claimed_at, lease_until, submitted_at,
+                                   reason, note)
+SELECT gen_random_uuid(), id, %(rater)s, 'rated', 1, 0, true, 'policy_free', 'submitted', now(), now(), now(),
+    '', ''
 FROM annotation_pair WHERE study_id = %(study)s ORDER BY place LIMIT %(half)s
 """
 TAKEN = """

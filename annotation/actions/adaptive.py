@@ -69,7 +69,8 @@ def open_one_more(pair_pk: int, rater: Enrolment) -> bool:
 
 def _all_judged(pair: Pair) -> bool:
     """Whether nobody holds the pair or can still claim it."""
-    return pair.state == PairState.OPEN and not pair.open_slots and not pair.assignments.leased().exists()
+    held = pair.assignments.rated().leased()
+    return pair.state == PairState.OPEN and not pair.open_slots and not held.exists()
 
 
 def _is_granted(study: Study) -> bool:

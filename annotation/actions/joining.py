@@ -242,7 +242,7 @@ def _is_at_the_end(enrolment: Enrolment, at: datetime) -> bool:
 
 def _has_more(enrolment: Enrolment) -> bool:
     open_pairs = Pair.objects.filter(study=enrolment.study_id).with_open_slot()
-    return open_pairs.not_taken_by(enrolment).exists()
+    return open_pairs.not_taken_by(enrolment).outside(enrolment.opted_out).exists()
 
 
 @transaction.atomic

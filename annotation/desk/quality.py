@@ -26,6 +26,7 @@ FEW = 10
 """Answers. A share of fewer is greyed, and said to be of too few."""
 
 PAIRS_A_PAGE = 20
+EXPLANATION = "Explanation (raters meet the answers on either side, so name neither A nor B)"
 SIGNALS = ("gold", "consistent", "agreeing", "hasty", "reading", "left")
 
 
@@ -76,7 +77,7 @@ class GoldForm(forms.Form):
         min_value=0, max_value=6, initial=1, label="Steps that pair answers may be off"
     )
     explanation = forms.CharField(
-        required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 3}), label="Explanation"
+        required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 3}), label=EXPLANATION
     )
 
     STEPS = [("", "Any"), *((str(step), f"{step:+d}" if step else "0, about equal") for step in PAIR_SCALE)]

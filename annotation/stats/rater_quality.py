@@ -1,10 +1,12 @@
 """What a rater's own answers say about how they rate, each as an estimate with its interval.
 
 None of these is a verdict: a share with n = 6 is six answers, and raters who differ from a majority may be
-right. Shares of one prompt hang together, so the prompt is the cluster wherever there are several.
+right. Answers about one pair or prompt hang together: it is the cluster wherever there are several, and n
+counts clusters.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,4 +105,5 @@ def _clustered(values: ArrayLike, clusters: ArrayLike, nothing: str) -> Estimate
     numbers = np.asarray(values, float)
     if not len(numbers):
         return undefined(0, nothing)
-    return proportion(numbers, clusters, bootstrap=BOOTSTRAP)
+    found = proportion(numbers, clusters, bootstrap=BOOTSTRAP)
+    return replace(found, n=len(np.unique(np.asarray(clusters))))

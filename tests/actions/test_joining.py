@@ -214,3 +214,14 @@ def test_a_rater_of_a_closed_study_is_done_if_they_judged_anything():
     set_state(study, StudyState.CLOSED)
     assert joining.is_done(Enrolment.objects.get(pk=bob.pk))
     assert not joining.is_done(Enrolment.objects.get(pk=carol.pk))
+
+
+def test_what_a_rater_does_not_want_to_get_keeps_nobody_from_being_done():
+    study = cast.a_rateable_study(pairs=2)
+    rater = cast.a_rater(study, cast.bob())
+    judged = cast.a_judgment(rater).pair
+    study.prompts.exclude(pk=judged.prompt_id).update(harm_category="hate")
+    rater.refresh_from_db()
+    assert not joining.is_done(rater)
+    Enrolment.objects.filter(pk=rater.pk).update(opted_out=["hate"])
+    assert joining.is_done(Enrolment.objects.get(pk=rater.pk))

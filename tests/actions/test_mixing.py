@@ -197,3 +197,22 @@ def test_what_a_rater_does_not_want_to_get_is_not_mixed_in_either():
     Enrolment.objects.filter(pk=bob.pk).update(opted_out=["hate"])
     assert {held.kind for held in judge_all(bob)} == {RATED, REPEAT}
     assert {held.kind for held in judge_all(carol)} == {RATED, REPEAT, GOLD}
+
+
+def test_a_repeat_in_somebodys_hands_does_not_keep_the_overlap_from_growing():
+    study = a_mixed_study(pairs=14, gold=0, gold_percent=0, repeat_percent=50, overlap_max=4)
+    bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
+    held = claim_next_pair(bob)
+    while held.kind != REPEAT:
+        submit_judgment(held, cast.answers(), f"key {held.pk}")
+        held = claim_next_pair(bob)
+    open_for_carol = claim_next_pair(carol)
+    while open_for_carol.pair_id != held.pair_id:
+        submit_judgment(open_for_carol, cast.answers(), f"key {open_for_carol.pk}")
+        open_for_carol = claim_next_pair(carol)
+    harmful = cast.answers(
+        left=cast.ResponseAnswers("clearly_unsafe", 2, "unsafe_compliance", severity="high")
+    )
+    submit_judgment(open_for_carol, harmful, "key")
+    held.pair.refresh_from_db()
+    assert held.pair.overlap == 3

@@ -85,8 +85,8 @@ def test_agreement_is_with_the_majority_of_the_others():
         judge_all(rater, canonical(answer))
     bob, _, dan = (of(study, rater) for rater in raters)
     # All agree on both safety answers of a pair; on the balance dan stands alone, and bob has no majority.
-    assert (bob.agreeing.value, bob.agreeing.n) == (1.0, 24)
-    assert (dan.agreeing.value, dan.agreeing.n) == (pytest.approx(24 / 36), 36)
+    assert (bob.agreeing.value, bob.agreeing.n) == (1.0, 12)
+    assert (dan.agreeing.value, dan.agreeing.n) == (pytest.approx(24 / 36), 12)
 
 
 def test_answers_faster_than_reading_are_counted():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotation.actions.claims import skip_pair
+from annotation.actions.claims import skip_assignment
 from annotation.actions.pairing import make_pairs
 from annotation.models import Assignment, Pair
 from annotation.text import storable
@@ -63,7 +63,7 @@ def test_no_attack_opens_a_dialog_sends_a_request_or_covers_anything(visit, atta
         bob.page.goto("/rate/kites/")
         found += bob.page.evaluate(BEHIND) + bob.page.evaluate(OUTSIDE)
         found += [bob.page.locator(".answer").all_inner_texts()] if bob.page.evaluate(TOO_WIDE) else []
-        skip_pair(Assignment.objects.leased().get())
+        skip_assignment(Assignment.objects.leased().get())
     here = bob.page.evaluate("location.origin")
     assert pages >= len(ATTACKS) // ON_ONE_PAGE
     assert found == [] and dialogs == [] and bob.errors == []
@@ -76,4 +76,4 @@ def test_an_attack_on_a_phone_keeps_to_the_width_of_the_page(visit, attacked):
         bob.page.goto("/rate/kites/")
         assert not bob.page.evaluate(TOO_WIDE), bob.page.locator(".prose").all_inner_texts()
         assert bob.page.evaluate(CUT_OFF) == []  # a formula scrolls where it is wider than its column
-        skip_pair(Assignment.objects.leased().get())
+        skip_assignment(Assignment.objects.leased().get())
