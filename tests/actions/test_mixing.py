@@ -200,7 +200,7 @@ def test_what_a_rater_does_not_want_to_get_is_not_mixed_in_either():
 
 
 def test_a_repeat_in_somebodys_hands_does_not_keep_the_overlap_from_growing():
-    study = a_mixed_study(pairs=14, gold=0, gold_percent=0, repeat_percent=50, overlap_max=4)
+    study = a_mixed_study(pairs=40, gold=0, gold_percent=0, repeat_percent=50, overlap_max=4)
     bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
     held = claim_next_pair(bob)
     while held.kind != REPEAT:

@@ -91,7 +91,7 @@ def test_answers_given_without_a_connection_are_there_after_a_reload_and_go_by_t
     bob.page.goto("/rate/kites/")
     bob.sees("1 judged · 3 pairs")
     assert Judgment.objects.get().balance == 2
-    assert bob.page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('evenhand.'))") == []
+    bob.page.wait_for_function("!Object.keys(localStorage).some(key => key.startsWith('evenhand.'))")
 
 
 def test_whoever_changes_an_answer_on_its_way_is_told_if_the_first_did_arrive(visit, study):
@@ -239,6 +239,7 @@ def test_a_session_by_keyboard_alone_from_the_log_in_to_the_end(visit, study):
     for judged in (1, 2):
         bob.press("1 3 1 1 3 1 4 4 e j Control+Enter")
         bob.sees(f"{judged} judged · 3 pairs")
+        expect(bob.page.locator("[data-current]")).to_be_attached()  # keys are listened to again
     for _ in range(60):  # the last one without single keys: Tab, arrows and Space
         bob.press("Tab")
         kind = bob.page.evaluate("document.activeElement.type + ' ' + document.activeElement.name")
