@@ -33,8 +33,12 @@ def needs_database(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With PostgreSQL only the tests of the database run: the others ran with SQLite already.
 
-    Some are about what PostgreSQL alone can do: those run there only.
+    Some are about what PostgreSQL alone can do: those run there only. A real browser may be late on a busy
+    machine: its tests may try three times, and the report counts it.
     """
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=2))
     if connection.vendor == "sqlite":
         kept = [item for item in items if not item.get_closest_marker("postgresql")]
     else:
