@@ -30,6 +30,15 @@ HINTS = 4  # messages under way for a run; more workers than this join at the be
 backends = BackendCache()  # one loaded model per worker process
 
 
+def sent(message: Callable[..., object], *arguments: object) -> bool:
+    """Whether the queue took the message, such as `hint` or a task's `delay`."""
+    try:
+        message(*arguments)
+    except BROKER_FAILURES:
+        return False
+    return True
+
+
 def hint(run: Run) -> None:
     """Tell workers that `run` has batches, or only its pairs to make. Call it after commit."""
     if run.state == RunState.GENERATED:

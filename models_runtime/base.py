@@ -19,7 +19,7 @@ class Backend(ABC):
     @classmethod
     @abstractmethod
     def load(cls, spec: ModelSpec) -> Self:
-        """Load the model that spec names; raise ModelNotLoadable."""
+        """Check the spec and load the model that it names; raise ModelNotLoadable."""
 
     @classmethod
     def check(cls, spec: ModelSpec) -> None:

@@ -14,14 +14,17 @@ BACKENDS: dict[str, type[Backend]] = {
 }
 
 
-def check_spec(spec: ModelSpec) -> type[Backend]:
-    """Return the kind of backend that spec names; raise UnknownBackend, or ModelNotLoadable as its check."""
+def _kind(spec: ModelSpec) -> type[Backend]:
     if spec.backend not in BACKENDS:
         raise UnknownBackend(f"There is no backend named {spec.backend!r}; known are {', '.join(BACKENDS)}.")
-    BACKENDS[spec.backend].check(spec)
     return BACKENDS[spec.backend]
+
+
+def check_spec(spec: ModelSpec) -> None:
+    """Raise UnknownBackend or ModelNotLoadable for a spec that can be loaded nowhere."""
+    _kind(spec).check(spec)
 
 
 def load_backend(spec: ModelSpec) -> Backend:
     """Load the model that spec names; raise UnknownBackend or ModelNotLoadable."""
-    return check_spec(spec).load(spec)
+    return _kind(spec).load(spec)

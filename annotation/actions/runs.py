@@ -29,6 +29,9 @@ BATCH_SIZE = 32
 MOST_SAMPLES = 8
 MOST_ATTEMPTS = leases.MOST_ATTEMPTS
 
+Part = tuple[Arm, list[tuple[Prompt, int]]]
+"""The requests (prompt, sample) of one batch, and their arm."""
+
 
 @transaction.atomic
 def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_size: int = BATCH_SIZE) -> Run:
@@ -61,12 +64,10 @@ def start_follow_up(
     """
     run = Run.objects.create(study=study, seed=_another_seed(study))
     by_arm = sorted(requests, key=lambda request: request[0].position)
-    groups = [list(group) for _, group in groupby(by_arm, key=lambda request: request[0].position)]
-    parts = [
-        (group[0][0], [(prompt, sample) for _, prompt, sample in group[start : start + BATCH_SIZE]])
-        for group in groups
-        for start in range(0, len(group), BATCH_SIZE)
-    ]
+    parts: list[Part] = []
+    for _, group in groupby(by_arm, key=lambda request: request[0].position):
+        wanted = list(group)
+        parts += _cut(wanted[0][0], [(prompt, sample) for _, prompt, sample in wanted], BATCH_SIZE)
     _queue(run, parts)
     events.record(study, "start_follow_up", actor, run=run.pk, batches=len(parts), items=len(by_arm))
     return run
@@ -85,7 +86,7 @@ def _another_seed(study: Study) -> int:
     return draws.draw(study.seed, "follow-up", study.runs.count())
 
 
-def _queue(run: Run, parts: list[tuple[Arm, list[tuple[Prompt, int]]]]) -> None:
+def _queue(run: Run, parts: list[Part]) -> None:
     batches = Batch.objects.bulk_create(
         [Batch(run=run, arm=arm, number=number) for number, (arm, _) in enumerate(parts)]
     )
@@ -117,12 +118,16 @@ def _refuse_start(study: Study, arms: list[Arm]) -> None:
         )
 
 
-def _parts(arm: Arm, samples: int, size: int) -> Iterable[tuple[Arm, list[tuple[Prompt, int]]]]:
+def _parts(arm: Arm, samples: int, size: int) -> list[Part]:
     """The arm's missing (prompt, sample) in batches; prompts of like length together waste no padding."""
     have = set(arm.responses.current().values_list("prompt_id", "sample"))
     prompts = sorted(arm.study.prompts.all(), key=lambda prompt: len(str(prompt.messages)))
     missing = [(p, s) for s in range(samples) for p in prompts if (p.pk, s) not in have]
-    return [(arm, missing[start : start + size]) for start in range(0, len(missing), size)]
+    return _cut(arm, missing, size)
+
+
+def _cut(arm: Arm, requests: list[tuple[Prompt, int]], size: int) -> list[Part]:
+    return [(arm, requests[start : start + size]) for start in range(0, len(requests), size)]
 
 
 def claim_batch(run_id: int, worker: str, at: datetime | None = None) -> Batch | None:

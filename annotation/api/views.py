@@ -75,12 +75,10 @@ class RunList(ForResearchers, generics.ListCreateAPIView):
 
 def hinted(hint: Callable[[Any], None], found: Run | Grading) -> dict[str, str]:
     """Tell the workers; the rows are the queue, so a broker that is down only adds to the reply."""
-    try:
-        hint(found)
-    except tasks.BROKER_FAILURES:
-        what = found._meta.verbose_name
-        return {"detail": f"Queued. The queue does not answer; the {what} starts by itself when it is back."}
-    return {}
+    if tasks.sent(hint, found):
+        return {}
+    what = found._meta.verbose_name
+    return {"detail": f"Queued. The queue does not answer; the {what} starts by itself when it is back."}
 
 
 class RunDetail(ForResearchers, generics.RetrieveAPIView):
@@ -115,9 +113,7 @@ class DryRun(ForResearchers, APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Have a worker load the models and render the prompts; `GET` tells what came of it."""
         study = self.study()
-        try:
-            tasks.dry_run.delay(study.pk, request.user.pk)
-        except tasks.BROKER_FAILURES:
+        if not tasks.sent(tasks.dry_run.delay, study.pk, request.user.pk):
             told = "The queue does not answer, so nothing was rendered. Try again later."
             return Response({"detail": told}, status.HTTP_503_SERVICE_UNAVAILABLE)
         return Response(

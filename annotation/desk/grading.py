@@ -12,7 +12,7 @@ from annotation import access, tasks
 from annotation.actions import grading as grading_actions
 from annotation.desk import words
 from annotation.desk.forms import GradingForm
-from annotation.desk.views import QUEUE_IS_DOWN, desk_page
+from annotation.desk.views import desk_page, tell_workers
 from annotation.errors import DomainError
 from annotation.models import Grading, Study
 from annotation.reports.grades import (
@@ -90,15 +90,8 @@ def _start(request: HttpRequest, study: Study, form: GradingForm) -> Grading | N
     except DomainError as error:
         form.add_error(None, str(error))
         return None
-    _hint(request, found)
+    tell_workers(request, tasks.hint_grading, found)
     return found
-
-
-def _hint(request: HttpRequest, found: Grading) -> None:
-    try:
-        tasks.hint_grading(found)
-    except tasks.BROKER_FAILURES:
-        messages.warning(request, QUEUE_IS_DOWN)
 
 
 @desk_page
@@ -137,5 +130,5 @@ def control_grading(request: HttpRequest, slug: str, pk: int, control: str) -> H
         messages.error(request, str(error))
     else:
         if control == "resume":
-            _hint(request, found)
+            tell_workers(request, tasks.hint_grading, found)
     return redirect("desk:grading", slug, pk)

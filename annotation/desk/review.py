@@ -325,10 +325,9 @@ def rescan(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _have_looked_at(request: HttpRequest, study: Study) -> None:
-    try:
-        tasks.rescan.delay(study.pk, request.user.pk)
+    if tasks.sent(tasks.rescan.delay, study.pk, request.user.pk):
         messages.success(request, "A worker looks at them. Marked pairs appear here as it goes on.")
-    except tasks.BROKER_FAILURES:
+    else:
         messages.error(request, "The queue does not answer, so nothing was looked at. Try again later.")
 
 
@@ -375,14 +374,9 @@ def _done(request: HttpRequest, study: Study, act: Callable[[], Decided]) -> Htt
 
 
 def _hint(decided: Decided) -> list[str]:
-    """Tell the workers; the rows are the queue, so a broker that is down only delays the start."""
-    if decided.run is None:
-        return []
-    try:
-        tasks.hint(decided.run)
-    except tasks.BROKER_FAILURES:
-        return [QUEUE_IS_DOWN]
-    return []
+    """Tell the workers of what is generated again; what to say where the queue is down."""
+    is_told = decided.run is None or tasks.sent(tasks.hint, decided.run)
+    return [] if is_told else [QUEUE_IS_DOWN]
 
 
 def _back(request: HttpRequest, study: Study, event: Event | None, notes: Sequence[str]) -> HttpResponse:

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -21,7 +22,7 @@ from annotation.actions import studies as studying
 from annotation.desk import cards, figures, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
-from annotation.models import Run, Study
+from annotation.models import Grading, Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
 from annotation.reports.outcomes import outcomes_report
@@ -126,15 +127,13 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     except DomainError as error:
         messages.error(request, str(error))
         return redirect("desk:study", slug)
-    _hint(request, run)
+    tell_workers(request, tasks.hint, run)
     return redirect("desk:run", slug, run.pk)
 
 
-def _hint(request: HttpRequest, run: Run) -> None:
-    """Tell the workers; the rows are the queue, so a broker that is down only delays the start."""
-    try:
-        tasks.hint(run)
-    except tasks.BROKER_FAILURES:
+def tell_workers(request: HttpRequest, hint: Callable[[Any], None], found: Run | Grading) -> None:
+    """Hint at a run or a grading; the rows are the queue, so a broker that is down only delays the start."""
+    if not tasks.sent(hint, found):
         messages.warning(request, QUEUE_IS_DOWN)
 
 
@@ -145,10 +144,9 @@ def dry_run(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     if request.method != "POST":
         return _page(request, "dry_run", study, dry_run=access.dry_run_of(study))
-    try:
-        tasks.dry_run.delay(study.pk, request.user.pk)
+    if tasks.sent(tasks.dry_run.delay, study.pk, request.user.pk):
         messages.success(request, "A worker loads the models and renders the prompts. Reload in a moment.")
-    except tasks.BROKER_FAILURES:
+    else:
         messages.error(request, "The queue does not answer, so nothing was rendered. Try again later.")
     return redirect("desk:dry_run", slug)
 
@@ -184,7 +182,7 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
         messages.error(request, str(error))
         return redirect("desk:run", slug, pk)
     if control in runs.GOES_ON:
-        _hint(request, run)
+        tell_workers(request, tasks.hint, run)
     return redirect("desk:run", slug, pk)
 
 

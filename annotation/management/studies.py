@@ -1,8 +1,12 @@
 """What commands about a study share."""
 
-from django.core.management.base import CommandError
+from collections.abc import Callable
+from typing import Any
 
-from annotation.models import Study
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation import tasks
+from annotation.models import Grading, Run, Study
 
 
 def study_named(slug: str) -> Study:
@@ -14,3 +18,10 @@ def study_named(slug: str) -> Study:
             f"There is no study “{slug}”. {f'There are: {there}.' if there else 'There is none.'}"
         )
     return study
+
+
+def hint(command: BaseCommand, send: Callable[[Any], None], found: Run | Grading) -> None:
+    """Tell the workers; the rows are the queue, so a broker that is down only delays the start."""
+    if not tasks.sent(send, found):
+        what = found._meta.verbose_name
+        command.stderr.write(f"The queue does not answer; the {what} starts by itself when it is back.")

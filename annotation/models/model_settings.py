@@ -5,10 +5,11 @@ from dataclasses import fields
 from django.db import models
 from django.db.models import Q
 
+from models_runtime.backends.loading import QUANTIZATIONS
 from models_runtime.types import ModelSpec
 
 MODEL_SETTINGS = tuple(field.name for field in fields(ModelSpec))
-QUANTIZATIONS = [("8bit", "8 bits"), ("4bit", "4 bits")]
+QUANTIZATION_CHOICES = [(name, name.replace("bit", " bits")) for name in QUANTIZATIONS]
 
 
 class ModelSettings(models.Model):
@@ -24,7 +25,7 @@ class ModelSettings(models.Model):
     adapter = models.CharField(
         max_length=500, blank=True, help_text="A folder or hub name of a LoRA adapter made for this model."
     )
-    quantization = models.CharField(max_length=10, choices=QUANTIZATIONS, blank=True)
+    quantization = models.CharField(max_length=10, choices=QUANTIZATION_CHOICES, blank=True)
     chat_template = models.TextField(
         blank=True, help_text="Replaces the model's own. Empty: the model's, as it should be nearly always."
     )
@@ -43,7 +44,7 @@ class ModelSettings(models.Model):
         abstract = True
         constraints = [
             models.CheckConstraint(
-                condition=Q(quantization__in=["", *dict(QUANTIZATIONS)]),
+                condition=Q(quantization__in=["", *QUANTIZATIONS]),
                 name="%(class)s_quantization_is_known",
             ),
         ]

@@ -4,8 +4,6 @@ Migrations install them; a later migration that rebuilds one of these tables on 
 triggers and must call `install` again (`tests/models/test_promises.py` notices).
 """
 
-from collections.abc import Sequence
-
 from annotation.models.arm import SETTINGS
 
 APPEND_ONLY = {
@@ -27,6 +25,7 @@ BEYOND_THE_STUDY = (
     "(SELECT COALESCE(overlap_max, overlap) FROM annotation_study WHERE id = NEW.study_id)"
 )
 READS = {
+    "arm_stays_as_it_generated": ("annotation_arm", "chat_template"),
     "pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max"),
     "assignment_of_an_open_pair": ("annotation_assignment", "kind"),
     "pair_of_answers_that_stand": ("annotation_response", "replaced_at"),
@@ -63,8 +62,8 @@ def _given_pair_changed(differs: str) -> str:
     return f"({changed} OR ({leaves})) AND {PAIR_GIVEN}"
 
 
-def _arm_changed(differs: str, settings: Sequence[str]) -> str:
-    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*settings, "frozen_at"))
+def _arm_changed(differs: str) -> str:
+    changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in (*SETTINGS, "frozen_at"))
     return f"OLD.frozen_at IS NOT NULL AND ({changed})"
 
 
@@ -77,7 +76,7 @@ def _prompt_changed(differs: str) -> str:
     return f"{changed} AND ({asked})"
 
 
-def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[str, str, str, str]]:
+def _rules(differs: str) -> list[tuple[str, str, str, str]]:
     """(name, table, event, condition that is refused). A rule of one column watches that column alone."""
     return [
         *[(name, table, event, "") for table, name in APPEND_ONLY.items() for event in ("UPDATE", "DELETE")],
@@ -103,7 +102,7 @@ def _rules(differs: str, arm_settings: Sequence[str] = SETTINGS) -> list[tuple[s
         ("response_replaced_is_in_no_pair", "annotation_response", "UPDATE OF replaced_at", IN_A_PAIR),
         ("extra_slots_within_budget", "annotation_extraslots", "INSERT", OVER_BUDGET),
         ("extra_slots_within_budget", "annotation_extraslots", "UPDATE", OVER_BUDGET),
-        ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs, arm_settings)),
+        ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
         ("arm_of_imported_responses_generates_none", "annotation_arm", "UPDATE", BACKEND_FOR_IMPORTED),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
@@ -160,10 +159,7 @@ def install(connection) -> None:
     statements = _postgresql if postgresql else _sqlite
     with connection.cursor() as cursor:
         there = set(connection.introspection.table_names(cursor))
-        columns = connection.introspection.get_table_description(cursor, "annotation_arm")
-        settings = [name for name in SETTINGS if name in {column.name for column in columns}]
-        rules = _rules(differs, settings)
-        rules = [rule for rule in rules if _has_what_it_reads(cursor, rule[0], there, rule[1])]
+        rules = [rule for rule in _rules(differs) if _has_what_it_reads(cursor, rule[0], there, rule[1])]
         for statement in (statement for rule in rules for statement in statements(*rule)):
             cursor.execute(statement)
 

@@ -56,6 +56,7 @@ class ScriptedBackend(Backend):
     @classmethod
     def load(cls, spec: ModelSpec) -> "ScriptedBackend":
         """Read the script that spec.model names; raise ModelNotLoadable."""
+        cls.check(spec)
         kind, _, argument = spec.model.partition(":")
         if kind == "fail":
             raise ModelNotLoadable(

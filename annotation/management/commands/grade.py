@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation import strict_json, tasks
 from annotation.actions import grading
 from annotation.errors import DomainError
-from annotation.management.studies import study_named
+from annotation.management.studies import hint, study_named
 from annotation.models import Grading, Study
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.reports.grades import failed_grades, grading_progress
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             graded = self.resume(found) if resume else self.start(found, options)
         except DomainError as error:
             raise CommandError(str(error)) from error
-        self.hint(graded)
+        hint(self, tasks.hint_grading, graded)
         self.show(graded)
         while wait and not grading_progress(graded).is_finished:
             time.sleep(2)
@@ -73,12 +73,6 @@ class Command(BaseCommand):
         grading.resume_grading(newest)
         newest.refresh_from_db()
         return newest
-
-    def hint(self, graded: Grading) -> None:
-        try:
-            tasks.hint_grading(graded)
-        except tasks.BROKER_FAILURES:
-            self.stderr.write("The queue does not answer; the grading starts by itself when it is back.")
 
     def show(self, graded: Grading) -> None:
         now = grading_progress(graded)

@@ -6,7 +6,7 @@ from annotation import tasks
 from annotation.actions import reviewing
 from annotation.actions.reviewing import MOST_AT_ONCE, Decided
 from annotation.errors import DomainError
-from annotation.management.studies import study_named
+from annotation.management.studies import hint, study_named
 from annotation.models import Study
 from annotation.reports.review import ReviewedPair, Waiting, reviewed
 from annotation.vocabulary import MarkKind, ReviewDecision
@@ -84,13 +84,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {count} left as before: {reason}")
         if decided.run:
             self.stdout.write(f"  Run {decided.run.pk} generates the new answers.")
-            self.hint(decided)
-
-    def hint(self, decided: Decided) -> None:
-        try:
-            tasks.hint(decided.run)
-        except tasks.BROKER_FAILURES:
-            self.stderr.write("The queue does not answer; the run starts by itself when it is back.")
+            hint(self, tasks.hint, decided.run)
 
     def rescan(self, study: Study) -> None:
         found = reviewing.rescan(study)

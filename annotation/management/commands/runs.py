@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation import tasks
 from annotation.actions import generating, runs
 from annotation.errors import DomainError
-from annotation.management.studies import study_named
+from annotation.management.studies import hint, study_named
 from annotation.models import Run, Study
 from annotation.reports.fairness import fairness_report
 from annotation.reports.progress import run_progress
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(str(error)) from error
         if what == "start" or what in runs.GOES_ON:
-            self.hint(run)
+            hint(self, tasks.hint, run)
         self.show(run)
         while wait and not run_progress(run).is_finished:
             time.sleep(2)
@@ -54,12 +54,6 @@ class Command(BaseCommand):
         if run is None:
             raise CommandError(f"“{study.slug}” has no run yet. Start one: manage.py runs {study.slug} start")
         return run
-
-    def hint(self, run: Run) -> None:
-        try:
-            tasks.hint(run)
-        except tasks.BROKER_FAILURES:
-            self.stderr.write("The queue does not answer; the run starts by itself when it is back.")
 
     def show(self, run: Run) -> None:
         run.refresh_from_db()
