@@ -1,5 +1,6 @@
 """What every test shares: the database."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from annotation import tasks
+from annotation.actions import enrolment
 from annotation.models import Run, triggers
 
 # An example may take long on a busy machine. CI tries the same ones every time, others try new ones.
@@ -49,6 +51,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {connection.vendor}"
+
+
+@pytest.fixture
+def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raters get codes in the order of their enrolment, so that every run draws the same for them.
+
+    Their real codes depend on the installation's secret key, which is another one at every run.
+    """
+    codes = itertools.count(1)
+    monkeypatch.setattr(enrolment, "pseudonym", lambda study, name: f"rater-{next(codes)}")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from annotation.reports.rows import pair_rows, response_rows
 from annotation.vocabulary import AssignmentKind, AssignmentState, GoldUse, PairState
 from tests import cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("same_draws")]
 
 GOLD, REPEAT, RATED = AssignmentKind.GOLD, AssignmentKind.REPEAT, AssignmentKind.RATED
 

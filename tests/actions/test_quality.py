@@ -18,7 +18,7 @@ from annotation.reports.rows import pair_rows, response_rows
 from annotation.vocabulary import AppealState, AssignmentKind, AssignmentState, EnrolmentState
 from tests import cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("same_draws")]
 
 
 def judge_all(rater, given=None, seconds=None):
