@@ -28,7 +28,7 @@ check: $(VENV)/.test-stamp
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run
-	$(VENV)/bin/python -m pytest -q -m "not slow and not browser"
+	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
 
 # The stamps hold the digest of the interpreter and the requirements that were installed: a change of either
 # installs again, a touched file does not.

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, Self
 
 from models_runtime.errors import ModelNotLoadable
+from models_runtime.templates import check_template
 from models_runtime.types import GenerationRequest, ModelSpec, Outcome, Sampling
 
 
@@ -34,6 +35,8 @@ class Backend(ABC):
             raise ModelNotLoadable(
                 f"The backend {spec.backend} has no use for {', '.join(ignored)}; leave it at its default."
             )
+        if spec.chat_template:
+            check_template(spec.chat_template)
 
     @abstractmethod
     def generate(self, requests: Sequence[GenerationRequest], sampling: Sampling) -> list[Outcome]:

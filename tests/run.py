@@ -1,6 +1,8 @@
 """``python -m tests.run``: the whole suite on SQLite, then the database's tests again on PostgreSQL.
 
-Exits with 0 only if both ran and both passed. What was skipped is named at the end, with its reason.
+On each the quick tests run first, in two processes side by side; then, in one process, those that measure
+time, kill processes or drive a browser. Exits with 0 only if all ran and all passed. What was skipped is
+named at the end, with its reason.
 """
 
 import os
@@ -14,6 +16,11 @@ from tests.could_not_run import LIST
 from tests.postgres import CannotStart, throwaway_postgres
 
 NO_TESTS_RAN = 5  # pytest's own exit status
+PARTS = {
+    # A file stays in one process, so that what it sets up once is set up once.
+    "quick tests": ["-n", "2", "--dist", "loadfile", "-m", "not slow and not browser"],
+    "slow and browser tests": ["-m", "slow or browser"],
+}
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,19 @@ class Outcome:
 
 def run_suite(database: str, environment: dict[str, str]) -> Outcome:
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=5", "-p", "tests.could_not_run"]
     with tempfile.NamedTemporaryFile("r", encoding="utf-8", prefix="evenhand-skipped-") as skipped:
-        status = subprocess.run(command, env=environment | {LIST: skipped.name}).returncode
+        ends = [run_part(part, environment | {LIST: skipped.name}) for part in PARTS]
         names = tuple(skipped.read().splitlines())
-    problem = {0: "", NO_TESTS_RAN: "FAILED: no test ran"}.get(status, f"FAILED (pytest ended with {status})")
-    return Outcome(database, problem, time.monotonic() - started, names)
+    return Outcome(database, "; ".join(filter(None, ends)), time.monotonic() - started, names)
+
+
+def run_part(part: str, environment: dict[str, str]) -> str:
+    """Run one part of the suite; the problem as words, empty when all of it passed."""
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=5", "-p", "tests.could_not_run"]
+    status = subprocess.run([*command, *PARTS[part]], env=environment).returncode
+    if status == NO_TESTS_RAN:
+        return f"FAILED: no test ran ({part})"
+    return f"FAILED (pytest ended with {status}: {part})" if status else ""
 
 
 def run_on_sqlite() -> Outcome:

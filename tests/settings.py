@@ -12,6 +12,13 @@ if "EVENHAND_TEST_VAR" not in os.environ:
     os.environ["EVENHAND_TEST_VAR"] = os.environ["EVENHAND_VAR"] = folder
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
+# Several test processes side by side (`pytest -n`): each has a folder inside the first one's, and so a
+# database and a queue of its own. What a test starts there inherits both names, and stays in that folder.
+side_by_side = os.environ.get("PYTEST_XDIST_WORKER", "")
+if os.environ.get("EVENHAND_TEST_PROCESS", "") != side_by_side:
+    os.environ["EVENHAND_TEST_PROCESS"] = side_by_side
+    os.environ["EVENHAND_VAR"] = os.path.join(os.environ["EVENHAND_TEST_VAR"], side_by_side)
+
 from annotation.settings import *  # noqa: E402, F403
 from annotation.settings import DATABASES, STORAGES, VAR  # noqa: E402
 

@@ -347,6 +347,7 @@ def saved_late(model, ours, theirs) -> bool:
         {"dtype": "int3"},
         {"quantization": "3bit"},
         {"adapter": "some/adapter"},  # which a script has no use for
+        {"backend": "transformers_local", "chat_template": "{% for m in messages %}"},
         {"backend": "openai_http"},  # without an address
         {"backend": "openai_http", "base_url": "http://me:word@host/v1"},
         {"backend": "openai_http", "base_url": "http://host/v1", "api_key_variable": "SECRET_KEY"},

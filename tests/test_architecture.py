@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,9 @@ def sources(*folders: str) -> list[Path]:
     return sorted(path for path in found if path.suffix == ".py" and "migrations" not in path.parts)
 
 
-def imports_of(path: Path) -> Iterator[Import]:
-    yield from _walk(ast.parse(path.read_text()), path, late=False, only_for_types=False)
+@cache
+def imports_of(path: Path) -> tuple[Import, ...]:
+    return tuple(_walk(ast.parse(path.read_text()), path, late=False, only_for_types=False))
 
 
 def _walk(node: ast.AST, path: Path, late: bool, only_for_types: bool) -> Iterator[Import]:

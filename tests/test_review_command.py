@@ -41,9 +41,23 @@ def test_pairs_are_decided_by_number_or_by_kind_and_taken_back(monkeypatch):
     assert "No such pair waits." in say("show", "--kind", "identity")
     assert say("show", "--kind", "empty") == "show: 2 pairs\nshow: 1 pair\n"
     assert "take-back: 2 pairs" in say("take-back", "--pairs", *wanted)
-    assert "1 left as before: There is no name in it" in say("mask", "--pairs", wanted[0])
     assert "drop: 1 pair" in say("drop", "--pairs", wanted[0])
     assert Pair.objects.get(pk=wanted[0]).state == PairState.DROPPED
+
+
+def test_where_every_pair_is_refused_the_command_fails_and_says_why():
+    study = a_marked_study(" ", PLAIN)
+    said = StringIO()
+    with pytest.raises(CommandError, match="Nothing was changed."):
+        call_command("review", "kites", "mask", "--pairs", str(keys(study)[0]), stdout=said)
+    assert "1 left as before: There is no name in it" in said.getvalue()
+
+
+def test_a_number_that_no_pair_has_is_named():
+    wanted = keys(a_marked_study())[0]
+    with pytest.raises(CommandError, match=f"“kites” has no pair {wanted + 7}; nothing was changed."):
+        say("show", "--pairs", wanted, wanted + 7)
+    assert Pair.objects.get().state == PairState.HELD
 
 
 def test_generating_again_tells_the_workers(hints):

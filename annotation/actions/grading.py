@@ -311,6 +311,25 @@ def resume_grading(grading: Grading, actor: User | None = None) -> None:
     events.record(grading.study, "resume_grading", actor, grading=grading.pk)
 
 
+@transaction.atomic
+def discard_grading(grading: Grading, actor: User | None = None) -> None:
+    """Remove a grading that stands still without a grade, as of a misspelt model. Raises GradingRefused."""
+    grading = _lock(grading.pk)
+    if grading.state not in (GradingState.PAUSED, GradingState.FAILED):
+        raise GradingRefused("Only a grading that is paused or stopped by a failure can be discarded.")
+    if grading.grades.exists():
+        raise GradingRefused("This grading has grades, which are kept, so it cannot be discarded.")
+    # Locked, so that no worker that saw it running still claims one.
+    batches = list(grading.batches.select_for_update(no_key=True))
+    if any(batch.state == BatchState.CLAIMED for batch in batches):
+        raise GradingRefused("A worker is still at this grading. Discard it when that is done.")
+    named = {"backend": grading.backend, "model": grading.model}
+    events.record(grading.study, "discard_grading", actor, grading=grading.pk, **named)
+    GradeItem.objects.filter(batch__in=batches).delete()
+    grading.batches.all().delete()
+    grading.delete()
+
+
 def _lock(pk: int) -> Grading:
     return Grading.objects.select_for_update(no_key=True).get(pk=pk)
 
@@ -329,5 +348,9 @@ def _close_if_done(grading: Grading) -> None:
         running.update(state=GradingState.DONE, finished_at=timezone.now())
 
 
-CONTROLS: dict[str, Callable[..., None]] = {"pause": pause_grading, "resume": resume_grading}
+CONTROLS: dict[str, Callable[..., None]] = {
+    "pause": pause_grading,
+    "resume": resume_grading,
+    "discard": discard_grading,
+}
 """What can be done with a grading, by the word that the desk, the API and the command line use."""

@@ -19,7 +19,7 @@ from annotation.actions.pairing import lacks_pairs, make_pairs
 from annotation.errors import RunRefused
 from annotation.models import Arm, Batch, BatchItem, Prompt, Response, Run, Study, User, WorkerHeartbeat
 from annotation.models.claimed import ClaimedBatch
-from annotation.reports.fairness import sampling_differences
+from annotation.reports.fairness import Difference, sampling_differences
 from annotation.text import storable
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.errors import InvalidSampling
@@ -111,11 +111,17 @@ def _refuse_start(study: Study, arms: list[Arm]) -> None:
         except InvalidSampling as error:
             raise RunRefused(f"The sampling of arm “{arm.name}” is not valid: {error}") from error
     if study.matched_sampling and (differences := sampling_differences(arms)):
-        words = "; ".join(f"{row.setting} is {' and '.join(row.values)}" for row in differences)
+        words = "; ".join(_difference(arms, row) for row in differences)
         raise RunRefused(
             f"The arms are not sampled alike: {words}. Make them equal, or switch off "
             "“matched sampling” in the study's settings if the difference is meant."
         )
+
+
+def _difference(arms: list[Arm], row: Difference) -> str:
+    """A setting and what it is in each arm; the values of a difference are in the order of the arms."""
+    values = ", ".join(f"{value} in “{arm.name}”" for arm, value in zip(arms, row.values, strict=True))
+    return f"{row.setting} is {values}"
 
 
 def _parts(arm: Arm, samples: int, size: int) -> list[Part]:
@@ -158,6 +164,7 @@ def record_completions(batch: Batch, outcomes: Sequence[Outcome], provenance: di
     run = _lock_run(batch.run_id)
     if not lock_arm(batch.arm):
         leases.release(batch)
+        _cancel_what_is_over(timezone.now())
         return False
     if not leases.finish(batch):
         return False
@@ -312,9 +319,21 @@ def requeue_stale(at: datetime | None = None) -> int:
     """Queue again every batch whose worker fell silent; says how many.
 
     A batch that has silenced its worker MOST_ATTEMPTS times stops its run instead: it would go on forever.
+    Those of a cancelled run are cancelled.
     """
-    stale = Batch.objects.stale(at or timezone.now()).select_related("run__study")
-    return leases.requeue(stale, give_up=fail_batch)
+    at = at or timezone.now()
+    _cancel_what_is_over(at)
+    return leases.requeue(Batch.objects.stale(at).select_related("run__study"), give_up=fail_batch)
+
+
+def _cancel_what_is_over(at: datetime) -> None:
+    """Cancel what was queued again, failed or fell silent after its run was cancelled.
+
+    The run's state may be asked beside the batch's own, because no run comes back from being cancelled.
+    """
+    over = Batch.objects.filter(run__in=Run.objects.filter(state=RunState.CANCELLED))
+    over.filter(state__in=[BatchState.QUEUED, BatchState.FAILED]).update(state=BatchState.CANCELLED)
+    over.stale(at).update(state=BatchState.CANCELLED)
 
 
 def note_worker(name: str, queue: str, at: datetime | None = None) -> None:

@@ -110,11 +110,13 @@ class GradingDetail(OneGrading, generics.RetrieveAPIView):
 
 class GradingControl(OneGrading, APIView):
     def post(self, request: Request, slug: str, pk: int, control: str) -> Response:
-        """Pause or resume; the reply is the grading as it is then."""
+        """Pause, resume or discard; the reply is the grading as it is then, if it is."""
         found = self.get_object()
         if control not in grading.CONTROLS:
             raise NotFound(f"A grading can be told to {', '.join(grading.CONTROLS)}.")
         grading.CONTROLS[control](found, request.user)
+        if control == "discard":
+            return Response(status=status.HTTP_204_NO_CONTENT)
         told = hinted(tasks.hint_grading, found) if control == "resume" else {}
         return Response({**GradingSerializer(self.get_object()).data, **told})
 

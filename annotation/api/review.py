@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from annotation import tasks
 from annotation.actions import reviewing
 from annotation.actions.reviewing import MOST_AT_ONCE, Decided
+from annotation.api.serializers import OnlyKnownFields
 from annotation.api.views import ForResearchers, Pages, hinted
 from annotation.reports.review import Answer, ReviewedPair, Waiting, pair_in, reviewed
 from annotation.vocabulary import MarkKind, ReviewDecision
@@ -23,13 +24,13 @@ def pairs_field(**options) -> serializers.ListField:
     return serializers.ListField(child=key, max_length=MOST_AT_ONCE, allow_empty=False, **options)
 
 
-class PairsSerializer(serializers.Serializer):
+class PairsSerializer(OnlyKnownFields):
     """Pairs that were decided."""
 
     pairs = pairs_field()
 
 
-class DecisionSerializer(serializers.Serializer):
+class DecisionSerializer(OnlyKnownFields):
     """A decision about some pairs, or about all whose only mark is of one kind."""
 
     decision = serializers.ChoiceField(choices=ReviewDecision.choices)

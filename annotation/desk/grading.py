@@ -120,7 +120,7 @@ def grading(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @desk_page
 @require_POST
 def control_grading(request: HttpRequest, slug: str, pk: int, control: str) -> HttpResponse:
-    """Pause or resume: see `grading.CONTROLS`."""
+    """Pause, resume or discard: see `grading.CONTROLS`."""
     found = grading_in(access.study_for(request.user, slug), pk)
     if control not in grading_actions.CONTROLS:
         raise Http404("There is no such control.")
@@ -129,6 +129,9 @@ def control_grading(request: HttpRequest, slug: str, pk: int, control: str) -> H
     except DomainError as error:
         messages.error(request, str(error))
     else:
+        if control == "discard":
+            messages.success(request, f"Grading {pk} was discarded.")
+            return redirect("desk:gradings", slug)
         if control == "resume":
             tell_workers(request, tasks.hint_grading, found)
     return redirect("desk:grading", slug, pk)

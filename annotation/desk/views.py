@@ -29,6 +29,7 @@ from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import (
     failed_items,
     missing_worker,
+    nothing_to_rate,
     origins,
     rating_progress,
     run_progress,
@@ -36,6 +37,7 @@ from annotation.reports.progress import (
 )
 from annotation.reports.rows import Answers, counting
 from annotation.reports.winrates import HEADLINE, win_rate_report
+from annotation.vocabulary import StudyState
 
 RESPONSES_A_PAGE = 20
 FREEZE_AT_ONCE = 20_000
@@ -108,6 +110,8 @@ def set_state(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         studying.set_state(study, form.cleaned_data["state"], request.user)
         messages.success(request, f"The study is now: {study.get_state_display().lower()}.")
+        if study.state == StudyState.OPEN and (why := nothing_to_rate(study)):
+            messages.warning(request, why)
     else:
         messages.error(request, "A study can be opened or closed; nothing was changed.")
     return redirect("desk:study", slug)

@@ -54,11 +54,11 @@ class GradingProgress:
     @property
     def controls(self) -> tuple[str, ...]:
         """What can be done with the grading now, as `actions.grading.CONTROLS` names it."""
-        return {
-            GradingState.RUNNING: ("pause",),
-            GradingState.PAUSED: ("resume",),
-            GradingState.FAILED: ("resume",),
-        }.get(GradingState(self.state), ())
+        if self.state == GradingState.RUNNING:
+            return ("pause",)
+        if self.state == GradingState.DONE:
+            return ()
+        return ("resume",) if self.done or self.failed else ("resume", "discard")
 
 
 def grading_progress(grading: Grading) -> GradingProgress:

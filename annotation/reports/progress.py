@@ -244,6 +244,18 @@ def rating_progress(study: Study) -> RatingProgress:
     )
 
 
+def nothing_to_rate(study: Study) -> str:
+    """Why raters get nothing though the study may be open, and what to do; "" where it has pairs to give."""
+    if study.pairs.filter(state=PairState.OPEN).exists():
+        return ""
+    if study.pairs.held().exists():
+        return "Raters get nothing yet: all of its pairs wait for review. Decide about them, and they come."
+    return (
+        "Raters get nothing yet, because there are no pairs. They are made when a run finishes, or when "
+        "responses are imported; raters get them from then on."
+    )
+
+
 def _pairs(study: Study) -> dict[str, int]:
     """Pairs of the study and the judgments they need; and how many are in each state."""
     belongs = Q(state__in=PAIRS_OF_STUDY)

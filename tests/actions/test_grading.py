@@ -236,6 +236,30 @@ def test_an_error_inside_the_model_is_recorded_and_raised_for_the_log(tmp_path):
     assert found.error == "ZeroDivisionError: inside the judge"
 
 
+def test_a_grading_without_a_grade_can_be_discarded_and_its_settings_used_again(tmp_path):
+    found = a_grading(tmp_path)
+    grading.pause_grading(found)
+    grading.discard_grading(found)
+    assert not (GradeItem.objects.exists() or GradeBatch.objects.exists() or found.study.gradings.exists())
+    assert Event.objects.get(verb="discard_grading").detail["model"] == found.model
+    assert grade_all(a_grading(tmp_path, study=found.study)).state == GradingState.DONE
+
+
+def test_a_grading_under_way_with_grades_or_with_a_worker_at_it_is_not_discarded(tmp_path, monkeypatch):
+    monkeypatch.setattr(grading, "BATCH_SIZE", 3)
+    found = a_grading(tmp_path)
+    with pytest.raises(GradingRefused, match="paused or stopped"):
+        grading.discard_grading(found)
+    held = grading.claim_batch(found.pk, "test")
+    grading.pause_grading(found)
+    with pytest.raises(GradingRefused, match="still at this grading"):
+        grading.discard_grading(found)
+    assert grading.grade(held, BackendCache())
+    with pytest.raises(GradingRefused, match="has grades"):
+        grading.discard_grading(found)
+    assert found.study.gradings.get().batches.count() == 2
+
+
 # What the judge wrote --------------------------------------------------------------------------------
 
 

@@ -224,6 +224,18 @@ def test_a_cancelled_run_keeps_what_it_has_and_lets_another_make_the_rest():
     assert Response.objects.count() == 6
 
 
+def test_no_batch_of_a_cancelled_run_waits_or_is_queued_again():
+    run = runs.start_run(a_study_to_generate(prompts=2), batch_size=1)
+    runs.claim_batch(run.pk, "dead")
+    edited, failing = runs.claim_batch(run.pk, "edited"), runs.claim_batch(run.pk, "failing")
+    runs.cancel_run(run)
+    edited.arm.dtype = "float16"
+    assert not runs.record_completions(edited, completions(edited), {})
+    assert runs.fail_batch(failing, "no luck")
+    assert runs.requeue_stale(timezone.now() + SILENT) == 0
+    assert set(run.batches.values_list("state", flat=True)) == {BatchState.CANCELLED}
+
+
 def test_answers_that_a_cancelled_run_left_unpaired_are_paired_by_the_next():
     study = a_study_to_generate(prompts=1)
     run = runs.start_run(study)
@@ -285,7 +297,7 @@ def test_a_run_without_failures_has_nothing_to_retry():
 def test_arms_that_are_sampled_differently_are_refused_unless_the_study_says_so():
     study = a_study_to_generate(prompts=1)
     study.arms.filter(name="two").update(sampling={"temperature": 0.7})
-    with pytest.raises(RunRefused, match="temperature is 0.0 and 0.7"):
+    with pytest.raises(RunRefused, match="temperature is 0.0 in “one”, 0.7 in “two”"):
         runs.start_run(study)
     type(study).objects.update(matched_sampling=False)
     assert runs.start_run(study)

@@ -51,6 +51,9 @@ def test_a_grading_is_started_read_paused_and_resumed(alice, hinted):
     assert alice.post(address("control_grading", pk, "resume")).json()["state"] == "running"
     assert alice.post(address("control_grading", pk, "resume")).status_code == 409
     assert alice.post(address("control_grading", pk, "burn")).status_code == 404
+    alice.post(address("control_grading", pk, "pause"))
+    assert alice.post(address("control_grading", pk, "discard")).status_code == 204
+    assert alice.post(address("control_grading", pk, "discard")).status_code == 404
     assert len(hinted) == 2
 
 

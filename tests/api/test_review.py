@@ -154,3 +154,12 @@ def test_another_studys_pair_is_not_found_under_this_one(alice):
     assert alice.get(reverse("api:reviewed_pair", args=["other", pair.pk])).status_code == 404
     body = {"decision": "show", "pairs": [pair.pk]}
     assert alice.post(reverse("api:decide", args=["other"]), body, format="json").json()["done"] == 0
+
+
+@pytest.mark.parametrize("verb", ["decide", "take_back"])
+def test_a_misspelt_field_is_refused_in_a_sentence_and_decides_nothing(alice, verb):
+    study = a_marked_study()
+    refused = post(alice, verb, decision="drop", pairs=keys(study), reson="typo")
+    assert refused.status_code == 400
+    assert "No such field; there are:" in refused.json()["reson"][0]
+    assert study.pairs.get().state == PairState.HELD

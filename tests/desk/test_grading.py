@@ -122,6 +122,10 @@ def test_a_grading_is_paused_and_resumed(alice, hinted):
     answer = alice.post(reverse("desk:control_grading", args=["kites", found.pk, "resume"]), follow=True)
     assert "Only a grading that is paused" in answer.content.decode()
     assert alice.post(reverse("desk:control_grading", args=["kites", found.pk, "burn"])).status_code == 404
+    alice.post(reverse("desk:control_grading", args=["kites", found.pk, "pause"]))
+    assert "misspelt model" in alice.get(reverse("desk:grading", args=["kites", found.pk])).content.decode()
+    gone = alice.post(reverse("desk:control_grading", args=["kites", found.pk, "discard"]), follow=True)
+    assert f"Grading {found.pk} was discarded." in gone.content.decode()
 
 
 def test_a_queue_that_is_down_only_delays(alice, monkeypatch):

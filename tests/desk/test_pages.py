@@ -150,6 +150,23 @@ def test_a_study_is_opened_and_closed(alice):
         assert study.state == state
 
 
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ((), "because there are no pairs"),
+        (("held", "held"), "all of its pairs wait for review"),
+        (("held", "open"), ""),
+    ],
+)
+def test_opening_a_study_with_nothing_to_rate_says_what_to_do(alice, states, said):
+    study = cast.a_rateable_study(pairs=len(states))
+    for pair, state in zip(study.pairs.all(), states, strict=True):
+        study.pairs.filter(pk=pair.pk).update(state=state)
+    opened = alice.post(reverse("desk:set_state", args=[study.slug]), {"state": "open"}, follow=True)
+    assert "The study is now: open" in opened.content.decode()
+    assert said in opened.content.decode() and ("Raters get nothing" in opened.content.decode()) == bool(said)
+
+
 def test_a_study_goes_to_no_other_state(alice):
     study = cast.a_study()
     alice.post(reverse("desk:set_state", args=[study.slug]), {"state": "draft"})

@@ -141,7 +141,7 @@ def test_nothing_is_free_for_those_who_come_while_all_is_held(committed_db):
 def test_pairing_goes_on_while_others_write(committed_db):
     study = a_study()
     arms = [an_arm(study, "one"), an_arm(study, "two")]
-    for _ in range(60):
+    for _ in range(20):
         prompt = a_prompt(study)
         for arm in arms:
             a_response(prompt, arm)
@@ -163,7 +163,7 @@ def test_pairing_goes_on_while_others_write(committed_db):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("annotation.actions.pairing.CHUNK", 2)
         made, written = at_once(lambda job: job(None), [pair, write])
-    assert made == 60
+    assert made == 20
     assert written > 0
 
 

@@ -62,7 +62,7 @@ def by_kind(shapes: list[tuple[str, str]]) -> dict[str, set[str]]:
 def test_pages_of_all_kinds_have_one_shape(study, htmx):
     bob, shapes = Rater(cast.a_rater(study, cast.bob()).user, htmx), []
     bob.open()
-    for _ in range(32):
+    for _ in range(20):
         kind = Assignment.objects.leased().get().kind
         action = bob.action
         shapes.append((kind, shape(everything(bob.open()))))
@@ -81,7 +81,7 @@ def test_pages_of_all_kinds_have_one_shape(study, htmx):
 def test_api_replies_of_all_kinds_have_one_shape(study):
     bob, shapes = Program(study), []
     held = bob.claim().json()["id"]
-    for _ in range(32):
+    for _ in range(20):
         kind = Assignment.objects.leased().get().kind
         shapes.append((f"{kind} claimed", shape(everything(bob.claim()))))
         reply = bob.judge(held)

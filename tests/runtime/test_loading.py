@@ -14,7 +14,7 @@ from models_runtime.backends import loading
 from models_runtime.base import Backend
 from models_runtime.demo import MODEL_PATH
 from models_runtime.errors import ModelNotLoadable
-from models_runtime.registry import load_backend
+from models_runtime.registry import check_spec, load_backend
 from models_runtime.types import ModelSpec
 from tests.runtime.asking import GREEDY, PROMPTS, ask, texts
 
@@ -91,6 +91,26 @@ def test_an_adapter_that_lacks_its_weights_is_refused(adapter: Path, tmp_path: P
     (tmp_path / "adapter_config.json").write_text((adapter / "adapter_config.json").read_text())
     with pytest.raises(ModelNotLoadable, match=r"adapter .* could not be put on"):
         load_backend(spec(adapter=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("template", "line"),
+    [
+        ("fine\n{% for message in messages %}\n{{ message.content \n{% endfor %}", "line 4"),
+        ("{% for message in messages %}", "line 1"),
+        ("\n{{ messages | no_such_filter }}", "line 2"),
+    ],
+)
+def test_a_template_that_cannot_be_read_is_refused_with_its_line_before_any_loading(template, line) -> None:
+    with pytest.raises(ModelNotLoadable, match=f"chat template cannot be read: {line}"):
+        check_spec(spec(chat_template=template))
+
+
+def test_a_template_with_the_librarys_own_additions_is_read() -> None:
+    marked = (
+        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% break %}{% endfor %}"
+    )
+    check_spec(spec(chat_template=marked))
 
 
 def test_a_template_of_ones_own_replaces_the_models(demo_model: Backend) -> None:

@@ -46,7 +46,7 @@ class Command(BaseCommand):
     def named(self, study: Study, what: str, kind: str | None, pairs: list[int] | None) -> list[int]:
         """The pairs that a decision is about. Raises CommandError."""
         if pairs and not kind:
-            return pairs
+            return _of_the_study(study, pairs)
         if kind and not pairs and what != "take-back":
             return Waiting(study).only_of_kind(kind)
         raise CommandError(
@@ -65,6 +65,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{_pairs(len(waiting.keys))} of “{study.slug}” {verb} for review.")
 
     def decide(self, study: Study, what: str, keys: list[int]) -> None:
+        """Raises CommandError where pairs were named and each was refused."""
+        done = 0
         for start in range(0, len(keys), MOST_AT_ONCE):
             part = keys[start : start + MOST_AT_ONCE]
             if what == "take-back":
@@ -72,11 +74,14 @@ class Command(BaseCommand):
             else:
                 decided = reviewing.decide(study, part, what)
             self.tell(what, decided)
+            done += decided.done
             if decided.run and start + MOST_AT_ONCE < len(keys):
                 self.stdout.write("The rest can be generated again when this run is done.")
                 break
         if not keys:
             self.stdout.write("No such pair waits.")
+        elif not done:
+            raise CommandError("Nothing was changed.")
 
     def tell(self, what: str, decided: Decided) -> None:
         self.stdout.write(f"{what}: {_pairs(decided.done)}")
@@ -91,6 +96,17 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{_pairs(found.looked_at)} looked at: {found.held} wait now, {found.opened} are open now."
         )
+
+
+def _of_the_study(study: Study, pairs: list[int]) -> list[int]:
+    """The pairs as they were named. Raises CommandError where the study has no such pair."""
+    known = set(study.pairs.filter(pk__in=pairs).values_list("pk", flat=True))
+    if unknown := [str(pair) for pair in pairs if pair not in known]:
+        raise CommandError(
+            f"“{study.slug}” has no pair {', '.join(unknown)}; nothing was changed. "
+            f"`manage.py review {study.slug} list` shows the numbers of those that wait."
+        )
+    return pairs
 
 
 def _pairs(count: int) -> str:
