@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from annotation.models import Study
 from annotation.reports.assembling import Told, grade_rows, pair_rows, response_rows
 from annotation.reports.filters import Filters, shown
 from annotation.reports.from_database import counting, response_ids, told_by_study
+from annotation.reports.from_snapshot import told_by_snapshot
 from annotation.reports.row_types import (
     GRADE_ROW,
     PAIR_ROW,
@@ -61,7 +63,8 @@ class Answers:
 
     `of_responses` has a row for each response that a judgment answers about, `of_pairs` for each judgment of
     a pair, both in the order in which they were first given: a correction keeps the place of what it
-    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in neither.
+    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in
+    neither.
     `of_grades` has a row for each response that stands and has a usable grade, by the study's newest finished
     grading and its own keep rule; see `grader`.
 
@@ -87,6 +90,11 @@ class Answers:
     def of_pairs_alone(cls, study: Study) -> "Answers":
         """Without answers about single responses and grades, for a page that needs only pairs."""
         return cls._of(told_by_study(study, responses_too=False))
+
+    @classmethod
+    def of_snapshot(cls, folder: Path) -> "Answers":
+        """As a snapshot's Parquet files tell them, without a database. Raises SnapshotUnreadable."""
+        return cls._of(told_by_snapshot(folder))
 
     @classmethod
     def _of(cls, told: Told) -> "Answers":
