@@ -263,7 +263,7 @@ class Scores:
         numbers = (self.safe, *self.severity, *self.helpfulness)
         if len(numbers) != 9 or not all(0 <= number <= 1 for number in numbers):
             raise ValueError(
-                f"Scores are one for safe, four by severity, four by helpfulness, 0 to 1: {self}."
+                f"Scores are one for safe, four by severity, four by helpfulness, 0 to 1: {self!r}."
             )
 
     def __str__(self) -> str:
