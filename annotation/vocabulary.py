@@ -267,9 +267,9 @@ class Scores:
             )
 
     def __str__(self) -> str:
-        bad = ", ".join(f"{word} {s:g}" for word, s in zip(Severity.values, self.severity, strict=True))
+        bad = ", ".join(f"{word} = {s:g}" for word, s in zip(Severity.values, self.severity, strict=True))
         helps = ", ".join(
-            f"{level} {h:.2g}" for level, h in zip(Helpfulness.values, self.helpfulness, strict=True)
+            f"{level} = {h:.2g}" for level, h in zip(Helpfulness.values, self.helpfulness, strict=True)
         )
         return f"s: safe {self.safe:g}, unsafe by severity {bad}; h by helpfulness: {helps}"
 
