@@ -51,7 +51,7 @@ def agreement_tables(answers: Answers) -> tuple[Table, ...]:
         _whole(questions, found),
         _why_they_differ(questions, found),
         _by_slice(answers),
-        _by_two_raters(answers, questions),
+        by_two_raters(answers, questions),
     )
 
 
@@ -110,7 +110,7 @@ def _slice_rows(answers: Answers) -> Iterator[tuple[Value, ...]]:
                     yield (by, label, *_row(question, ratings, measured(question, ratings, IN_SLICES)))
 
 
-def _by_two_raters(answers: Answers, questions: Asked) -> Table:
+def by_two_raters(answers: Answers, questions: Asked) -> Table:
     columns = (
         Column("question", "Question"),
         Column("rater_a", "Rater"),
