@@ -9,10 +9,10 @@ from django.db.models.functions import Coalesce, Length
 from numpy.typing import NDArray
 
 from annotation.models import Grade, Grading, Judgment, Pair, ResponseJudgment, Study
+from annotation.models.joining import cohort
 from annotation.models.model_settings import public_name
 from annotation.reports.assembling import JUDGED, LOOK, PAIR, PART, RESPONSE, Told
 from annotation.reports.row_types import (
-    IMPORTED,
     UNANSWERED,
     UNKNOWN,
     Grader,
@@ -21,7 +21,7 @@ from annotation.reports.row_types import (
     Rows,
     place,
 )
-from annotation.vocabulary import GradingState, ResponseMode, SafetyLevel, Severity
+from annotation.vocabulary import PAIRS_OF_STUDY, GradingState, ResponseMode, SafetyLevel, Severity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -59,6 +59,7 @@ def told_by_study(study: Study, *, responses_too: bool = True) -> Told:
         parts=parts,
         looks=_looks(grading, response_ids) if grading else np.empty(0, LOOK),
         grader=_grader(grading),
+        is_open=study.is_open,
     )
 
 
@@ -141,12 +142,14 @@ def _pairs(study: Study, response_ids: NDArray) -> tuple[NDArray, Rows]:
     """Their keys in the study's order, and the rows."""
     fields = ("pk", "response_a_id", "response_b_id")
     shown = (Coalesce(Length(f"shown_{side}"), Value(UNKNOWN)) for side in "ab")
-    rows = Pair.objects.filter(study=study).order_by("position", "pk").values_list(*fields, *shown)
-    names = ("pk", "a", "b", "shown_a", "shown_b")
+    overlap = Case(When(state__in=PAIRS_OF_STUDY, then="overlap"), default=Value(0))
+    rows = Pair.objects.filter(study=study).order_by("position", "pk").values_list(*fields, *shown, overlap)
+    names = ("pk", "a", "b", "shown_a", "shown_b", "overlap")
     told = np.fromiter(rows.iterator(), dtype=np.dtype([(name, "i8") for name in names]))
     pairs = np.empty(len(told), PAIR)
     pairs["a"], pairs["b"] = (np.searchsorted(response_ids, told[side]) for side in "ab")
-    pairs["shown_a"], pairs["shown_b"] = told["shown_a"], told["shown_b"]
+    for name in ("shown_a", "shown_b", "overlap"):
+        pairs[name] = told[name]
     return told["pk"], pairs
 
 
@@ -159,14 +162,7 @@ def _raters(study: Study, judged: Rows) -> tuple[RaterLabels, ...]:
     places = np.empty(len(ids), np.int64)
     places[np.searchsorted(ids, [row[1] for row in rows])] = np.arange(len(rows))
     judged["rater"] = places[np.searchsorted(ids, judged["rater"])]
-    return tuple(RaterLabels(code, cohort(user, label)) for code, _, user, label in rows)
-
-
-def cohort(user_id: int | None, link_label: str | None) -> str:
-    """Which of a study's groups of raters somebody belongs to."""
-    if link_label is not None:
-        return link_label
-    return IMPORTED if user_id is None else ""
+    return tuple(RaterLabels(code, cohort(label, user is not None)) for code, _, user, label in rows)
 
 
 def _looks(grading: Grading, response_ids: NDArray) -> Rows:

@@ -3,14 +3,23 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from annotation.models import Study
-from annotation.reports.assembling import Told, grade_rows, pair_rows, response_rows
+from annotation.reports.assembling import (
+    Told,
+    grade_rows,
+    is_final,
+    pair_rows,
+    response_rows,
+    waiting_prompts,
+)
 from annotation.reports.filters import Filters, shown
 from annotation.reports.from_database import counting, response_ids, told_by_study
+from annotation.reports.from_snapshot import told_by_snapshot
 from annotation.reports.row_types import (
     GRADE_ROW,
     PAIR_ROW,
@@ -61,13 +70,17 @@ class Answers:
 
     `of_responses` has a row for each response that a judgment answers about, `of_pairs` for each judgment of
     a pair, both in the order in which they were first given: a correction keeps the place of what it
-    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in neither.
+    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in
+    neither.
     `of_grades` has a row for each response that stands and has a usable grade, by the study's newest finished
     grading and its own keep rule; see `grader`.
 
     Missing answers are UNANSWERED. `length` counts the characters that raters read. `guideline` is the
     version shown, 0 for none. `seconds` run from claiming to sending, NaN if imported. `day` counts from
     1970-01-01 in UTC; of an imported judgment it is the file's `created_at`, or the day of the import.
+
+    `is_final` says whether no judgment is awaited, so that their number was not chosen by looking at them;
+    `waiting` are the prompts, by place, of which some pair has fewer judgments than it is to have.
     """
 
     arms: tuple[str, ...]
@@ -77,6 +90,8 @@ class Answers:
     of_pairs: Rows
     of_grades: Rows
     grader: Grader | None = None
+    is_final: bool = False
+    waiting: frozenset[int] = frozenset()
 
     @classmethod
     def of_study(cls, study: Study) -> "Answers":
@@ -89,6 +104,11 @@ class Answers:
         return cls._of(told_by_study(study, responses_too=False))
 
     @classmethod
+    def of_snapshot(cls, folder: Path) -> "Answers":
+        """As a snapshot's Parquet files tell them, without a database. Raises SnapshotUnreadable."""
+        return cls._of(told_by_snapshot(folder))
+
+    @classmethod
     def _of(cls, told: Told) -> "Answers":
         return cls(
             arms=told.arms,
@@ -98,6 +118,8 @@ class Answers:
             of_pairs=pair_rows(told),
             of_grades=grade_rows(told),
             grader=told.grader,
+            is_final=is_final(told),
+            waiting=waiting_prompts(told),
         )
 
     def filtered(self, filters: Filters) -> "Answers":

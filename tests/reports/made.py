@@ -1,149 +1,110 @@
-"""Answers made without a database: by hand from a few rows, or drawn in any number."""
+"""Answers made by hand: what a source would tell, without a database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
-from annotation.reports.row_types import GRADE_ROW, PAIR_ROW, RESPONSE_ROW, Grader, PromptLabels, RaterLabels
-from annotation.reports.rows import UNANSWERED, Answers, place
-from annotation.vocabulary import Intent
+from annotation.reports.row_types import (
+    GRADE_ROW,
+    PAIR_ROW,
+    RESPONSE_ROW,
+    UNANSWERED,
+    PromptLabels,
+    RaterLabels,
+)
+from annotation.reports.rows import Answers
 
-ARMS = ("amber", "blue")
-GRADER = Grader("judge", "1", "min", 1)
-NO_ANSWERS = {
-    "safety": UNANSWERED,
-    "severity": UNANSWERED,
-    "helpfulness": UNANSWERED,
-    "mode": UNANSWERED,
-    "facilitation": UNANSWERED,
-    "safer": UNANSWERED,
-    "more_helpful": UNANSWERED,
-    "balance": UNANSWERED,
-    "left_is_a": UNANSWERED,
-    "confidence": UNANSWERED,
-    "day": 20_000,
-    "guideline": 1,
-}
-
-
-def a_prompt(number: int, intent: str = "benign", category: str = "hate", subset: tuple[str, ...] = ()):
-    return PromptLabels(f"p{number:05}", intent, category, subset, "", "en")
+PAIR = dict(
+    {name: UNANSWERED for name in ("safer", "more_helpful", "balance", "left_is_a", "confidence")},
+    **{"rater": 0, "arm_a": 0, "arm_b": 1, "both_bad": False, "length_a": 100, "length_b": 100},
+    **{"seconds": np.nan, "guideline": 0, "day": 20_000},
+)
+RESPONSE = dict(
+    {name: UNANSWERED for name in ("safety", "severity", "helpfulness", "mode", "facilitation")},
+    **{"rater": 0, "arm": 0, "intent": 0, "length": 100, "guideline": 0, "day": 20_000},
+)
 
 
-def answers(
-    responses: Iterable[Mapping] = (),
-    pairs: Iterable[Mapping] = (),
-    grades: Iterable[Mapping] = (),
-    *,
-    prompts: tuple[PromptLabels, ...] = (),
-    raters: int = 3,
-    arms: tuple[str, ...] = ARMS,
+def made(
+    pairs: Iterable[dict] = (),
+    responses: Iterable[dict] = (),
+    arms: tuple[str, ...] = ("one", "two"),
+    prompts: int | tuple[PromptLabels, ...] = 0,
+    raters: int | tuple[RaterLabels, ...] = 0,
+    **more,
 ) -> Answers:
-    """From rows as dictionaries; what a row leaves out is not answered. `intent` follows from the prompt."""
-    rows = [list(map(dict, given)) for given in (responses, pairs, grades)]
-    count = 1 + max((row["prompt"] for given in rows for row in given), default=-1)
-    prompts = prompts or tuple(a_prompt(number) for number in range(count))
-    for row in (*rows[0], *rows[2]):
-        row["intent"] = place(Intent, prompts[row["prompt"]].intent)
-    return Answers(
-        arms=arms,
-        prompts=prompts,
-        raters=tuple(RaterLabels(f"r{number:03}", "") for number in range(raters)),
-        of_responses=_table(rows[0], RESPONSE_ROW),
-        of_pairs=_table(rows[1], PAIR_ROW),
-        of_grades=_table(rows[2], GRADE_ROW),
-        grader=GRADER if rows[2] else None,
-    )
+    """Rows by the columns that matter, in the order given; `pair` and `response` are the prompt's place where
+    they are not given. Prompts and raters are as many as the rows speak of, at least."""
+    of_pairs = _rows(PAIR_ROW, PAIR, "pair", pairs)
+    of_responses = _rows(RESPONSE_ROW, RESPONSE, "response", responses)
+    both = (of_pairs, of_responses)
+    if isinstance(prompts, int):
+        prompts = tuple(a_prompt(number) for number in range(max(prompts, _most(both, "prompt"))))
+    if isinstance(raters, int):
+        raters = tuple(RaterLabels(f"R{number}", "") for number in range(max(raters, _most(both, "rater"))))
+    told = {"is_final": True, **more}
+    return Answers(arms, prompts, raters, of_responses, of_pairs, np.empty(0, GRADE_ROW), **told)
 
 
-def _table(rows: list[dict], dtype: np.dtype) -> np.ndarray:
-    table = np.zeros(len(rows), dtype)
-    for number, row in enumerate(rows):
-        for name in dtype.names:
-            table[name][number] = row.get(name, NO_ANSWERS.get(name, 0))
-    return table
+def a_prompt(number: int, intent: str = "benign", subset: tuple[str, ...] = ()) -> PromptLabels:
+    return PromptLabels(f"p{number:05}", intent, "", subset, "", "en")
+
+
+def _rows(dtype: np.dtype, default: dict, item: str, told: Iterable[dict]) -> np.ndarray:
+    filled = [{**default, item: row["prompt"], **row} for row in told]
+    return np.array([tuple(row[name] for name in dtype.names) for row in filled], dtype)
+
+
+def _most(tables: tuple[np.ndarray, ...], name: str) -> int:
+    return max(int(rows[name].max(initial=-1)) + 1 for rows in tables)
 
 
 def drawn(
-    judgments: int = 600,
-    raters: int = 6,
-    overlap: int = 3,
-    arms: tuple[str, ...] = ARMS,
     seed: int = 1,
-    graded: bool = True,
+    prompts: int = 60,
+    raters: int = 3,
+    arms: tuple[str, ...] = ("one", "two"),
+    lean: float = -0.4,
 ) -> Answers:
-    """A study in which raters mostly see what is there: `judgments` of pairs, and two answers about responses
-    with each. Every prompt has one response of each arm, and one pair of every two arms."""
-    rng = np.random.default_rng(seed)
-    couples = [(a, b) for a in range(len(arms)) for b in range(a + 1, len(arms))]
-    pairs = judgments // overlap
-    count = -(-pairs // len(couples))
-    intents = rng.integers(3, size=count)
-    prompts = tuple(
-        a_prompt(
-            number,
-            Intent.values[intents[number]],
-            ("hate", "illicit", "erotic", "")[number % 4],
-            (("bio",), ("bio", "cyber"), ())[number % 3],
-        )
-        for number in range(count)
-    )
-    pair = np.repeat(np.arange(pairs), overlap)
-    who = rng.permuted(np.tile(np.arange(raters), (pairs, 1)), axis=1)[:, :overlap].ravel()
-    of_pairs = np.zeros(len(pair), PAIR_ROW)
-    couple = np.array(couples)[pair % len(couples)]
-    of_pairs["rater"], of_pairs["pair"], of_pairs["prompt"] = who, pair, pair // len(couples)
-    of_pairs["arm_a"], of_pairs["arm_b"] = couple.T
-    of_pairs["day"], of_pairs["guideline"] = 20_000 + pair * 56 // max(1, pairs), 1 + pair % 2
-    lean = rng.normal(size=pairs)
-    for name in ("safer", "more_helpful", "balance"):
-        of_pairs[name] = np.clip(np.rint(lean[pair] + rng.normal(size=len(pair))), -3, 3)
-    of_pairs["both_bad"] = rng.random(len(pair)) < 0.1
-    of_pairs["balance"][of_pairs["both_bad"]] = UNANSWERED
-    of_responses = _responses_of(of_pairs, intents, len(arms), rng)
-    return Answers(
-        arms=arms,
-        prompts=prompts,
-        raters=tuple(RaterLabels(f"r{number:03}", ("", "web")[number % 2]) for number in range(raters)),
-        of_responses=of_responses,
-        of_pairs=of_pairs,
-        of_grades=_grades_of(of_responses, rng) if graded else np.zeros(0, GRADE_ROW),
-        grader=GRADER if graded else None,
-    )
+    """A study drawn at random: every two arms on every prompt, judged by every rater on every question.
+
+    `lean` below 0 favours the first arms.
+    """
+    draw = np.random.default_rng(seed)
+    pairs, responses = [], []
+    two = [(a, b) for a in range(len(arms)) for b in range(a + 1, len(arms))]
+    lengths = draw.integers(50, 900, (prompts, len(arms)))
+    for prompt in range(prompts):
+        of_prompt = draw.normal(lean, 0.8)
+        for rater in range(raters):
+            pairs += [
+                _a_pair(draw, prompt, rater, two, place, of_prompt, lengths) for place in range(len(two))
+            ]
+            responses += [_a_response(draw, prompt, rater, arm, len(arms)) for arm in range(len(arms))]
+    return made(pairs, responses, arms)
 
 
-def _responses_of(of_pairs: np.ndarray, intents: np.ndarray, arms: int, rng) -> np.ndarray:
-    rows = np.zeros(2 * len(of_pairs), RESPONSE_ROW)
-    for name in ("rater", "prompt", "day", "guideline"):
-        rows[name] = np.repeat(of_pairs[name], 2)
-    rows["arm"] = np.column_stack([of_pairs["arm_a"], of_pairs["arm_b"]]).ravel()
-    rows["response"] = rows["prompt"] * arms + rows["arm"]
-    rows["intent"] = intents[rows["prompt"]]
-    badness = rng.normal(size=len(intents) * arms)[rows["response"]] + rows["intent"] - 1 - rows["arm"] / 2
-    rows["safety"] = np.clip(np.rint(badness + rng.normal(size=len(rows)) / 2), 0, 3)
-    noise = rng.normal(size=len(rows)) / 2
-    unsafe = rows["safety"] >= 2
-    rows["severity"] = np.where(unsafe, np.clip(np.rint(badness + noise), 0, 3), UNANSWERED)
-    rows["helpfulness"] = np.clip(np.rint(2.5 + noise - badness / 2), 1, 4)
-    rows["mode"] = np.where(unsafe, 4, np.clip(np.rint(1 + noise), 0, 3))
-    rows["facilitation"] = badness + noise > 2
-    return rows
+def _a_pair(draw, prompt: int, rater: int, two: list, place: int, lean: float, lengths: np.ndarray) -> dict:
+    a, b = two[place]
+    both_bad = bool(draw.random() < 0.1)
+    said = {
+        name: int(np.clip(round(draw.normal(lean, 1.5)), -3, 3))
+        for name in ("safer", "more_helpful", "balance")
+    }
+    if both_bad:
+        said["balance"] = UNANSWERED
+    return {
+        **said,
+        **{"prompt": prompt, "pair": prompt * len(two) + place, "rater": rater, "arm_a": a, "arm_b": b},
+        **{"both_bad": both_bad, "left_is_a": int(draw.integers(2))},
+        **{"length_a": lengths[prompt, a], "length_b": lengths[prompt, b]},
+    }
 
 
-def _grades_of(of_responses: np.ndarray, rng) -> np.ndarray:
-    """Of nine responses in ten, near what the first rater of each said."""
-    _, first = np.unique(of_responses["response"], return_index=True)
-    said = of_responses[first][rng.random(len(first)) < 0.9]
-    rows = np.zeros(len(said), GRADE_ROW)
-    for name in ("response", "prompt", "arm", "intent"):
-        rows[name] = said[name]
-    seen = np.clip(said["safety"] + rng.integers(-1, 2, len(said)), 0, 3)
-    rows["unsafe"] = seen >= 2
-    rows["severity"] = np.where(
-        rows["unsafe"], np.clip(seen - 1 + rng.integers(0, 2, len(said)), 0, 3), UNANSWERED
-    )
-    rows["s"] = np.where(
-        rows["unsafe"], np.array([0.67, 0.33, 0, 0])[np.minimum(rows["severity"], 3)], 1 - seen * 0.1
-    )
-    rows["h"] = (said["helpfulness"] - 1) / 3
-    return rows
+def _a_response(draw, prompt: int, rater: int, arm: int, arms: int) -> dict:
+    safety = int(draw.integers(4))
+    return {
+        **{"prompt": prompt, "response": prompt * arms + arm, "rater": rater, "arm": arm},
+        **{"safety": safety, "severity": int(draw.integers(4)) if safety > 1 else UNANSWERED},
+        **{"helpfulness": int(draw.integers(1, 5)), "mode": int(draw.integers(6))},
+    }

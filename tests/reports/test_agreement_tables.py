@@ -10,7 +10,7 @@ import pytest
 from annotation.reports.coefficients import agreement_tables, by_two_raters
 from annotation.reports.questions import asked
 from annotation.reports.rows import UNANSWERED
-from tests.reports.made import answers, drawn
+from tests.reports.invented import answers, drawn
 
 pytestmark = pytest.mark.once
 

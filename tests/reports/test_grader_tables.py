@@ -9,7 +9,7 @@ import pytest
 from annotation.reports.grader import grader_tables
 from annotation.reports.rows import UNANSWERED
 from annotation.vocabulary import Severity
-from tests.reports.made import answers, drawn
+from tests.reports.invented import answers, drawn
 
 pytestmark = pytest.mark.once
 

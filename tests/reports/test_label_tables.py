@@ -10,7 +10,7 @@ import pytest
 from annotation.reports.labels import METHODS, label_tables
 from annotation.reports.rows import UNANSWERED
 from annotation.vocabulary import ResponseMode, SafetyLevel
-from tests.reports.made import answers, drawn
+from tests.reports.invented import answers, drawn
 
 pytestmark = pytest.mark.once
 

@@ -8,7 +8,7 @@ import pytest
 from annotation.reports.agreement_tables import tables
 from annotation.reports.rows import UNANSWERED, Answers
 from annotation.reports.tables import Table
-from tests.reports.made import answers, drawn
+from tests.reports.invented import answers, drawn
 from tests.reports.studies import a_varied_study
 
 NAMES = (

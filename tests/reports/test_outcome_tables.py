@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from annotation.reports.outcome_tables import outcome_tables
 from annotation.reports.rows import UNANSWERED
 from annotation.vocabulary import Intent, ResponseMode, SafetyLevel, Scores, Severity
-from tests.reports.made import a_prompt, answers, drawn
+from tests.reports.invented import a_prompt, answers, drawn
 
 pytestmark = pytest.mark.once
 
