@@ -1,5 +1,6 @@
 """A study's judgments as the Parquet files of a snapshot tell them; `docs/export.md` says what they hold."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -136,9 +137,17 @@ class _Files:
 
     def _table(self, name: str, columns: list[str] | None) -> pa.Table:
         path = self.folder / f"{name}.parquet"
+        self._refuse_changed(path)
         there = pq.read_schema(path).names
         wanted = JUDGMENT_COLUMNS if columns is None else columns
         return pq.read_table(path, columns=[column for column in wanted if column in there])
+
+    def _refuse_changed(self, path: Path) -> None:
+        """What is not the file that the manifest names is not the snapshot's."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != self.manifest["files"][path.name]["sha256"]:
+            raise SnapshotUnreadable(f"“{path}” is not the file that the snapshot's manifest names.")
 
     def _responses(self) -> Rows:
         table = self.responses
