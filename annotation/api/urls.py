@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import grading, rating, review, views
+from annotation.api import grading, rating, results, review, views
 
 app_name = "api"
 urlpatterns = [
@@ -31,9 +31,16 @@ urlpatterns = [
     path("studies/<slug:slug>/review/take-back/", review.TakeBack.as_view(), name="take_back"),
     path("studies/<slug:slug>/review/rescan/", review.Rescan.as_view(), name="rescan"),
     path("studies/<slug:slug>/review/<int:pk>/", review.ReviewDetail.as_view(), name="reviewed_pair"),
+    path("studies/<slug:slug>/results/", results.Results.as_view(), name="results"),
+    path(
+        "studies/<slug:slug>/results/<slug:table>.<slug:ending>",
+        results.ResultsFile.as_view(),
+        name="results_file",
+    ),
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
     path("studies/<slug:slug>/flags/", views.Flags.as_view(), name="flags"),
     path("studies/<slug:slug>/progress/", views.Progress.as_view(), name="progress"),
+    path("studies/<slug:slug>/plan", views.Plan.as_view(), name="plan"),
     path("studies/<slug:slug>/agreement/", views.Agreement.as_view(), name="agreement"),
     path("studies/<slug:slug>/win-rates/", views.WinRates.as_view(), name="win_rates"),
     path("studies/<slug:slug>/outcomes/", views.Outcomes.as_view(), name="outcomes"),

@@ -7,14 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.export.formats import SCHEMAS, TableFiles
-from annotation.export.rows import public_name, response_row
+from annotation.export.rows import response_row
 from annotation.models import Arm, Prompt, Response
+from annotation.models.model_settings import public_name
 
 
 def a_response(number):
     return {
         **dict.fromkeys(
-            ("prompt_key", "intent", "harm_category", "family", "arm", "finish_reason"), "é\u2028"
+            ("prompt_key", "intent", "harm_category", "family", "language", "arm", "finish_reason"), "é\u2028"
         ),
         **dict.fromkeys(("prompt_tokens", "output_tokens", "seconds", "replaced_at"), None),
         "messages": [{"role": "user", "content": 'a\n"b"'}],
