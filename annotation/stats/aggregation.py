@@ -8,6 +8,7 @@ the judgments as they stand, sparse, and a repeated judgment counts as often as 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -326,9 +327,10 @@ def _normalised(rows: Floats) -> Floats:
 
 def _softmax(scores: Floats) -> tuple[Floats, Floats]:
     """Rows of logarithms as probabilities that sum to 1, and the logarithm of what they summed to."""
-    highest = scores.max(axis=1, keepdims=True)
+    # Column by column: NumPy reduces many short rows several times slower.
+    highest = reduce(np.maximum, scores.T)[:, np.newaxis]
     shares = np.exp(scores - highest)
-    totals = shares.sum(axis=1, keepdims=True)
+    totals = (shares @ np.ones(shares.shape[1]))[:, np.newaxis]
     return shares / totals, (highest + np.log(totals)).ravel()
 
 

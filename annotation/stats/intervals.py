@@ -61,9 +61,10 @@ def clustered_bootstrap(
         [np.bincount(codes, weights=counts * numbers), np.bincount(codes, weights=counts)]
     )
     totals = totals[totals[:, 1] > 0]
-    rows, sizes = np.unique(totals.astype(np.float64), axis=0, return_counts=True)
+    # As one complex number each, which sorts the same and many times faster than rows.
+    rows, sizes = np.unique(totals.astype(np.float64).view(np.complex128).ravel(), return_counts=True)
     sizes = sizes.astype(np.int64)
-    return ratio_estimate(rows[:, 0], rows[:, 1], sizes, plan, n=len(numbers), unit="cluster")
+    return ratio_estimate(rows.real, rows.imag, sizes, plan, n=len(numbers), unit="cluster")
 
 
 def proportion(
