@@ -4,7 +4,7 @@
 
 prints a JSON object. The study has two arms, 200 raters, five raters a pair and texts of some 600 characters,
 in a database of its own: SQLite, or a throwaway PostgreSQL. `report_seconds_100k` is the worker's whole work,
-from the claim to the kept tables, and `report_cpu_seconds_100k` the processor's time for it; `page_ms_100k` is
+from the claim to the kept tables, and `report_cpu_seconds_100k` the processor time of that. `page_ms_100k` is
 the median reply of the results page on the desk when nothing changed, and `api_ms_100k` that of the API.
 """
 
