@@ -14,6 +14,7 @@ from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import revise_judgment
 from annotation.actions.quality import withdraw_work
 from annotation.actions.snapshots import freeze_snapshot
+from annotation.actions.studies import set_state
 from annotation.errors import NotFound
 from annotation.models import Report, ReportTable
 from annotation.reports.filters import Filters
@@ -120,6 +121,7 @@ CHANGES = {
     "grading": lambda study, rater, folder: graded(study, folder, random.Random(1)),
     "link": lambda study, rater, folder: joining.make_link(study, "poster"),
     "arm": lambda study, rater, folder: cast.an_arm(study, "third"),
+    "closing": lambda study, rater, folder: set_state(study, "closed"),
     "arm's name": lambda study, rater, folder: study.arms.filter(position=0).update(name="renamed"),
 }
 
