@@ -114,3 +114,11 @@ class NothingToFreeze(DomainError):
 
 class SnapshotRefused(DomainError):
     """The files of a snapshot could not be written where they should be; nothing of it was kept."""
+
+
+class BadFilter(DomainError):
+    """A filter of a report that cannot be; the message says why."""
+
+
+class SnapshotUnreadable(DomainError):
+    """A snapshot whose files are not there, changed, or not those of a snapshot."""

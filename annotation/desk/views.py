@@ -195,7 +195,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     name = request.GET.get("arm", "")
     arm = access.arm_in(study, name) if name else None
-    answers = Answers(study)
+    answers = Answers.of_study(study)
     wins, agreement = win_rate_report(study, answers), agreement_report(study, arm, answers)
     outcomes = outcomes_report(study, answers)
     return _page(

@@ -10,8 +10,8 @@ import pyarrow
 from django.conf import settings
 
 from annotation.export.preferences import RULE, RULE_IN_WORDS, RULE_VERSION
-from annotation.export.rows import public_name
 from annotation.models import Arm, Study
+from annotation.models.model_settings import public_name
 
 FORMAT_VERSION = 1
 CONSISTENCY = (

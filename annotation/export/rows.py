@@ -1,11 +1,11 @@
 """Table rows as plain dicts. Column names are those that the import commands read."""
 
 from contextlib import closing
-from pathlib import PureWindowsPath
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from annotation.models import Judgment, Pair, Response, ResponseJudgment, Study
+from annotation.models.model_settings import public_name
 from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
 
 CHUNK = 1000
@@ -165,13 +165,6 @@ def pair_row(pair: Pair) -> dict:
 def _marks(marked: Pair | Response) -> list[str]:
     """The kinds of its marks by the version of the scanner that looked last."""
     return sorted(mark.kind for mark in marked.marks.all() if mark.scanner == marked.scanner)
-
-
-def public_name(model: str) -> str:
-    """A model's name as others may read it: of a local folder only its own, not whose home it is in."""
-    path = PureWindowsPath(model)  # which reads both kinds of paths
-    is_local = model.startswith(("/", "~", ".")) or "\\" in model or path.drive
-    return path.name if is_local else model
 
 
 def _public(told: object) -> object:

@@ -1,6 +1,7 @@
 """Which model something runs, and how it is loaded: what an arm and a judge have in common."""
 
 from dataclasses import fields
+from pathlib import PureWindowsPath
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +11,13 @@ from models_runtime.types import ModelSpec
 
 MODEL_SETTINGS = tuple(field.name for field in fields(ModelSpec))
 QUANTIZATION_CHOICES = [(name, name.replace("bit", " bits")) for name in QUANTIZATIONS]
+
+
+def public_name(model: str) -> str:
+    """A model's name as others may read it: of a local folder only its own, not whose home it is in."""
+    path = PureWindowsPath(model)  # which reads both kinds of paths
+    is_local = model.startswith(("/", "~", ".")) or "\\" in model or path.drive
+    return path.name if is_local else model
 
 
 class ModelSettings(models.Model):

@@ -24,6 +24,9 @@ class Prompt(models.Model):
     family = models.CharField(
         max_length=200, blank=True, help_text="Links the same request in several wordings."
     )
+    language = models.CharField(
+        max_length=20, blank=True, help_text="Of the last message, as in “en” or “pt-BR”. Empty: not known."
+    )
 
     class Meta:
         ordering = ["study", "key"]

@@ -60,14 +60,15 @@ Values = Callable[[Rows], tuple[NDArray[np.bool_], NDArray[Any]]]
 def agreement_report(study: Study, arm: Arm | None = None, answers: Answers | None = None) -> AgreementReport:
     """Raw agreement and Krippendorff's alpha of every question; of the arm's responses alone if given.
 
-    Two queries, or none where the study's `answers` have been read. Pair answers are taken on the arms' side;
+    No query where the study's `answers` have been read. Pair answers are taken on the arms' side;
     with `arm`, from the pairs it is part of.
     """
-    answers = answers or Answers(study)
+    answers = answers or Answers.of_study(study)
     responses, pairs = answers.of_responses, answers.of_pairs
     if arm:
-        responses = responses[responses["arm"] == arm.pk]
-        pairs = pairs[(pairs["arm_a"] == arm.pk) | (pairs["arm_b"] == arm.pk)]
+        place = answers.arms.index(arm.name)
+        responses = responses[responses["arm"] == place]
+        pairs = pairs[(pairs["arm_a"] == place) | (pairs["arm_b"] == place)]
     responses, pairs = first_of_each(responses, "response"), first_of_each(pairs, "pair")
     of_responses = [_agreement(responses, "response", *question) for question in _RESPONSE_QUESTIONS]
     of_pairs = [_agreement(pairs, "pair", *question) for question in _PAIR_QUESTIONS]

@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from annotation.errors import NotFound
 from annotation.models import Grade, GradeItem, Grading, Study
 from annotation.reports.progress import workers
-from annotation.reports.rows import UNANSWERED, are_unsafe, first_of_each, response_rows
+from annotation.reports.rows import UNANSWERED, Answers, are_unsafe, first_of_each, response_ids
 from annotation.stats.estimate import Estimate
 from annotation.stats.intervals import mean
 from annotation.vocabulary import BatchState, GradingState, Helpfulness, Intent, KeepRule
@@ -238,11 +238,12 @@ def _row(arm: str, intent: str, kept: Sequence[Kept]) -> GradeRow:
 
 def _confusion(grading: Grading, kept: Iterable[Kept], rule: KeepRule) -> Confusion:
     graded = {one.response: one.is_unsafe for one in kept}
-    rows = response_rows(grading.study)
+    rows = Answers.of_study(grading.study).of_responses
     rows = first_of_each(rows[rows["safety"] != UNANSWERED], "response")
-    rows = rows[np.isin(rows["response"], list(graded))]
-    human = are_unsafe(rows)
-    counts = Counter((bool(said), graded[int(pk)]) for said, pk in zip(human, rows["response"], strict=True))
+    responses = response_ids(grading.study)[rows["response"]]
+    known = np.isin(responses, list(graded))
+    pairs = zip(are_unsafe(rows[known]), responses[known].tolist(), strict=True)
+    counts = Counter((bool(said), graded[pk]) for said, pk in pairs)
     return Confusion(
         both_safe=counts[False, False],
         only_grader_unsafe=counts[False, True],

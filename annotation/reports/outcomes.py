@@ -59,16 +59,16 @@ class OutcomesReport:
 def outcomes_report(study: Study, answers: Answers | None = None) -> OutcomesReport:
     """Safe rate and helpfulness given safe, per arm and intent and overall.
 
-    Two queries, one where the study's `answers` have been read.
+    No query where the study's `answers` have been read.
     """
-    rows = (answers or Answers(study)).of_responses
+    answers = answers or Answers.of_study(study)
+    rows = answers.of_responses
     rows = rows[rows["safety"] != UNANSWERED]
-    arms = list(study.arms.order_by("position").values_list("pk", "name"))
     return OutcomesReport(
         tuple(
-            _outcome(rows[rows["arm"] == pk], name, intent)
+            _outcome(rows[rows["arm"] == arm], name, intent)
             for intent in (*Intent.values, ALL_INTENTS)
-            for pk, name in arms
+            for arm, name in enumerate(answers.arms)
         )
     )
 

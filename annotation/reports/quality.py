@@ -41,12 +41,12 @@ class RaterQuality:
 
 
 def quality_report(study: Study) -> tuple[RaterQuality, ...]:
-    """All raters that can log in, by code. Eleven queries, however many raters there are."""
+    """All raters that can log in, by code. Seventeen queries, however many raters there are."""
     raters = study.enrolments.filter(user__isnull=False).order_by("code")
     gold, again = _answers(study, AssignmentKind.GOLD), _answers(study, AssignmentKind.REPEAT)
     first = _answers(study, AssignmentKind.RATED)
     expected = {row.pair_id: row for row in study.gold.all()}
-    agreeing = _agreeing(Answers(study))
+    agreeing = _agreeing(Answers.of_study(study))
     times = _times(study)
     return tuple(
         RaterQuality(
@@ -58,7 +58,7 @@ def quality_report(study: Study) -> tuple[RaterQuality, ...]:
             judged=rater.judged,
             gold=_right(gold[rater.pk], expected),
             consistent=_consistent(first[rater.pk], again[rater.pk]),
-            agreeing=agreeing.get(rater.pk, undefined(0, "Nobody else judged enough of the same.")),
+            agreeing=agreeing.get(rater.code, undefined(0, "Nobody else judged enough of the same.")),
             **_pace(times[rater.pk]),
             left=rater_quality.share_left(_shown(first[rater.pk], gold[rater.pk], again[rater.pk])),
         )
@@ -116,16 +116,18 @@ def _shown(*given: Given) -> list[int]:
     return [balance for balance in balances if balance is not None]
 
 
-def _agreeing(answers: Answers) -> dict[int, Estimate]:
-    """Agreement with the majority of the others: on safe or unsafe, and on which answer balances better."""
+def _agreeing(answers: Answers) -> dict[str, Estimate]:
+    """Agreement with the majority of the others, by the rater's code: on safe or unsafe, and on which answer
+    balances better."""
     safety = answers.of_responses[answers.of_responses["safety"] != UNANSWERED]
     balance = answers.of_pairs[answers.of_pairs["balance"] != UNANSWERED]
-    return rater_quality.agreement_with_majority(
+    found = rater_quality.agreement_with_majority(
         np.concatenate([safety["rater"], balance["rater"]]),
         np.concatenate([safety["response"], -1 - balance["pair"]]),  # pairs are told from responses
         np.concatenate([are_unsafe(safety).astype(int), np.sign(balance["balance"]).astype(int) + 1]),
         np.concatenate([safety["prompt"], balance["prompt"]]),
     )
+    return {answers.raters[rater].code: share for rater, share in found.items()}
 
 
 def _times(study: Study) -> dict[int, list[tuple[float, int]]]:

@@ -76,10 +76,10 @@ def win_rate_report(
 ) -> WinRateReport:
     """Wins, ties and losses of every two arms, for these of the QUESTIONS.
 
-    Two queries, one where the study's `answers` have been read.
+    No query where the study's `answers` have been read.
     """
-    rows = (answers or Answers(study)).of_pairs
-    arms = list(study.arms.order_by("position").values_list("pk", "name"))
+    answers = answers or Answers.of_pairs_alone(study)
+    rows, arms = answers.of_pairs, enumerate(answers.arms)
     return WinRateReport(
         tuple(
             _win_row(_between(rows, a[0], b[0]), a[1], b[1], question)

@@ -17,7 +17,7 @@ from annotation.actions.judging import revise_judgment, submit_and_claim, submit
 from annotation.errors import NothingLeft, QualityRefused
 from annotation.models import Enrolment, Gold, Judgment, ResponseJudgment, Study
 from annotation.reports.progress import rating_progress
-from annotation.reports.rows import pair_rows, response_rows
+from annotation.reports.rows import Answers
 from annotation.vocabulary import AssignmentKind, AssignmentState, GoldUse, PairState
 from tests import cast
 
@@ -126,7 +126,10 @@ def test_reports_and_counts_leave_gold_and_repeats_out():
     assert rated == 25 < len(given)
     assert Judgment.objects.that_count().count() == rated == Judgment.objects.of_study_work().count()
     assert ResponseJudgment.objects.that_count().count() == 2 * rated
-    assert (len(pair_rows(study)), len(response_rows(study))) == (rated, 2 * rated)
+    assert (len(Answers.of_study(study).of_pairs), len(Answers.of_study(study).of_responses)) == (
+        rated,
+        2 * rated,
+    )
     progress = rating_progress(study)
     assert (progress.pairs, progress.judgments, progress.needed) == (25, rated, 50)
 

@@ -14,7 +14,7 @@ from annotation.errors import LeaseLost, NothingLeft, NotQualified, QualityRefus
 from annotation.export.rows import judgments_of
 from annotation.models import Assignment, Enrolment, Event, Judgment, Study
 from annotation.reports.quality import quality_report
-from annotation.reports.rows import pair_rows, response_rows
+from annotation.reports.rows import Answers
 from annotation.vocabulary import AppealState, AssignmentKind, AssignmentState, EnrolmentState
 from tests import cast
 
@@ -109,11 +109,11 @@ def test_the_report_asks_the_same_number_of_questions_for_many_raters(django_ass
     study = a_checked_study(pairs=12, gold=4, overlap=6)
     for name in ("r1", "r2"):
         judge_all(cast.a_rater(study, cast.person(name)))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(17):
         quality_report(study)
     for name in ("r3", "r4", "r5"):
         judge_all(cast.a_rater(study, cast.person(name)))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(17):
         quality_report(study)
 
 
@@ -219,7 +219,7 @@ def test_withdrawn_work_stays_counts_nowhere_and_opens_its_pairs_to_others():
     assert list(Judgment.objects.values()) == kept
     assert set(Assignment.objects.values_list("state", "slot")) == {("withdrawn", None), ("expired", None)}
     assert not Judgment.objects.that_count().exists()
-    assert (len(pair_rows(study)), len(response_rows(study))) == (0, 0)
+    assert (len(Answers.of_study(study).of_pairs), len(Answers.of_study(study).of_responses)) == (0, 0)
     assert [(row.counts, row.is_current) for row in judgments_of(study)] == [(False, True)] * 3
     assert set(study.pairs.values_list("open_slots", flat=True)) == {1}
     judge_all(carol)

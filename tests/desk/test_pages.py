@@ -69,7 +69,7 @@ def test_results_without_judgments_say_so(alice):
 def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_assert_num_queries):
     few, many = a_varied_study(2), 8
     address = reverse("desk:results", args=[few.slug])
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(13):
         alice.get(address)
     for number in range(many):
         prompt = cast.a_prompt(few, f"more-{number}")
@@ -79,7 +79,7 @@ def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_
     for rater in Enrolment.objects.all():
         for _ in range(many):
             cast.a_judgment(rater)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(13):
         alice.get(address)
 
 

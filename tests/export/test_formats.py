@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.export.formats import SCHEMAS, TableFiles
-from annotation.export.rows import public_name, response_row
+from annotation.export.rows import response_row
 from annotation.models import Arm, Prompt, Response
+from annotation.models.model_settings import public_name
 
 
 def a_response(number):

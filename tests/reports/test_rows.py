@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotation.reports.rows import PAIR_ROW, RESPONSE_ROW, UNANSWERED, Answers, place, response_rows
+from annotation.reports.rows import PAIR_ROW, RESPONSE_ROW, UNANSWERED, Answers, place
 from annotation.vocabulary import ResponseMode, SafetyLevel, Severity
 from tests import cast
 from tests.reports.studies import a_varied_study, judge, safe, two_raters, unsafe
@@ -23,8 +23,8 @@ def test_words_are_kept_by_their_places():
     study = cast.a_rateable_study(pairs=1)
     bob, _ = two_raters(study)
     judge(bob, safe(3, ResponseMode.OTHER), unsafe(Severity.HIGH, 2), balance=0)
-    good, bad = response_rows(study)[["safety", "severity", "helpfulness", "mode"]].tolist()
-    assert sorted([good, bad]) == [(0, UNANSWERED, 3, 5), (2, 3, 2, 4)]
+    good, bad = Answers.of_study(study).of_responses[["safety", "severity", "helpfulness", "mode"]].tolist()
+    assert [good, bad] == [(0, UNANSWERED, 3, 5), (2, 3, 2, 4)]
 
 
 def test_what_an_imported_row_does_not_answer_is_unanswered():
@@ -37,13 +37,17 @@ def test_what_an_imported_row_does_not_answer_is_unanswered():
         guideline_condition="policy_free",
     )
     judgment.responses.create(response=response, safety=SafetyLevel.CLEARLY_UNSAFE)
-    (row,) = response_rows(study)[["safety", "severity", "helpfulness", "mode"]].tolist()
-    assert row == (3, UNANSWERED, UNANSWERED, UNANSWERED)
+    rows = Answers.of_study(study).of_responses
+    assert rows[["safety", "severity", "helpfulness", "mode", "facilitation"]].tolist() == [
+        (3, UNANSWERED, UNANSWERED, UNANSWERED, UNANSWERED)
+    ]
 
 
-def test_reports_share_what_was_read(django_assert_num_queries):
-    answers = Answers(a_varied_study(3))
-    with django_assert_num_queries(2):
-        for _ in range(2):
-            assert len(answers.of_pairs) == 6
-            assert len(answers.of_responses) == 12
+@pytest.mark.parametrize("pairs", [1, 6])
+def test_reading_costs_the_same_queries_at_any_size(pairs, django_assert_num_queries):
+    study = a_varied_study(pairs)
+    with django_assert_num_queries(8):  # and one for grades, where a grading is finished
+        answers = Answers.of_study(study)
+    assert (len(answers.of_pairs), len(answers.of_responses)) == (2 * pairs, 4 * pairs)
+    with django_assert_num_queries(6):
+        assert len(Answers.of_pairs_alone(study).of_pairs) == 2 * pairs

