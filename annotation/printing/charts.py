@@ -7,17 +7,18 @@ above what they name.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import altair as alt
 import vl_convert
 
-from annotation.printing.lettering import shortened, width
+from annotation.printing.lettering import plain, shortened, width
 from annotation.printing.svg import ROLES
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 SERIES = ("series-1", "series-2", "series-3", "series-4")
-TEXT, SMALL = 14, 12  # pixels
+TEXT, SMALL, TINY = 14, 12, 11  # pixels
+CELL = 36  # pixels from one row of a grid to the next
 FAINT = 0.5
 """Opacity of marks with too few judgments behind them."""
 
@@ -37,7 +38,7 @@ class Layout:
 
 
 MARGIN = 8
-WIDE = Layout("wide", 760, 190, 176)
+WIDE = Layout("wide", 820, 190, 236)
 NARROW = Layout("narrow", 358, 0, 0)
 
 
@@ -91,12 +92,22 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Shade:
+    """A cell of a grid, the darker the larger its `share`; None has no shade. `below` stands under `text`."""
+
+    share: float | None
+    text: str
+    below: str = ""
+    few: bool = False
+
+
+@dataclass(frozen=True)
 class Block:
-    """Columns of a grid under one heading; `cells` by row and column: share and text, None where empty."""
+    """Columns of a grid under one heading, `shades` by row and column."""
 
     title: str
     columns: tuple[str, ...]
-    cells: tuple[tuple[tuple[float | None, str, bool], ...], ...]
+    shades: tuple[tuple[Shade, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -133,7 +144,7 @@ def dots(rows: Sequence[Dot], scale: Scale, layout: Layout) -> alt.LayerChart:
         ),
         *_words(heads, height),
         *_words([_label(row, dot, layout) for row, dot in placed], height),
-        *_words([_value(row, dot, layout) for row, dot in placed], height),
+        *_words([words for row, dot in placed for words in _values(row, dot, layout)], height),
     ]  # fmt: skip
     return _assembled(layers, height, layout, bottom=24)
 
@@ -173,9 +184,15 @@ def _label(row: dict, dot: Dot, layout: Layout) -> dict:
     return _text(-layout.labels, row["words"] + 5, label, few=dot.few)
 
 
-def _value(row: dict, dot: Dot, layout: Layout) -> dict:
-    x, align = (layout.plot + 14, "left") if layout.values else (layout.plot, "right")
-    return _text(x, row["words"] + 5, _said(dot), few=dot.few, align=align)
+def _values(row: dict, dot: Dot, layout: Layout) -> list[dict]:
+    """The value in words and n: apart where there is a column for them, else together."""
+    y = row["words"] + 5
+    if not layout.values:
+        return [_text(layout.plot, y, _said(dot), few=dot.few, align="right")]
+    found = [_text(layout.plot + 14, y, dot.text, few=dot.few)]
+    if dot.n is not None:
+        found.append(_text(layout.plot + layout.values, y, f"n = {dot.n:,}", few=dot.few, align="right"))
+    return found
 
 
 def _said(dot: Dot) -> str:
@@ -195,7 +212,8 @@ def shares(rows: Sequence[Bar], parts: Sequence[Part], layout: Layout, heading: 
     rects, words = [], []
     if heading:
         right = layout.plot + layout.values
-        words.append(_text(right, y + 4, heading, role="muted", size=SMALL, align="right"))
+        line = shortened(heading, right, SMALL)
+        words.append(_text(right, y + 4, line, role="muted", size=SMALL, align="right"))
         y += 16
     for group, members in groupby(rows, key=lambda bar: bar.group):
         if group:
@@ -208,7 +226,9 @@ def shares(rows: Sequence[Bar], parts: Sequence[Part], layout: Layout, heading: 
             y += step
         y += 6
     inside = [
-        _text(None, row["top"] + 20, row["said"], share=row["middle"], role=row["on"], bold=True, align="center")
+        _text(
+            None, row["top"] + 20, row["said"], share=row["middle"], role=row["on"], bold=True, align="center"
+        )
         for row in rects
         if row["said"]
     ]
@@ -288,7 +308,7 @@ def _swatches(key: Sequence[dict], height: float) -> list[alt.Chart]:
 # Grids ------------------------------------------------------------------------------------------------
 
 
-def grid(rows: Sequence[str], blocks: Sequence[Block], layout: Layout, least: float = 0) -> alt.LayerChart:
+def grid(rows: Sequence[str], blocks: Sequence[Block], layout: Layout) -> alt.LayerChart:
     """A table of shades, the darker the larger, with the number in every cell.
 
     Blocks stand side by side where there is room, else one under another.
@@ -327,47 +347,74 @@ def _block(
     """Place one block's cells and words; where it ends."""
     x, y, cell = place
     if block.title:
-        words.append(_text(x, y + 15, shortened(block.title, max(cell * len(block.columns), 150), TEXT), bold=True))
+        words.append(
+            _text(x, y + 15, shortened(block.title, max(cell * len(block.columns), 150), TEXT), bold=True)
+        )
         y += 22
-    heads = [_head_lines(column, cell - 6) for column in block.columns]
+    heads = [_lines(column, cell - 6, 3) for column in block.columns]
     tall = max(len(lines) for lines in heads)
     for number, lines in enumerate(heads):
         words += [
-            _text(x + cell * (number + 0.5), y + 14 * (tall - len(lines) + line) + 12, said, size=SMALL, align="center")
+            _text(
+                x + cell * (number + 0.5),
+                y + 14 * (tall - len(lines) + line) + 12,
+                said,
+                size=SMALL,
+                align="center",
+            )
             for line, said in enumerate(lines)
         ]
     y += 14 * tall + 6
-    for row, (label, shades) in enumerate(zip(rows, block.cells, strict=True)):
-        top = y + 28 * row
+    for row, (label, shades) in enumerate(zip(rows, block.shades, strict=True)):
+        top = y + CELL * row
         if is_labelled:
-            words.append(_text(0, top + 18, shortened(label, labels - 12, TEXT)))
-        for column, (share, said, few) in enumerate(shades):
+            words += _row_label(label, top, labels - 10)
+        for column, shade in enumerate(shades):
             left = x + cell * column
-            fill, on = _shade(share)
-            cells.append({"x": left, "x2": left + cell, "y": top, "y2": top + 28, "fill": fill, "opacity": 1})
-            words.append(_text(left + cell / 2, top + 18, said, role="muted" if few else on, few=few and share is None, align="center", size=SMALL if cell < 56 else TEXT))
-    return y + 28 * len(rows)
+            fill, on = _shade(shade)
+            box = {"x": left, "x2": left + cell, "y": top, "y2": top + CELL}
+            cells.append({**box, "fill": fill, "opacity": 1})
+            place = {"role": on, "align": "center", "few": shade.few}
+            words.append(_text(left + cell / 2, top + (16 if shade.below else 22), shade.text, **place))
+            if shade.below:
+                words.append(_text(left + cell / 2, top + 30, shade.below, **place, size=TINY))
+    return y + CELL * len(rows)
 
 
-def _shade(share: float | None) -> tuple[str, str]:
-    """The fill of a cell and the role of the text on it."""
-    if share is None:
+def _shade(shade: Shade) -> tuple[str, str]:
+    """The fill of a cell and the role of the text on it; too few judgments have no shade."""
+    if shade.share is None or shade.few:
         return ROLES["paper"], "muted"
-    step = min(4, int(share * 5))
+    step = min(4, int(shade.share * 5))
     role = ("sunken", "severity-1", "severity-2", "severity-3", "severity-4")[step]
-    return ROLES[role], "on-dark" if step > 2 else ("ink" if step == 0 else "on-light")
+    return ROLES[role], "ink" if step == 0 else ("on-light" if step < 3 else "on-dark")
 
 
-def _head_lines(text: str, room: float) -> list[str]:
-    """At most three lines, broken at words."""
+def _row_label(label: str, top: float, room: float) -> list[dict]:
+    """In one line, or smaller in two."""
+    if width(label, TEXT) <= room:
+        return [_text(0, top + 22, label)]
+    lines = _lines(label, room, 2)
+    return [
+        _text(0, top + (16 if len(lines) > 1 else 22) + 14 * line, said, size=SMALL)
+        for line, said in enumerate(lines)
+    ]
+
+
+def _lines(text: str, room: float, most: int) -> list[str]:
+    """In small letters, at most so many lines, broken at words, and within a word that is too long."""
     lines: list[str] = []
-    for word in text.split():
-        if lines and width(f"{lines[-1]} {word}", SMALL) <= room:
+    for word in plain(text).split():
+        while len(lines) < most - 1 and width(word, SMALL) > room:
+            kept = max(n for n in range(1, len(word)) if n == 1 or width(word[:n] + "-", SMALL) <= room)
+            lines.append(word[:kept] + "-")
+            word = word[kept:]
+        if lines and not lines[-1].endswith("-") and width(f"{lines[-1]} {word}", SMALL) <= room:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
-    if len(lines) > 3:
-        lines = [*lines[:2], " ".join(lines[2:])]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
     return [shortened(line, room, SMALL) for line in lines] or [""]
 
 
@@ -403,14 +450,37 @@ def band(
         *_across(scale.reference, y_scale, plot),
         *_beside(fixed, y_scale, plot),
     ]  # fmt: skip
-    axis = [_text(-8, _down(tick, scale, height) + 5, said, size=SMALL, role="muted", align="right") for tick, said in scale.ticks]
-    axis += [_text(plot * tick / end, height + 18, f"{tick:,.0f}", size=SMALL, role="muted", align="center") for tick in (0, end / 2, end)]
+    axis = [
+        _text(-8, _down(tick, scale, height) + 5, said, size=SMALL, role="muted", align="right")
+        for tick, said in scale.ticks
+    ]
+    axis += [
+        _text(plot * tick / end, height + 18, f"{tick:,.0f}", size=SMALL, role="muted", align="center")
+        for tick in (0, end / 2, end)
+    ]
     axis.append(_text(plot / 2, height + 36, words[0], size=SMALL, role="muted", align="center"))
-    axis.append(_text(0, -10, words[1], size=SMALL))
+    axis.append(_text(0, -10, shortened(words[1], layout.width - left - 2 * MARGIN, SMALL), size=SMALL))
     if fixed and layout.values:
-        axis += [_text(plot + 34, _down(fixed.value, scale, height) + 2, fixed.text, size=SMALL), _text(plot + 34, _down(fixed.value, scale, height) + 18, fixed.label, size=SMALL, role="muted")]
+        y = _down(fixed.value or 0, scale, height)
+        axis.append(_text(plot + 34, y + 2, fixed.text, size=SMALL))
+        axis.append(_text(plot + 34, y + 18, fixed.label, size=SMALL, role="muted"))
+    elif fixed:
+        axis.append(
+            _text(plot + 32, -10, f"{fixed.label}: {fixed.text}", size=SMALL, role="muted", align="right")
+        )
+        axis[-1]["y"] = height + 54
     layers += _words(axis, None, y_pixels=True)
-    return _framed(layers, plot, height, {"left": left + MARGIN, "right": layout.width - left - plot - MARGIN, "top": 26, "bottom": 44})
+    return _framed(
+        layers,
+        plot,
+        height,
+        {
+            "left": left + MARGIN,
+            "right": layout.width - left - plot - MARGIN,
+            "top": 26,
+            "bottom": 44 if layout.values else 62,
+        },
+    )
 
 
 def _down(value: float, scale: Scale, height: float) -> float:
@@ -461,22 +531,39 @@ def against(points: Sequence[Dot], axes: tuple[str, str], layout: Layout) -> alt
             x=x, y=y("value"), shape=alt.Shape("shape:N", scale=None), **_painted("stroke", "fill")
         ),
     ]  # fmt: skip
-    words = [_text(side * t, side + 18, f"{100 * t:.0f} %", size=SMALL, role="muted", align="center") for t in (0, 0.5, 1)]
-    words += [_text(-8, side * (1 - t) + 5, f"{100 * t:.0f} %", size=SMALL, role="muted", align="right") for t in (0, 0.5, 1)]
-    words += [_text(side / 2, side + 36, axes[0], size=SMALL, role="muted", align="center"), _text(0, -10, axes[1], size=SMALL, role="muted")]
+    words = [
+        _text(side * t, side + 18, f"{100 * t:.0f} %", size=SMALL, role="muted", align="center")
+        for t in (0, 0.5, 1)
+    ]
     words += [
-        _text(side * float(dot.label) + 9, side * (1 - dot.value) - 8, f"n = {dot.n:,}", size=SMALL, few=dot.few)
+        _text(-8, side * (1 - t) + 5, f"{100 * t:.0f} %", size=SMALL, role="muted", align="right")
+        for t in (0, 0.5, 1)
+    ]
+    words += [
+        _text(side / 2, side + 54, axes[0], size=SMALL, role="muted", align="center"),
+        _text(0, -10, axes[1], size=SMALL, role="muted"),
+    ]
+    words.append(_text(-8, side + 36, "n", size=SMALL, role="muted", align="right"))
+    words += [
+        _text(side * float(dot.label), side + 36, f"{dot.n:,}", size=TINY, few=dot.few, align="center")
         for dot in points
         if dot.value is not None
     ]
     layers += _words(words, None, y_pixels=True)
-    return _framed(layers, side, side, {"left": 56, "right": layout.width - 56 - side if layout.labels else 22, "top": 28, "bottom": 44})
+    return _framed(
+        layers,
+        side,
+        side,
+        {"left": 56, "right": layout.width - 56 - side if layout.labels else 22, "top": 28, "bottom": 62},
+    )
 
 
 # Bars of a distribution -------------------------------------------------------------------------------------
 
 
-def steps(rows: Sequence[tuple[str, Sequence[tuple[float, float, float]], str]], scale: Scale, layout: Layout) -> alt.LayerChart:
+def steps(
+    rows: Sequence[tuple[str, Sequence[tuple[float, float, float]], str]], scale: Scale, layout: Layout
+) -> alt.LayerChart:
     """A row of columns for each label: from, to and share of each bin, and the words beside it."""
     tall, y = 96, 0.0
     most = max((share for _, bins, _ in rows for *_, share in bins), default=0) or 1
@@ -489,12 +576,36 @@ def steps(rows: Sequence[tuple[str, Sequence[tuple[float, float, float]], str]],
         for low, high, share in bins:
             top = base - 68 * share / most
             if share:
-                rects.append({"start": low, "end": high, "top": top, "bottom": base, "fill": colour, "opacity": 1})
-                words.append(_text(None, top - 4, f"{100 * share:.0f}", share=(low + high) / 2, size=SMALL, align="center"))
+                rects.append(
+                    {"start": low, "end": high, "top": top, "bottom": base, "fill": colour, "opacity": 1}
+                )
+                words.append(
+                    _text(
+                        None,
+                        top - 4,
+                        f"{100 * share:.0f}",
+                        share=(low + high) / 2,
+                        size=SMALL,
+                        align="center",
+                    )
+                )
         lines.append({"y": base})
         head = base - 20 if layout.labels else y + 14
-        words.append(_text(-layout.labels, head, shortened(label, layout.labels - 16 if layout.labels else layout.plot * 0.6, TEXT)))
-        words.append(_text(layout.plot + (14 if layout.values else 0), head, said, align="left" if layout.values else "right"))
+        words.append(
+            _text(
+                -layout.labels,
+                head,
+                shortened(label, layout.labels - 16 if layout.labels else layout.plot * 0.6, TEXT),
+            )
+        )
+        words.append(
+            _text(
+                layout.plot + (14 if layout.values else 0),
+                head,
+                said,
+                align="left" if layout.values else "right",
+            )
+        )
         y = base + 14
     layers = [
         _chart(rects).mark_rect(stroke=ROLES["paper"], strokeWidth=1).encode(
@@ -504,7 +615,10 @@ def steps(rows: Sequence[tuple[str, Sequence[tuple[float, float, float]], str]],
         *_words([word for word in words if word["share"] is None], y),
         *_words([word for word in words if word["share"] is not None], y, scale),
     ]  # fmt: skip
-    ticks = [_text(None, y + 8, said, share=tick, size=SMALL, role="muted", align="center") for tick, said in scale.ticks]
+    ticks = [
+        _text(None, y + 8, said, share=tick, size=SMALL, role="muted", align="center")
+        for tick, said in scale.ticks
+    ]
     return _assembled([*layers, *_words(ticks, y, scale)], y, layout, bottom=20)
 
 
@@ -604,5 +718,7 @@ def _assembled(layers: Sequence[alt.Chart], height: float, layout: Layout, botto
 def _framed(layers: Sequence[alt.Chart], plot: float, height: float, padding: dict) -> alt.LayerChart:
     # Left to itself Vega fits the size to the measured text, which differs from machine to machine.
     chart = alt.layer(*layers).resolve_scale(x="shared", y="shared")
-    chart = chart.properties(width=plot, height=height, padding=padding, autosize=alt.AutoSizeParams(type="none"))
-    return chart.configure_view(stroke=None).configure(background="transparent")
+    chart = chart.properties(
+        width=plot, height=height, padding=padding, autosize=alt.AutoSizeParams(type="none")
+    )
+    return chart.configure_view(stroke="transparent").configure(background="transparent")

@@ -12,7 +12,19 @@ from annotation.reports.tables import FEW, Column, Table, Value
 LONG = 12
 """Rows. A longer table is folded on the page."""
 
-OWN_NAMES = {"arm", "arm_a", "arm_b", "ahead", "rater", "rater_a", "rater_b", "cohort", "subset", "item", "reason"}
+OWN_NAMES = {
+    "arm",
+    "arm_a",
+    "arm_b",
+    "ahead",
+    "rater",
+    "rater_a",
+    "rater_b",
+    "cohort",
+    "subset",
+    "item",
+    "reason",
+}
 """Columns whose words are the study's own and stay as they are."""
 
 
@@ -77,7 +89,9 @@ def _cell(column: Column, row: Mapping) -> Cell:
     value = row[column.name]
     low, high = row.get(f"{column.name}_low"), row.get(f"{column.name}_high")
     reason = row.get(f"{column.name}_reason") or ""
-    return Cell(_worded(column, value), column.kind != "text", interval(low, high, column.kind == "share"), reason)
+    return Cell(
+        _worded(column, value), column.kind != "text", interval(low, high, column.kind == "share"), reason
+    )
 
 
 def _worded(column: Column, value: Value) -> str:
@@ -107,12 +121,12 @@ class Section:
 
 ORDER = (
     ("wins", "Who wins", ("headline", "sequence", "win_rates_by_slice", "strengths", "strength_effects", "paired_tests")),
-    ("outcomes", "Safety and helpfulness", ("outcomes", "outcomes_by_category", "outcomes_by_subset", "reward")),
+    ("outcomes", "Safety and helpfulness", ("outcomes", "outcomes_by_category", "outcomes_by_subset", "reward", "reward_means")),
     ("severity", "Severity and modes", ("severity", "safety_levels", "modes")),
-    ("agreement", "How far the raters agree", ("agreement", "agreement_by_slice", "rater_pairs")),
-    ("labels", "One label from several raters", ("labels",)),
+    ("agreement", "How far the raters agree", ("agreement", "agreement_notes", "agreement_by_slice", "rater_pairs")),
+    ("labels", "One label from several raters", ("labels", "label_methods")),
     ("biases", "Biases", ("biases", "drift")),
-    ("people", "People and grader", ("raters", "grader_confusion", "grader_agreement")),
+    ("people", "People and grader", ("raters", "grader_confusion", "grader_agreement", "grader_calibration")),
     ("planning", "How large a study must be", ("planning",)),
 )  # fmt: skip
 FILES_ONLY = {"label_posteriors"}
