@@ -18,6 +18,8 @@ from annotation.printing.svg import ROLES
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 SERIES = ("series-1", "series-2", "series-3", "series-4")
 TEXT, SMALL, TINY = 14, 12, 11  # pixels
+BOLD = 16  # what text of 14 in bold takes
+GAP, NARROWEST = 16, 62  # pixels between blocks of a grid, and of a column where several stand in a line
 CELL = 36  # pixels from one row of a grid to the next
 FAINT = 0.5
 """Opacity of marks with too few judgments behind them."""
@@ -155,7 +157,7 @@ def _placed_dots(rows: Sequence[Dot], layout: Layout) -> tuple[list[tuple[dict, 
     y, placed, heads = 0.0, [], []
     for group, members in groupby(rows, key=lambda dot: dot.group):
         if group:
-            heads.append(_text(-layout.labels, y + 15, shortened(group, layout.width - 20, TEXT), bold=True))
+            heads.append(_text(-layout.labels, y + 15, shortened(group, layout.width - 20, BOLD), bold=True))
             y += 26
         for dot in members:
             placed.append(({"y": y + step - 13, "words": y + (step - 13 if layout.labels else 13)}, dot))
@@ -217,7 +219,7 @@ def shares(rows: Sequence[Bar], parts: Sequence[Part], layout: Layout, heading: 
         y += 16
     for group, members in groupby(rows, key=lambda bar: bar.group):
         if group:
-            words.append(_text(-layout.labels, y + 17, shortened(group, layout.width - 20, TEXT), bold=True))
+            words.append(_text(-layout.labels, y + 17, shortened(group, layout.width - 20, BOLD), bold=True))
             y += 28
         for bar in members:
             top = y if layout.labels else y + 20
@@ -311,21 +313,21 @@ def _swatches(key: Sequence[dict], height: float) -> list[alt.Chart]:
 def grid(rows: Sequence[str], blocks: Sequence[Block], layout: Layout) -> alt.LayerChart:
     """A table of shades, the darker the larger, with the number in every cell.
 
-    Blocks stand side by side where there is room, else one under another.
+    As many blocks stand side by side as have room, all with the labels of the rows on the left.
     """
     labels = 170 if layout.labels else 112
     room = layout.width - 2 * MARGIN - labels
     columns = max(len(block.columns) for block in blocks)
-    beside = layout.labels > 0 and sum(len(block.columns) for block in blocks) * 48 <= room
-    across = sum(len(block.columns) for block in blocks) if beside else columns
-    gaps = 16 * (len(blocks) - 1) if beside else 0
-    cell = min(88.0, (room - gaps) / across)
-    x, y, bottom = float(labels), 0.0, 0.0
+    beside = max(1, min(len(blocks), int((room + GAP) // (columns * NARROWEST + GAP))))
+    cell = min(88.0, (room - GAP * (beside - 1)) / (columns * beside))
+    bottom = 0.0
     cells: list[dict] = []
     words: list[dict] = []
-    for number, block in enumerate(blocks):
-        bottom = _block(block, rows, (x, y, cell), labels, number == 0 or not beside, cells, words)
-        x, y = (x + cell * len(block.columns) + 16, y) if beside else (x, bottom + 16)
+    for start in range(0, len(blocks), beside):
+        top = bottom + GAP if start else 0.0
+        for number, block in enumerate(blocks[start : start + beside]):
+            place = (labels + number * (columns * cell + GAP), top, cell)
+            bottom = _block(block, rows, place, labels, number == 0, cells, words)
     layers = [
         _chart(cells).mark_rect(stroke=ROLES["paper"], strokeWidth=2).encode(
             x=alt.X("x:Q", scale=None, axis=None), x2="x2:Q", y=_y("y", bottom), y2="y2:Q", **_painted("fill")
@@ -348,7 +350,7 @@ def _block(
     x, y, cell = place
     if block.title:
         words.append(
-            _text(x, y + 15, shortened(block.title, max(cell * len(block.columns), 150), TEXT), bold=True)
+            _text(x, y + 15, shortened(block.title, max(cell * len(block.columns), 150), BOLD), bold=True)
         )
         y += 22
     heads = [_lines(column, cell - 6, 3) for column in block.columns]
@@ -721,4 +723,4 @@ def _framed(layers: Sequence[alt.Chart], plot: float, height: float, padding: di
     chart = chart.properties(
         width=plot, height=height, padding=padding, autosize=alt.AutoSizeParams(type="none")
     )
-    return chart.configure_view(stroke="transparent").configure(background="transparent")
+    return chart.configure(background="transparent", view=alt.ViewConfig(stroke="transparent"))

@@ -190,29 +190,23 @@ def slices(table: Table) -> Sketch | None:
         for row in table.dicts()
         if row["question"] == "balance" and row["by"] in ("intent", "category", "language", "cohort")
     ]
-    # A kind with one slice says what the headline says.
-    kinds = [row["by"] for row in rows]
     arms = list(dict.fromkeys((row["arm_a"], row["arm_b"]) for row in rows))
+    kinds = [row["by"] for row in rows]
+    # A kind with one slice says what the headline says.
     rows = [row for row in rows if kinds.count(row["by"]) > len(arms)]
-    if not rows:
-        return None
     dots = [
-        _dot(
-            row,
-            "rate",
-            f"By {row['by']}",
-            _with_arms(said_slice(row["by"], row["slice"]), row, arms),
-            True,
-            arms.index((row["arm_a"], row["arm_b"])),
-        )
-        for row in rows
+        _slice_dot(row, arms)
+        for row in sorted(rows, key=lambda row: arms.index((row["arm_a"], row["arm_b"])))
     ]
     title = f"Win rate of {plain(arms[0][0])} by slice" if len(arms) == 1 else "Win rates by slice"
     return _dots(title, dots, RATES)
 
 
-def _with_arms(label: str, row: Row, arms: Sequence) -> str:
-    return label if len(arms) == 1 else f"{label}: {row['arm_a']}"
+def _slice_dot(row: Row, arms: Sequence[tuple[str, str]]) -> Dot:
+    against = f", {row['arm_a']} against {row['arm_b']}" if len(arms) > 1 else ""
+    label = said_slice(row["by"], row["slice"])
+    series = arms.index((row["arm_a"], row["arm_b"]))
+    return _dot(row, "rate", f"By {row['by']}{against}", label, True, series)
 
 
 # Strengths and effects ----------------------------------------------------------------------------------
