@@ -122,3 +122,7 @@ class BadFilter(DomainError):
 
 class SnapshotUnreadable(DomainError):
     """A snapshot whose files are not there, changed, or not those of a snapshot."""
+
+
+class BadPlan(DomainError):
+    """Assumptions about a study that contradict each other or are no numbers; the message says which."""

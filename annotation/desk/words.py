@@ -1,8 +1,9 @@
 """Numbers as people read them on the desk."""
 
 from annotation.reports.grades import GradingProgress
+from annotation.reports.planning import WIDTH, Plan
 from annotation.reports.progress import RunProgress
-from annotation.reports.winrates import FEW_PROMPTS, Headline
+from annotation.reports.winrates import FEW_PROMPTS, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate
 
 MINUS, DASH, SPACE = "−", "–", "\u00a0"
@@ -41,19 +42,63 @@ def decimal_interval(estimate: Estimate) -> str:
 
 
 def headline(line: Headline) -> str:
-    """The sentence that answers the study's question."""
-    interval = percent_interval(line.rate)
+    """The sentence that answers the study's question, with the interval for one look and the watched one."""
+    intervals = "; watched ".join(filter(None, (percent_interval(line.rate), percent_interval(line.watched))))
     judged = count(line.judgments, "judgment")
-    rate = f"{percent(line.rate.value)}{f' ({interval})' if interval else ''} of {judged}"
+    rate = f"{percent(line.rate.value)}{f' ({intervals})' if intervals else ''} of {judged}"
     if line.decided:
         return f"{line.winner} wins {rate}."
     if line.rate.value == 0.5:
         return f"Neither is ahead: {line.winner} and {line.loser} share {judged} evenly."
     if line.prompts < FEW_PROMPTS:
         return f"Too early to say: {line.winner} wins {rate} on only {count(line.prompts, 'prompt')}."
-    if not interval:
+    if line.decides == SEQUENCE:
+        return f"Neither is ahead for sure: {line.winner} wins {rate}. {_while_watched(line)}"
+    if not intervals:
         return f"{line.winner} wins {rate}. {line.rate.reason}"
     return f"Neither is ahead for sure: {line.winner} wins {rate}."
+
+
+def _while_watched(line: Headline) -> str:
+    """Why the watched interval decides, and what it lacks where there is none."""
+    why = "Not all judgments are in, so the watched interval decides."
+    return why if line.watched.low is not None else f"{why} {line.watched.reason}"
+
+
+def plan_goal(plan: Plan) -> str:
+    """± 5 points, or 60 % against 50 %."""
+    if plan.goal == WIDTH:
+        return f"±{SPACE}{_points(plan.target)}"
+    return f"{_percent(plan.target)} against 50{SPACE}%"
+
+
+def plan_sentence(plan: Plan) -> str:
+    """What the goal takes."""
+    size = plan.size
+    asked = (
+        f"To know the win rate to {plan_goal(plan)}"
+        if plan.goal == WIDTH
+        else f"To tell a win rate of {_percent(plan.target)} from 50{SPACE}%"
+    )
+    return (
+        f"{asked} takes {count(size.prompts, 'prompt')}: {count(size.pairs, 'pair')} and "
+        f"{count(size.judgments, 'judgment')}, by at least {count(size.raters, 'rater')}."
+    )
+
+
+def plan_now(plan: Plan, prompts: int) -> str:
+    """What the prompts that are there give, or ""."""
+    if plan.here is None:
+        return ""
+    return f"The study’s {count(prompts, 'prompt')} would give ±{SPACE}{_points(round(plan.here, 3))}."
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.3g}{SPACE}points"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}{SPACE}%"
 
 
 def duration(seconds: float) -> str:

@@ -55,8 +55,9 @@ PART = np.dtype(
 """A judgment's answers about one response; `judgment` is its `id` in JUDGED."""
 
 RESPONSE = np.dtype([("prompt", "i4"), ("arm", "i4"), ("length", "i4"), ("stands", "?")])
-PAIR = np.dtype([("a", "i4"), ("b", "i4"), ("shown_a", "i4"), ("shown_b", "i4")])
-"""Its two responses, and how long the masked texts are; UNKNOWN where raters read the response."""
+PAIR = np.dtype([("a", "i4"), ("b", "i4"), ("shown_a", "i4"), ("shown_b", "i4"), ("overlap", "i4")])
+"""Its two responses, how long the masked texts are (UNKNOWN where raters read the response), and how many
+raters it is to have: 0 for one that is not, or no longer, the study's."""
 
 LOOK = np.dtype([("response", "i4"), ("safety", "f8"), ("helpfulness", "i1"), ("severity", "i1")])
 """One usable grade."""
@@ -80,6 +81,7 @@ class Told:
     parts: Rows
     looks: Rows
     grader: Grader | None
+    is_open: bool
 
 
 def response_rows(told: Told) -> Rows:
@@ -115,6 +117,21 @@ def pair_rows(told: Told) -> Rows:
     rows["seconds"] = _seconds(judged)
     rows["guideline"], rows["day"] = judged["guideline"], _days(judged)
     return rows
+
+
+def waiting_prompts(told: Told) -> frozenset[int]:
+    """The prompts with a pair that has fewer judgments than it is to have; imported ones take no place."""
+    rated = told.judged[(told.judged["submitted"] != UNKNOWN) & (told.judged["pair"] != UNKNOWN)]
+    judgments = np.bincount(rated["pair"], minlength=len(told.pairs))
+    waits = told.pairs[judgments < told.pairs["overlap"]]
+    return frozenset(told.responses["prompt"][waits["a"]].tolist())
+
+
+def is_final(told: Told) -> bool:
+    """Whether the number of judgments is settled: the study is not open and no pair waits, or all judgments
+    were imported, which were counted elsewhere."""
+    rated = (told.judged["submitted"] != UNKNOWN).any()
+    return not rated or not (told.is_open or waiting_prompts(told))
 
 
 def grade_rows(told: Told) -> Rows:

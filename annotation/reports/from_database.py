@@ -21,7 +21,7 @@ from annotation.reports.row_types import (
     Rows,
     place,
 )
-from annotation.vocabulary import GradingState, ResponseMode, SafetyLevel, Severity
+from annotation.vocabulary import PAIRS_OF_STUDY, GradingState, ResponseMode, SafetyLevel, Severity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -59,6 +59,7 @@ def told_by_study(study: Study, *, responses_too: bool = True) -> Told:
         parts=parts,
         looks=_looks(grading, response_ids) if grading else np.empty(0, LOOK),
         grader=_grader(grading),
+        is_open=study.is_open,
     )
 
 
@@ -141,12 +142,14 @@ def _pairs(study: Study, response_ids: NDArray) -> tuple[NDArray, Rows]:
     """Their keys in the study's order, and the rows."""
     fields = ("pk", "response_a_id", "response_b_id")
     shown = (Coalesce(Length(f"shown_{side}"), Value(UNKNOWN)) for side in "ab")
-    rows = Pair.objects.filter(study=study).order_by("position", "pk").values_list(*fields, *shown)
-    names = ("pk", "a", "b", "shown_a", "shown_b")
+    overlap = Case(When(state__in=PAIRS_OF_STUDY, then="overlap"), default=Value(0))
+    rows = Pair.objects.filter(study=study).order_by("position", "pk").values_list(*fields, *shown, overlap)
+    names = ("pk", "a", "b", "shown_a", "shown_b", "overlap")
     told = np.fromiter(rows.iterator(), dtype=np.dtype([(name, "i8") for name in names]))
     pairs = np.empty(len(told), PAIR)
     pairs["a"], pairs["b"] = (np.searchsorted(response_ids, told[side]) for side in "ab")
-    pairs["shown_a"], pairs["shown_b"] = told["shown_a"], told["shown_b"]
+    for name in ("shown_a", "shown_b", "overlap"):
+        pairs[name] = told[name]
     return told["pk"], pairs
 
 

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation.models import Study
-from annotation.reports.assembling import Told, grade_rows, pair_rows, response_rows
+from annotation.reports.assembling import (
+    Told,
+    grade_rows,
+    is_final,
+    pair_rows,
+    response_rows,
+    waiting_prompts,
+)
 from annotation.reports.filters import Filters, shown
 from annotation.reports.from_database import counting, response_ids, told_by_study
 from annotation.reports.row_types import (
@@ -61,13 +68,17 @@ class Answers:
 
     `of_responses` has a row for each response that a judgment answers about, `of_pairs` for each judgment of
     a pair, both in the order in which they were first given: a correction keeps the place of what it
-    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in neither.
+    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in
+    neither.
     `of_grades` has a row for each response that stands and has a usable grade, by the study's newest finished
     grading and its own keep rule; see `grader`.
 
     Missing answers are UNANSWERED. `length` counts the characters that raters read. `guideline` is the
     version shown, 0 for none. `seconds` run from claiming to sending, NaN if imported. `day` counts from
     1970-01-01 in UTC; of an imported judgment it is the file's `created_at`, or the day of the import.
+
+    `is_final` says whether no judgment is awaited, so that their number was not chosen by looking at them;
+    `waiting` are the prompts, by place, of which some pair has fewer judgments than it is to have.
     """
 
     arms: tuple[str, ...]
@@ -77,6 +88,8 @@ class Answers:
     of_pairs: Rows
     of_grades: Rows
     grader: Grader | None = None
+    is_final: bool = False
+    waiting: frozenset[int] = frozenset()
 
     @classmethod
     def of_study(cls, study: Study) -> "Answers":
@@ -98,6 +111,8 @@ class Answers:
             of_pairs=pair_rows(told),
             of_grades=grade_rows(told),
             grader=told.grader,
+            is_final=is_final(told),
+            waiting=waiting_prompts(told),
         )
 
     def filtered(self, filters: Filters) -> "Answers":

@@ -14,8 +14,8 @@ from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
-from annotation.reports.winrates import Headline, win_rate_report
-from annotation.stats.estimate import Estimate
+from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline, win_rate_report
+from annotation.stats.estimate import Estimate, undefined
 from tests import cast
 from tests.reports.studies import a_varied_study, judge, safe, two_raters
 
@@ -106,15 +106,33 @@ def test_no_page_has_inline_style_or_script(alice):
 
 
 def test_a_headline_says_when_nobody_is_ahead():
-    undecided = _headline(Estimate(0.52, 0.46, 0.58, 90), decided=False)
+    undecided = _headline(Estimate(0.52, 0.46, 0.58, 90), Estimate(0.52, 0.43, 0.61, 300), decided=False)
     assert words.headline(undecided) == (
-        "Neither is ahead for sure: one wins 52\u00a0% (46–58) of 1,204\u00a0judgments."
+        "Neither is ahead for sure: one wins 52\u00a0% (46–58; watched 43–61) of 1,204\u00a0judgments."
     )
 
 
 def test_a_headline_says_who_wins():
-    decided = _headline(Estimate(0.62, 0.57, 0.67, 90), decided=True)
-    assert words.headline(decided) == "one wins 62\u00a0% (57–67) of 1,204\u00a0judgments."
+    decided = _headline(Estimate(0.62, 0.57, 0.67, 90), Estimate(0.62, 0.54, 0.69, 300), decided=True)
+    assert words.headline(decided) == "one wins 62\u00a0% (57–67; watched 54–69) of 1,204\u00a0judgments."
+
+
+def test_a_headline_of_a_running_study_says_which_interval_decides():
+    running = _headline(
+        Estimate(0.57, 0.52, 0.62, 90), Estimate(0.57, 0.48, 0.66, 300), decided=False, decides=SEQUENCE
+    )
+    assert words.headline(running) == (
+        "Neither is ahead for sure: one wins 57\u00a0% (52–62; watched 48–66) of 1,204\u00a0judgments. "
+        "Not all judgments are in, so the watched interval decides."
+    )
+
+
+def test_a_headline_without_a_watched_interval_says_why():
+    running = _headline(Estimate(0.57, 0.52, 0.62, 90), decided=False, decides=SEQUENCE)
+    assert words.headline(running).endswith(
+        "one wins 57\u00a0% (52–62) of 1,204\u00a0judgments. Not all judgments are in, so the watched "
+        "interval decides. No prompt has all of its judgments yet."
+    )
 
 
 def test_a_headline_of_nothing_but_ties_names_no_winner():
@@ -128,8 +146,18 @@ def test_a_headline_of_few_prompts_says_that_it_is_too_early():
     assert words.headline(early).endswith("on only 3\u00a0prompts.")
 
 
-def _headline(rate: Estimate, decided: bool, prompts: int = 300) -> Headline:
-    return Headline("one", "two", rate, decided, judgments=1204, prompts=prompts)
+UNWATCHED = undefined(0, "No prompt has all of its judgments yet.")
+
+
+def _headline(
+    rate: Estimate,
+    watched: Estimate = UNWATCHED,
+    *,
+    decided: bool,
+    prompts: int = 300,
+    decides: str = INTERVAL,
+) -> Headline:
+    return Headline("one", "two", rate, watched, decides, decided, judgments=1204, prompts=prompts)
 
 
 def test_numbers_that_do_not_exist_are_a_dash():

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from annotation.actions import judging
-from annotation.models import Judgment
+from annotation.models import Judgment, Pair, Study
 from annotation.reports.winrates import FEW_PROMPTS, HEADLINE, win_rate_report
 from tests import cast
 from tests.reports.studies import a_varied_study, judge, safe, two_raters
@@ -52,7 +52,7 @@ def test_the_headline_names_the_arm_that_leads():
 
 def test_a_winner_is_named_on_enough_prompts_only():
     """One arm wins every judgment: 29 prompts name no winner, 30 do."""
-    study = cast.a_rateable_study(pairs=FEW_PROMPTS)
+    study = cast.a_rateable_study(pairs=FEW_PROMPTS, overlap=1)
     bob, _ = two_raters(study)
     for _ in range(FEW_PROMPTS - 1):
         judge(bob, safe(), safe(), balance=-2)
@@ -61,6 +61,69 @@ def test_a_winner_is_named_on_enough_prompts_only():
     judge(bob, safe(), safe(), balance=-2)
     (line,) = win_rate_report(study).headlines
     assert (line.rate.value, line.prompts, line.decided) == (1, FEW_PROMPTS, True)
+
+
+def judged_by_both(study, judgments: int) -> None:
+    for rater in two_raters(study):
+        for _ in range(judgments):
+            judge(rater, safe(), safe(), balance=-1)
+
+
+@pytest.mark.parametrize(
+    ("state", "judgments", "decides", "watched"),
+    [
+        ("open", 4, "sequence", 4),
+        ("closed", 4, "interval", 4),
+        ("open", 3, "sequence", 3),
+        ("closed", 3, "sequence", 3),
+    ],
+)
+def test_only_a_study_closed_with_all_judgments_is_decided_by_the_interval(
+    state, judgments, decides, watched
+):
+    study = cast.a_rateable_study(pairs=4)
+    judged_by_both(study, judgments)
+    Study.objects.update(state=state)
+    study.refresh_from_db()
+    (line,) = win_rate_report(study).headlines
+    assert (line.decides, line.watched.n) == (decides, watched)
+
+
+def test_a_prompt_is_watched_once_all_its_judgments_are_in():
+    study = cast.a_rateable_study(pairs=3)
+    bob, carol = two_raters(study)
+    for _ in range(3):
+        judge(bob, safe(), safe(), balance=-1)
+    assert win_rate_report(study).headlines[0].watched.value is None
+    judge(carol, safe(), safe(), balance=1)
+    watched = win_rate_report(study).headlines[0].watched
+    assert (watched.n, watched.value) == (1, 0.5)
+
+
+def test_a_dropped_pair_is_not_waited_for():
+    study = cast.a_rateable_study(pairs=4)
+    judged_by_both(study, 3)
+    left = Pair.objects.get(judgments=None)
+    Pair.objects.filter(pk=left.pk).update(state="dropped", decision="drop")
+    Study.objects.update(state="closed")
+    study.refresh_from_db()
+    assert win_rate_report(study).headlines[0].decides == "interval"
+
+
+def test_imported_judgments_were_counted_elsewhere_and_are_decided_by_the_interval():
+    study = cast.a_rateable_study(pairs=1)
+    Judgment.objects.create(
+        study=study,
+        pair=Pair.objects.get(),
+        enrolment=cast.a_rater(study, cast.bob()),
+        idempotency_key="an-import",
+        source="imported",
+        safer_canonical=-1,
+        more_helpful_canonical=0,
+        balance_canonical=-1,
+    )
+    line = win_rate_report(study).headlines[0]
+    assert (line.decides, line.watched.n) == ("interval", 0)
 
 
 def test_the_headlines_need_one_question_only():
