@@ -1,6 +1,7 @@
 """Numbers as people read them: on the desk, in figures and in the report."""
 
 from annotation.reports.tables import Column, Value
+from annotation.stats.estimate import Estimate
 
 MINUS, DASH, SPACE = "−", "–", "\u00a0"
 
@@ -39,6 +40,16 @@ def interval(low: float | None, high: float | None, is_share: bool) -> str:
     if is_share:
         return f"{100 * low:.0f}{DASH}{100 * high:.0f}"
     return f"{decimal(low)} to {decimal(high)}"
+
+
+def percent_interval(estimate: Estimate) -> str:
+    """57–67, in per cent, or "" without an interval."""
+    return interval(estimate.low, estimate.high, is_share=True)
+
+
+def decimal_interval(estimate: Estimate) -> str:
+    """0.41 to 0.58, or "" without an interval; “to”, because a bound may be negative."""
+    return interval(estimate.low, estimate.high, is_share=False)
 
 
 def with_interval(value: float | None, low: float | None, high: float | None, is_share: bool) -> str:
