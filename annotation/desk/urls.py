@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import disputes, grading, joining, quality, review, views
+from annotation.desk import disputes, grading, joining, quality, results, review, views
 
 app_name = "desk"
 urlpatterns = [
@@ -13,7 +13,7 @@ urlpatterns = [
     path("<slug:slug>/dry-run/", views.dry_run, name="dry_run"),
     path("<slug:slug>/runs/<int:pk>/", views.run, name="run"),
     path("<slug:slug>/runs/<int:pk>/<slug:control>/", views.control_run, name="control_run"),
-    path("<slug:slug>/results/", views.results, name="results"),
+    path("<slug:slug>/results/", results.results, name="results"),
     path("<slug:slug>/grading/", grading.gradings, name="gradings"),
     path("<slug:slug>/grading/<int:pk>/", grading.grading, name="grading"),
     path("<slug:slug>/grading/<int:pk>/<slug:control>/", grading.control_grading, name="control_grading"),

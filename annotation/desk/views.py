@@ -19,13 +19,11 @@ from annotation import access, tasks
 from annotation.actions import enrolment, runs
 from annotation.actions import snapshots as freezing
 from annotation.actions import studies as studying
-from annotation.desk import cards, figures, words
+from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
 from annotation.models import Grading, Run, Study
-from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
-from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import (
     failed_items,
     missing_worker,
@@ -34,7 +32,7 @@ from annotation.reports.progress import (
     run_progress,
     snapshot_under_way,
 )
-from annotation.reports.rows import Answers, counting
+from annotation.reports.rows import counting
 from annotation.reports.winrates import HEADLINE, win_rate_report
 
 RESPONSES_A_PAGE = 20
@@ -186,35 +184,7 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
     return redirect("desk:run", slug, pk)
 
 
-# Results ---------------------------------------------------------------------------------------------
-
-
-@desk_page
-@require_safe
-def results(request: HttpRequest, slug: str) -> HttpResponse:
-    study = access.study_for(request.user, slug)
-    name = request.GET.get("arm", "")
-    arm = access.arm_in(study, name) if name else None
-    answers = Answers.of_study(study)
-    wins, agreement = win_rate_report(study, answers), agreement_report(study, arm, answers)
-    outcomes = outcomes_report(study, answers)
-    return _page(
-        request,
-        "results",
-        study,
-        headlines=[words.headline(line) for line in wins.headlines],
-        comparisons=figures.comparisons(wins),
-        tie_rule=wins.rule,
-        agreement_groups=[
-            (title, figures.agreement_rows(agreement, unit))
-            for title, unit in (("Each response", "response"), ("Each pair", "pair"))
-        ],
-        no_agreement=agreement.is_empty,
-        arms=study.arms.all(),
-        chosen_arm=name,
-        intents=figures.outcome_rows(outcomes),
-        outcomes_caption=outcomes.caption,
-    )
+# Responses -------------------------------------------------------------------------------------------
 
 
 @desk_page

@@ -128,16 +128,16 @@ def who_wins(table: Table) -> Sketch | None:
         Part(f"{first} is better", "series-1", "on-accent"),
         Part("tie", "sunken", "ink"),
         Part("both are bad", "hatched", "ink"),
-        Part(f"{second} is better", "series-2", "on-light"),
+        Part(f"{second} is better", "series-2", "on-series-2"),
     )
     bars = [_win_bar(row, len(duels) > 1) for row in rows]
-    heading = f"in % of the judgments; beside: win rate of {first}"
+    heading = f"win rate of {first}"
     spoken = [
         f"{said(row['question'])}: {row['arm_a']} {row['wins']}, tie {row['ties']}, both bad "
         f"{row['both_bad']}, {row['arm_b']} {row['losses']}; {_rate(row)}, n = {row['judgments']}"
         for row in rows
     ]
-    return Sketch("Who wins", _spoken(spoken), partial(charts.shares, bars, parts, heading=heading))
+    return Sketch("Who wins, in % of the judgments", _spoken(spoken), partial(charts.shares, bars, parts, heading=heading))
 
 
 def _win_bar(row: Row, has_group: bool) -> Bar:
