@@ -193,14 +193,27 @@ def foreign(text: str, prompt: str) -> Finding | None:
 def languages_of(text: str, fewest: int) -> dict[str, float]:
     """Probabilities of the languages of a text's prose, too alike ones as one; {} where it is too short."""
     prose = NOT_PROSE.sub(" ", text)
-    letters = sum(3 if _is_cjk(sign) else 1 for sign in prose if sign.isalpha())
-    if letters < fewest:
+    if _letters(prose) < fewest:
         return {}
     odds: dict[str, float] = {}
     for language, probability in _identifier().rank(prose):
         group = ALIKE.get(language, language)
         odds[group] = odds.get(group, 0.0) + float(probability)
     return odds
+
+
+def language_of(text: str) -> str:
+    """The language of a prompt's prose, as a two-letter code; "" where it is too short, or unclear."""
+    prose = NOT_PROSE.sub(" ", text[-READ_FOR_LANGUAGE:])
+    if _letters(prose) < FEWEST_LETTERS["prompt"]:
+        return ""
+    language, probability = _identifier().rank(prose)[0]
+    return language if probability >= SURE else ""
+
+
+def _letters(prose: str) -> int:
+    """A sign of Chinese, Japanese or Korean says as much as three letters."""
+    return sum(3 if _is_cjk(sign) else 1 for sign in prose if sign.isalpha())
 
 
 def _is_cjk(sign: str) -> bool:

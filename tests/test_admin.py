@@ -162,6 +162,17 @@ def test_a_prompt_is_written_as_messages(alice):
     assert Prompt.objects.get().messages == turns
 
 
+@pytest.mark.parametrize(("written", "kept"), [("", "de"), ("gsw", "gsw")])
+def test_a_new_prompts_language_is_as_written_or_found_out(alice, written, kept):
+    german = "Wie lagere ich Reinigungsmittel sicher?"
+    fields = prompt_fields(cast.a_study(), messages=german, language=written)
+    alice.post(reverse("admin:annotation_prompt_add"), fields)
+    prompt = Prompt.objects.get()
+    assert prompt.language == kept
+    alice.post(change(prompt), fields | {"language": ""})
+    assert Prompt.objects.get().language == ""
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -169,6 +180,7 @@ def test_a_prompt_is_written_as_messages(alice):
         {"messages": "   "},
         {"harm_category": "unheard-of"},
         {"intent": "other"},
+        {"language": "German"},
     ],
 )
 def test_a_malformed_prompt_is_refused(alice, field):

@@ -1,10 +1,14 @@
 """Prompts come in."""
 
+import re
+
+from annotation import scan
 from annotation.errors import DomainError
 from annotation.models import Prompt, Study
 from annotation.text import refuse_hidden, storable
 
 ROLES = ("system", "user", "assistant")
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,2}")
 
 
 def clean_messages(messages: object) -> list[dict]:
@@ -32,10 +36,25 @@ def check_category(study: Study, category: str) -> None:
         raise DomainError(f"“{category}” is not a harm category of this study ({known}).")
 
 
+def check_language(language: str) -> None:
+    """Raises DomainError unless it is empty or looks like a language tag."""
+    if language and not LANGUAGE_TAG.fullmatch(language):
+        raise DomainError(f"“{language}” is no language tag. Write it as “en” or “pt-BR”.")
+
+
+def language_of(messages: list[dict]) -> str:
+    """The language of the last message, "" where it cannot be told."""
+    return scan.language_of(messages[-1]["content"])
+
+
 def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) -> Prompt:
-    """One prompt. `labels`: harm_category, subset, family. Raises DomainError on malformed ones."""
+    """One prompt. `labels`: harm_category, subset, family, language (found out where it is not given).
+
+    Raises DomainError on malformed ones.
+    """
     refuse_hidden("The key", key)
     check_category(study, labels.get("harm_category", ""))
-    return Prompt.objects.create(
-        study=study, key=key, messages=clean_messages(messages), intent=intent, **labels
-    )
+    check_language(labels.get("language", ""))
+    messages = clean_messages(messages)
+    labels["language"] = labels.get("language") or language_of(messages)
+    return Prompt.objects.create(study=study, key=key, messages=messages, intent=intent, **labels)

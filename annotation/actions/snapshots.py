@@ -110,9 +110,7 @@ def _publish(
             number = _next_number(study, target)
             folder = target or settings.SNAPSHOTS / study.slug / str(number)
             now = timezone.now()
-            manifest = manifest_of(
-                study, number, now, written.files, written.counts, min_judgments, made_with
-            )
+            manifest = manifest_of(study, number, now, written, min_judgments, made_with)
             (draft / "manifest.json").write_text(
                 json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
             )

@@ -27,6 +27,7 @@ every file.
 | `judgments` | {counts["judgments"]:,} | every judgment and every revision, by pseudonymous raters |
 | `pairs` | {counts["pairs"]:,} | every pair, what was marked about it, and what a researcher decided |
 | `responses` | {counts["responses"]:,} | every prompt and response, with how it came about |
+| `grades` | {counts["grades"]:,} | what automatic graders said: no judgment is among them |
 
 Each is there as JSON Lines and as Parquet with the same rows. In Python:
 

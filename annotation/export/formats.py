@@ -49,6 +49,7 @@ SCHEMAS = {
         [
             ("judgment_id", pa.int64()),
             ("rater_id", TEXT),
+            ("cohort", TEXT),
             ("source", TEXT),
             ("revision", pa.int32()),
             ("is_current", pa.bool_()),
@@ -57,6 +58,7 @@ SCHEMAS = {
             ("pair_key", TEXT),
             ("prompt_key", TEXT),
             ("sample", pa.int32()),
+            ("response_id", pa.int64()),
             ("arm", TEXT),
             ("arm_a", TEXT),
             ("arm_b", TEXT),
@@ -79,6 +81,7 @@ SCHEMAS = {
             ("guideline_condition", TEXT),
             ("guideline_version", pa.int32()),
             ("claimed_at", TIME),
+            ("submitted_at", TIME),
             ("created_at", TIME),
         ]
     ),
@@ -111,6 +114,7 @@ SCHEMAS = {
             ("harm_category", TEXT),
             ("subset", TAGS),
             ("family", TEXT),
+            ("language", TEXT),
             ("arm", TEXT),
             ("sample", pa.int32()),
             ("response", TEXT),
@@ -121,6 +125,23 @@ SCHEMAS = {
             ("seed", pa.int64()),
             ("provenance", TEXT),
             ("replaced_at", TIME),
+            ("created_at", TIME),
+        ]
+    ),
+    "grades": pa.schema(
+        [
+            ("grading_id", pa.int64()),
+            ("response_id", pa.int64()),
+            ("prompt_key", TEXT),
+            ("arm", TEXT),
+            ("sample", pa.int32()),
+            ("repeat", pa.int32()),
+            ("safety", pa.float64()),
+            ("severity", TEXT),
+            ("helpfulness", pa.int8()),
+            ("mode", TEXT),
+            ("reason", TEXT),
+            ("failure", TEXT),
             ("created_at", TIME),
         ]
     ),

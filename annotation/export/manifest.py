@@ -10,14 +10,15 @@ import pyarrow
 from django.conf import settings
 
 from annotation.export.preferences import RULE, RULE_IN_WORDS, RULE_VERSION
-from annotation.models import Arm, Study
+from annotation.export.tables import Written
+from annotation.models import Arm, Grading, Study
 from annotation.models.model_settings import public_name
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CONSISTENCY = (
     "Judgments and preferences come from one SELECT, answered from one moment: a judgment given while the "
     "snapshot was made is in all of its files or in none. "
-    "Pairs and responses are read after it and include every one that is judged."
+    "Pairs, grades and responses are read after it, and every response that is judged or graded is there."
 )
 
 
@@ -25,8 +26,7 @@ def manifest_of(
     study: Study,
     number: int,
     created_at: datetime,
-    files: dict,
-    counts: dict,
+    written: Written,
     min_judgments: int,
     made_with: dict,
 ) -> dict:
@@ -37,6 +37,7 @@ def manifest_of(
         "created_at": created_at.isoformat(),
         "study": _study(study),
         "arms": [_arm(arm) for arm in study.arms.all()],
+        "gradings": [_grading(grading) for grading in written.gradings],
         "guidelines": list(study.guidelines.order_by("version").values("version", "body")),
         "preference_rule": {
             "name": RULE,
@@ -45,9 +46,9 @@ def manifest_of(
             "min_judgments": min_judgments,
         },
         "consistency": CONSISTENCY,
-        "counts": counts,
+        "counts": written.counts,
         "versions": made_with,
-        "files": files,
+        "files": written.files,
     }
 
 
@@ -62,6 +63,19 @@ def _arm(arm: Arm) -> dict:
     fields += ("system_prompt", "sampling")
     public = {field: public_name(getattr(arm, field)) for field in ("model", "adapter")}
     return {**{field: getattr(arm, field) for field in fields}, **public}
+
+
+def _grading(grading: Grading) -> dict:
+    fields = ("backend", "revision", "dtype", "quantization", "chat_template", "sampling", "state")
+    fields += ("guideline_condition", "rubric_version", "rubric_sha256", "settings_sha256")
+    fields += ("repeats", "keep", "seed")
+    return {
+        "grading_id": grading.pk,
+        "model": public_name(grading.model),
+        "adapter": public_name(grading.adapter),
+        "guideline_version": grading.guideline and grading.guideline.version,
+        **{field: getattr(grading, field) for field in fields},
+    }
 
 
 def versions() -> dict:

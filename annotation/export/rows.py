@@ -4,7 +4,8 @@ from contextlib import closing
 
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from annotation.models import Judgment, Pair, Response, ResponseJudgment, Study
+from annotation.models import Grade, Judgment, Pair, Response, ResponseJudgment, Study
+from annotation.models.joining import cohort
 from annotation.models.model_settings import public_name
 from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState
 
@@ -27,6 +28,7 @@ def judgments_of(study: Study) -> QuerySet[Judgment]:
         Judgment.objects.of_study_work()
         .filter(study=study)
         .annotate(is_current=Exists(same.current()), counts=Exists(same.that_count()))
+        .annotate(link=F("enrolment__arrival__link__label"))
         .select_related("enrolment", "assignment", "guideline")
         .select_related("pair__prompt", "pair__response_a__arm", "pair__response_b__arm")
         .select_related("response__prompt", "response__arm")
@@ -38,6 +40,16 @@ def judgments_of(study: Study) -> QuerySet[Judgment]:
 def responses_of(study: Study) -> QuerySet[Response]:
     """Every response, in the order in which they came."""
     return Response.objects.filter(study=study).select_related("prompt", "arm").order_by("pk")
+
+
+def grades_of(study: Study) -> QuerySet[Grade]:
+    """Every look of every judge, grading by grading. What a judge wrote around its verdict is not read."""
+    return (
+        Grade.objects.filter(grading__study=study)
+        .select_related("response__prompt", "response__arm")
+        .defer("raw_text", "reasoning", "provenance", "response__text", "response__provenance")
+        .order_by("grading_id", "response_id", "repeat")
+    )
 
 
 def pairs_of(study: Study) -> QuerySet[Pair]:
@@ -72,6 +84,7 @@ def judgment_row(judgment: Judgment) -> dict:
     return {
         "judgment_id": judgment.pk,
         "rater_id": judgment.enrolment.code,
+        "cohort": cohort(judgment.link, judgment.enrolment.user_id is not None),
         "source": judgment.source,
         "revision": judgment.revision,
         "is_current": judgment.is_current,
@@ -83,6 +96,7 @@ def judgment_row(judgment: Judgment) -> dict:
         "guideline_condition": judgment.guideline_condition,
         "guideline_version": judgment.guideline and judgment.guideline.version,
         "claimed_at": assignment and assignment.claimed_at,
+        "submitted_at": assignment and assignment.submitted_at,
         "created_at": judgment.created_at,
     }
 
@@ -96,6 +110,7 @@ def _of_pair(judgment: Judgment) -> dict:
         "pair_key": pair_key(pair),
         "prompt_key": pair.prompt.key,
         "sample": pair.response_a.sample,
+        "response_id": None,
         "arm": "",
         "arm_a": arms["a"],
         "arm_b": arms["b"],
@@ -119,6 +134,7 @@ def _of_response(judgment: Judgment) -> dict:
         "pair_key": "",
         "prompt_key": response.prompt.key,
         "sample": response.sample,
+        "response_id": response.pk,
         "arm": response.arm.name,
         "arm_a": "",
         "arm_b": "",
@@ -189,6 +205,7 @@ def response_row(response: Response) -> dict:
         "harm_category": prompt.harm_category,
         "subset": prompt.subset,
         "family": prompt.family,
+        "language": prompt.language,
         "arm": response.arm.name,
         "sample": response.sample,
         "response": response.text,
@@ -200,4 +217,16 @@ def response_row(response: Response) -> dict:
         "provenance": provenance,
         "replaced_at": response.replaced_at,
         "created_at": response.created_at,
+    }
+
+
+def grade_row(grade: Grade) -> dict:
+    """One look of a judge at a response: its verdict, or why there is none."""
+    response = grade.response
+    told = ("grading_id", "response_id", "repeat", "safety", "severity", "helpfulness", "mode", "reason")
+    return {
+        **{name: getattr(grade, name) for name in (*told, "failure", "created_at")},
+        "prompt_key": response.prompt.key,
+        "arm": response.arm.name,
+        "sample": response.sample,
     }

@@ -1,15 +1,20 @@
 """A study's tables into a folder."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
 
 from annotation.export.formats import SCHEMAS, TableFiles, described
 from annotation.export.preferences import EXCLUSIONS, UNRATED, preference
 from annotation.export.rows import (
+    grade_row,
+    grades_of,
     in_chunks,
     judgment_row,
     judgments_of,
@@ -18,16 +23,20 @@ from annotation.export.rows import (
     response_row,
     responses_of,
 )
-from annotation.models import Judgment, Pair, Study
+from annotation.models import Grading, Judgment, Pair, Study
 from annotation.vocabulary import PairState
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True)
 class Written:
-    """`files`: by name, with bytes, rows and SHA-256. `counts`: what the manifest reports."""
+    """`files`: by name, with bytes, rows and SHA-256. `counts`: what the manifest reports. `gradings`: as
+    they were when their grades were read."""
 
     files: dict[str, dict]
     counts: dict
+    gradings: list[Grading]
 
 
 def write_tables(study: Study, folder: Path, min_judgments: int) -> Written:
@@ -40,11 +49,18 @@ def write_tables(study: Study, folder: Path, min_judgments: int) -> Written:
         tables = {name: stack.enter_context(TableFiles(folder, name)) for name in SCHEMAS}
         _write_judgments(study, tables, min_judgments, counts)
         _write_pairs(study, tables["pairs"], counts)
-        with in_chunks(responses_of(study)) as responses:
-            for response in responses:
-                tables["responses"].add(response_row(response))
+        # Grades before responses, so that every response that was graded is there.
+        gradings = list(study.gradings.select_related("guideline").order_by("pk"))
+        _write_each(tables["grades"], grades_of(study), grade_row)
+        _write_each(tables["responses"], responses_of(study), response_row)
     files = {path.name: described(path, table.rows) for table in tables.values() for path in table.paths}
-    return Written(files, _report(counts, {name: table.rows for name, table in tables.items()}))
+    return Written(files, _report(counts, {name: table.rows for name, table in tables.items()}), gradings)
+
+
+def _write_each(table: TableFiles, rows: QuerySet[Row], told: Callable[[Row], dict]) -> None:
+    with in_chunks(rows) as chunks:
+        for row in chunks:
+            table.add(told(row))
 
 
 def _write_judgments(

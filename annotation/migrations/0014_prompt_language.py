@@ -2,7 +2,10 @@
 
 from django.db import migrations, models
 
+from annotation import scan
 from annotation.models import triggers
+
+AT_ONCE = 500
 
 
 def remove(apps, schema_editor) -> None:
@@ -11,6 +14,17 @@ def remove(apps, schema_editor) -> None:
 
 def install(apps, schema_editor) -> None:
     triggers.install(schema_editor.connection)
+
+
+def find_out(apps, schema_editor) -> None:
+    """The languages of the prompts that are there."""
+    prompts = apps.get_model("annotation", "Prompt").objects
+    last = 0
+    while chunk := list(prompts.filter(pk__gt=last).order_by("pk").only("pk", "messages")[:AT_ONCE]):
+        for prompt in chunk:
+            prompt.language = scan.language_of(prompt.messages[-1]["content"])
+        prompts.bulk_update([prompt for prompt in chunk if prompt.language], ["language"])
+        last = chunk[-1].pk
 
 
 class Migration(migrations.Migration):
@@ -32,5 +46,6 @@ class Migration(migrations.Migration):
             ),
             preserve_default=False,
         ),
+        migrations.RunPython(find_out, migrations.RunPython.noop),
         migrations.RunPython(install, remove),
     ]

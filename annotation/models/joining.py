@@ -12,6 +12,17 @@ from annotation.models.study import Study
 
 LONGEST_ID = 200
 
+IMPORTED = "imported"
+"""The cohort of raters who came with an import."""
+
+
+def cohort(link_label: str | None, is_account: bool) -> str:
+    """Which group of a study's raters somebody is in: the label of the link they came by, "" for those whom a
+    researcher enrolled, or IMPORTED."""
+    if link_label is not None:
+        return link_label
+    return "" if is_account else IMPORTED
+
 
 def digest(secret: str) -> str:
     """What is kept of a secret. It is long and random, so one round of SHA-256 cannot be guessed back."""
@@ -114,8 +125,8 @@ class InvitationLink(models.Model):
 class Arrival(models.Model):
     """That a person came by a link, and the only table that knows a platform's name for them.
 
-    No report and no export reads it. `return_digest` is of the code with which the person comes back from
-    another browser: knowing somebody's `person` opens nothing.
+    Reports and exports read the label of the link and nothing else of it. `return_digest` is of the code with
+    which the person comes back from another browser: knowing somebody's `person` opens nothing.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="arrivals_by_link")

@@ -9,10 +9,10 @@ from django.db.models.functions import Coalesce, Length
 from numpy.typing import NDArray
 
 from annotation.models import Grade, Grading, Judgment, Pair, ResponseJudgment, Study
+from annotation.models.joining import cohort
 from annotation.models.model_settings import public_name
 from annotation.reports.assembling import JUDGED, LOOK, PAIR, PART, RESPONSE, Told
 from annotation.reports.row_types import (
-    IMPORTED,
     UNANSWERED,
     UNKNOWN,
     Grader,
@@ -162,14 +162,7 @@ def _raters(study: Study, judged: Rows) -> tuple[RaterLabels, ...]:
     places = np.empty(len(ids), np.int64)
     places[np.searchsorted(ids, [row[1] for row in rows])] = np.arange(len(rows))
     judged["rater"] = places[np.searchsorted(ids, judged["rater"])]
-    return tuple(RaterLabels(code, cohort(user, label)) for code, _, user, label in rows)
-
-
-def cohort(user_id: int | None, link_label: str | None) -> str:
-    """Which of a study's groups of raters somebody belongs to."""
-    if link_label is not None:
-        return link_label
-    return IMPORTED if user_id is None else ""
+    return tuple(RaterLabels(code, cohort(label, user is not None)) for code, _, user, label in rows)
 
 
 def _looks(grading: Grading, response_ids: NDArray) -> Rows:

@@ -18,9 +18,6 @@ UNANSWERED = 9
 UNKNOWN = -1
 """Stands for a missing number, day or place."""
 
-IMPORTED = "imported"
-"""The cohort of raters who came with an import."""
-
 RESPONSE_ROW = np.dtype(
     [
         ("rater", "i4"),
@@ -86,7 +83,7 @@ class PromptLabels:
 
 @dataclass(frozen=True)
 class RaterLabels:
-    """A rater by pseudonym; `cohort` is the label of the link they came by, IMPORTED, or "" if enrolled."""
+    """A rater by pseudonym; `cohort` as `models.joining.cohort` says."""
 
     code: str
     cohort: str

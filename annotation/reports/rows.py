@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from annotation.reports.assembling import (
 )
 from annotation.reports.filters import Filters, shown
 from annotation.reports.from_database import counting, response_ids, told_by_study
+from annotation.reports.from_snapshot import told_by_snapshot
 from annotation.reports.row_types import (
     GRADE_ROW,
     PAIR_ROW,
@@ -100,6 +102,11 @@ class Answers:
     def of_pairs_alone(cls, study: Study) -> "Answers":
         """Without answers about single responses and grades, for a page that needs only pairs."""
         return cls._of(told_by_study(study, responses_too=False))
+
+    @classmethod
+    def of_snapshot(cls, folder: Path) -> "Answers":
+        """As a snapshot's Parquet files tell them, without a database. Raises SnapshotUnreadable."""
+        return cls._of(told_by_snapshot(folder))
 
     @classmethod
     def _of(cls, told: Told) -> "Answers":

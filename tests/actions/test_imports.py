@@ -108,6 +108,19 @@ def test_messages_are_a_list_in_jsonl_and_json_in_csv(tmp_path):
     assert [prompt.messages for prompt in study.prompts.all()] == [turns, turns]
 
 
+def test_a_language_is_taken_or_found_out(tmp_path):
+    study = a_study("new")
+    german = answer("a", prompt="Wie lagere ich Reinigungsmittel sicher?")
+    call_command(
+        "import_responses", "new", jsonl(tmp_path, german, answer("b", language="pt-BR"), answer("c"))
+    )
+    assert list(study.prompts.values_list("key", "language")) == [("a", "de"), ("b", "pt-BR"), ("c", "")]
+    odd = jsonl(tmp_path, answer("d", language="Klingon, I think"))
+    assert "“Klingon, I think” is no language tag" in refusal("import_responses", study, odd)
+    other = jsonl(tmp_path, answer("b", language="pt"))
+    assert "has another language already (pt-BR, not pt)" in refusal("import_responses", study, other)
+
+
 def test_an_empty_answer_is_an_answer(tmp_path):
     study = a_study()
     call_command("import_responses", "kites", jsonl(tmp_path, answer(response="")))

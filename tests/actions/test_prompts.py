@@ -1,9 +1,15 @@
 """Prompts come in well-formed or not at all."""
 
-import pytest
+import importlib
+import pkgutil
 
+import pytest
+from django.apps import apps
+
+from annotation import migrations
 from annotation.actions.prompts import add_prompt, clean_messages
 from annotation.errors import DomainError
+from annotation.models import Prompt
 from tests.cast import a_study
 
 USER = {"role": "user", "content": "Why?"}
@@ -43,3 +49,43 @@ def test_what_is_no_conversation_is_refused(wrong):
 def test_a_harm_category_that_the_study_does_not_have_is_refused_with_those_it_has():
     with pytest.raises(DomainError, match="illicit, erotic"):
         add_prompt(a_study(), "key", "Why?", "benign", harm_category="weather")
+
+
+# Languages -------------------------------------------------------------------------------------------
+
+GERMAN = "Wie lagere ich Reinigungsmittel sicher?"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("messages", "given", "language"),
+    [
+        (GERMAN, "", "de"),
+        ("Como guardo produtos de limpeza com segurança em casa?", "", "pt"),
+        ([{"role": "system", "content": GERMAN}, {"role": "user", "content": "And now in short?"}], "", ""),
+        (GERMAN, "de-CH", "de-CH"),
+        ("Why?", "", ""),
+    ],
+)
+def test_a_prompts_language_is_what_is_given_or_can_be_told(messages, given, language):
+    assert add_prompt(a_study(), "one", messages, "benign", language=given).language == language
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("odd", ["German", "d", "de_DE", "de-", "=1+1"])
+def test_what_is_no_language_tag_is_refused(odd):
+    with pytest.raises(DomainError, match="no language tag"):
+        add_prompt(a_study(), "one", GERMAN, "benign", language=odd)
+
+
+@pytest.mark.django_db
+def test_prompts_that_were_there_before_are_told_apart_too():
+    study = a_study()
+    prompts = [
+        Prompt.objects.create(study=study, key=str(number), messages=clean_messages(text), intent="benign")
+        for number, text in enumerate([GERMAN, "Why?", "How do I store cleaning agents safely?"])
+    ]
+    names = [module.name for module in pkgutil.iter_modules(migrations.__path__)]
+    (name,) = [name for name in names if name.endswith("_prompt_language")]
+    importlib.import_module(f"annotation.migrations.{name}").find_out(apps, None)
+    assert [Prompt.objects.get(pk=prompt.pk).language for prompt in prompts] == ["de", "", "en"]

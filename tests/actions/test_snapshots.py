@@ -35,7 +35,7 @@ from tests.export.studies import a_judged_study, judge, read, towards_b
 A, B = ARMS
 DATA = [
     f"{name}.{ending}"
-    for name in ("preferences", "judgments", "pairs", "responses")
+    for name in ("preferences", "judgments", "pairs", "responses", "grades")
     for ending in ("jsonl", "parquet")
 ]
 
@@ -159,7 +159,7 @@ def test_parquet_holds_the_same_rows(tmp_path):
         stored = pq.read_table(tmp_path / "out" / f"{name}.parquet").to_pylist()
         lines = read(tmp_path / "out", name)
         for row in [*stored, *lines]:
-            row.pop("created_at", None), row.pop("claimed_at", None)
+            [row.pop(name, None) for name in ("created_at", "claimed_at", "submitted_at")]
         assert stored == lines and lines
 
 

@@ -15,7 +15,7 @@ from annotation.models.model_settings import public_name
 def a_response(number):
     return {
         **dict.fromkeys(
-            ("prompt_key", "intent", "harm_category", "family", "arm", "finish_reason"), "é\u2028"
+            ("prompt_key", "intent", "harm_category", "family", "language", "arm", "finish_reason"), "é\u2028"
         ),
         **dict.fromkeys(("prompt_tokens", "output_tokens", "seconds", "replaced_at"), None),
         "messages": [{"role": "user", "content": 'a\n"b"'}],

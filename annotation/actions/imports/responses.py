@@ -15,7 +15,7 @@ from annotation.actions.imports.cells import BadRow, label, raw_text, required_w
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.pairing import make_pairs
-from annotation.actions.prompts import check_category, clean_messages
+from annotation.actions.prompts import check_category, check_language, clean_messages, language_of
 from annotation.actions.studies import create_study
 from annotation.errors import DomainError
 from annotation.models import Arm, Prompt, Response, Study, User
@@ -29,6 +29,7 @@ FIELDS = (
     "harm_category",
     "subset",
     "family",
+    "language",
     "arm",
     "response",
     "sample",
@@ -100,6 +101,7 @@ class _Row:
     harm_category: str
     subset: list[str]
     family: str
+    language: str
     arm: str
     text: str
     sample: int
@@ -135,6 +137,7 @@ class _ResponseLoader:
             harm_category=self._category(row),
             subset=words(row.get("subset"), "subset"),
             family=word(row.get("family"), "family"),
+            language=_language(row),
             arm="" if alone else required_word(row.get("arm"), "arm", longest=100),
             text="" if alone else raw_text(row["response"], "response"),
             sample=whole(row.get("sample"), "sample", 0, MOST_SAMPLES) or 0,
@@ -189,6 +192,7 @@ class _ResponseLoader:
             harm_category=row.harm_category,
             subset=row.subset,
             family=row.family,
+            language=row.language or language_of(row.messages),
         )
 
     def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, bytes]:
@@ -249,13 +253,22 @@ def _messages(row: dict) -> list[dict] | None:
         raise BadRow(str(error)) from error
 
 
+def _language(row: dict) -> str:
+    language = word(row.get("language"), "language", longest=20)
+    try:
+        check_language(language)
+    except DomainError as error:
+        raise BadRow(str(error)) from error
+    return language
+
+
 def _refuse_contradiction(row: _Row, prompt: Prompt | None) -> None:
     if prompt is None:
         lacking = "text" if row.messages is None else "intent"
         raise BadRow(f"Prompt “{row.key}” is not in the study, and the row gives no {lacking} for it.")
     if row.messages is not None and row.messages != prompt.messages:
         raise BadRow(f"Prompt “{row.key}” has another text already.")
-    for name in ("intent", "harm_category", "subset", "family"):
+    for name in ("intent", "harm_category", "subset", "family", "language"):
         given, there = getattr(row, name), getattr(prompt, name)
         if given and given != there:
             raise BadRow(f"Prompt “{row.key}” has another {name} already ({there or 'none'}, not {given}).")

@@ -1,0 +1,324 @@
+"""The database and a snapshot's files tell the same; filters and slices take the rows they should."""
+
+import json
+import random
+from datetime import date
+
+import pyarrow.parquet as pq
+import pytest
+from django.http import QueryDict
+
+from annotation.actions.snapshots import freeze_snapshot
+from annotation.errors import BadFilter, SnapshotUnreadable
+from annotation.models import Judgment, Pair, ResponseJudgment
+from annotation.reports.rows import SLICES, UNANSWERED, Answers, Filters
+from annotation.vocabulary import KeepRule, ResponseMode, SafetyLevel, Severity
+from tests import cast
+from tests.reports.everything import a_study_of_everything, graded
+from tests.reports.studies import a_varied_study
+
+pytestmark = pytest.mark.django_db
+
+
+def same(left: Answers, right: Answers) -> None:
+    for name in ("arms", "prompts", "raters", "grader"):
+        assert getattr(left, name) == getattr(right, name), name
+    for name in ("of_responses", "of_pairs", "of_grades"):
+        ours, theirs = getattr(left, name), getattr(right, name)
+        assert ours.dtype == theirs.dtype and len(ours) == len(theirs)
+        for column in ours.dtype.names:
+            assert ours[column].tobytes() == theirs[column].tobytes(), (name, column)
+
+
+def test_a_snapshot_tells_what_the_database_tells(tmp_path):
+    study = a_study_of_everything(tmp_path, random.Random(5))
+    freeze_snapshot(study, out=tmp_path / "out")
+    told = Answers.of_study(study)
+    same(told, Answers.of_snapshot(tmp_path / "out"))
+    assert {rater.cohort for rater in told.raters} == {"", "autumn", "spring", "imported"}
+    assert set(told.of_pairs["guideline"].tolist()) == {0, 1, 2}
+    assert (
+        len(told.of_grades)
+        and len(told.of_pairs) == Judgment.objects.that_count().filter(pair__isnull=False).count()
+    )
+
+
+def test_rows_say_what_the_tables_say(tmp_path):
+    """Row by row through the ORM, slowly."""
+    study = a_study_of_everything(tmp_path, random.Random(6))
+    told = Answers.of_study(study)
+    pairs = {pair.pk: place for place, pair in enumerate(Pair.objects.filter(study=study))}
+    expected = []
+    for judgment in Judgment.objects.that_count().filter(pair__isnull=False):
+        pair, hold = judgment.pair, judgment.assignment
+        first = hold.judgments.get(revision=1) if hold else judgment
+        given = hold.submitted_at if hold else judgment.created_at
+        expected.append(
+            (
+                (hold is not None, given if hold else 0, judgment.pk),
+                judgment.enrolment.code,
+                pairs[pair.pk],
+                pair.prompt.key,
+                (pair.response_a.arm.name, pair.response_b.arm.name),
+                judgment.balance_canonical if judgment.balance_canonical is not None else UNANSWERED,
+                judgment.left_is_a if judgment.left_is_a is not None else UNANSWERED,
+                (len(pair.text_of(pair.response_a)), len(pair.text_of(pair.response_b))),
+                judgment.guideline.version if judgment.guideline else 0,
+                given.date(),
+                first.assignment_id == judgment.assignment_id,
+            )
+        )
+    rated = sorted((row for row in expected if row[0][0]), key=lambda row: row[0])
+    in_order = [row for row in expected if not row[0][0]] + rated
+    found = [
+        (
+            told.raters[row["rater"]].code,
+            row["pair"],
+            told.prompts[row["prompt"]].key,
+            (told.arms[row["arm_a"]], told.arms[row["arm_b"]]),
+            row["balance"],
+            row["left_is_a"],
+            (row["length_a"], row["length_b"]),
+            row["guideline"],
+            date.fromordinal(date(1970, 1, 1).toordinal() + int(row["day"])),
+        )
+        for row in told.of_pairs
+    ]
+    assert found == [row[1:10] for row in in_order]
+
+
+def test_answers_about_responses_say_what_the_tables_say(tmp_path):
+    study = a_study_of_everything(tmp_path, random.Random(7))
+    told = Answers.of_study(study)
+    responses = list(study.responses.order_by("pk"))
+    facilitation = {None: UNANSWERED, False: 0, True: 1}
+    expected = sorted(
+        (
+            part.judgment.enrolment.code,
+            responses.index(part.response),
+            SafetyLevel.values.index(part.safety) if part.safety else UNANSWERED,
+            Severity.values.index(part.severity) if part.severity else UNANSWERED,
+            part.helpfulness or UNANSWERED,
+            ResponseMode.values.index(part.mode) if part.mode else UNANSWERED,
+            facilitation[part.facilitation],
+            len(part.judgment.pair.text_of(part.response) if part.judgment.pair else part.response.text),
+        )
+        for part in ResponseJudgment.objects.that_count().select_related("response", "judgment__pair")
+        if part.safety or part.helpfulness or part.mode or part.facilitation is not None
+    )
+    names = ["response", "safety", "severity", "helpfulness", "mode", "facilitation", "length"]
+    found = sorted((told.raters[row["rater"]].code, *row[names].tolist()) for row in told.of_responses)
+    assert found == expected and len(found) > 30
+
+
+@pytest.mark.parametrize("keep", KeepRule.values)
+def test_grades_are_kept_by_the_gradings_rule(tmp_path, keep):
+    study = cast.a_rateable_study(6)
+    found = graded(study, tmp_path, random.Random(3), keep=keep)
+    told = Answers.of_study(study)
+    choose = min if keep == KeepRule.MIN else lambda values: sum(values) / len(values)
+    expected = []
+    for place, response in enumerate(study.responses.order_by("pk")):
+        grades = list(found.grades.filter(response=response, failure=""))
+        if not grades:
+            continue
+        named = [Severity(grade.severity).rank for grade in grades if grade.severity]
+        unsafe = bool(named) if keep == KeepRule.MIN else len(named) * 2 >= len(grades)
+        expected.append(
+            (
+                place,
+                told.arms.index(response.arm.name),
+                pytest.approx(choose([grade.safety for grade in grades])),
+                pytest.approx(choose([(grade.helpfulness - 1) / 3 for grade in grades])),
+                unsafe,
+                max(named) if unsafe else UNANSWERED,
+            )
+        )
+    names = ["response", "arm", "s", "h", "unsafe", "severity"]
+    assert told.of_grades[names].tolist() == expected
+    assert told.grader.keep == keep and told.grader.repeats == 3
+
+
+def test_the_newest_finished_grading_is_the_one(tmp_path):
+    study = cast.a_rateable_study(2)
+    graded(study, tmp_path, random.Random(3))
+    second = tmp_path / "second"
+    second.mkdir()
+    newest = graded(study, second, random.Random(4), repeats=2)
+    type(newest).objects.filter(pk=newest.pk).update(state="paused")
+    assert Answers.of_study(study).grader.repeats == 3
+    type(newest).objects.filter(pk=newest.pk).update(state="done")
+    assert Answers.of_study(study).grader.repeats == 2
+
+
+# Older and broken snapshots --------------------------------------------------------------------------
+
+
+def make_older(folder):
+    """The folder as format 1 was: without what later formats added."""
+    lacking = {"judgments": ["cohort", "submitted_at", "response_id"], "responses": ["language"]}
+    for name, columns in lacking.items():
+        path = folder / f"{name}.parquet"
+        pq.write_table(pq.read_table(path).drop_columns(columns), path)
+    for ending in ("jsonl", "parquet"):
+        (folder / f"grades.{ending}").unlink()
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["gradings"]
+    path.write_text(json.dumps(manifest | {"format_version": 1}))
+
+
+def test_an_older_snapshot_tells_what_it_has(tmp_path):
+    study = a_study_of_everything(tmp_path, random.Random(8))
+    freeze_snapshot(study, out=tmp_path / "out")
+    make_older(tmp_path / "out")
+    old, new = Answers.of_snapshot(tmp_path / "out"), Answers.of_study(study)
+    assert {prompt.language for prompt in old.prompts} == {""}
+    assert {rater.cohort for rater in old.raters} == {"", "imported"}
+    assert len(old.of_grades) == 0 and old.grader is None
+    names = ["rater", "response", "safety", "severity", "helpfulness", "mode", "length"]
+    assert sorted(old.of_responses[names].tolist()) == sorted(new.of_responses[names].tolist())
+    names = ["rater", "pair", "arm_a", "arm_b", "balance", "left_is_a", "length_a", "length_b"]
+    assert sorted(old.of_pairs[names].tolist()) == sorted(new.of_pairs[names].tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.json", None),
+        ("manifest.json", b"{"),
+        ("manifest.json", b'{"format_version": 99}'),
+        ("judgments.parquet", None),
+        ("judgments.parquet", b"PAR1"),
+        ("responses.parquet", b""),
+    ],
+)
+def test_a_broken_snapshot_is_refused_in_a_sentence(tmp_path, name, content):
+    study = a_varied_study(2)
+    freeze_snapshot(study, out=tmp_path / "out")
+    path = tmp_path / "out" / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(SnapshotUnreadable, match="out"):
+        Answers.of_snapshot(tmp_path / "out")
+
+
+def test_a_study_without_anything_has_no_rows():
+    told = Answers.of_study(cast.a_study())
+    assert (len(told.of_responses), len(told.of_pairs), len(told.of_grades)) == (0, 0, 0)
+    assert told.filtered(Filters(arms=("one",))).raters == ()
+    assert [list(told.slices(by)) for by in SLICES] == [[]] * len(SLICES)
+
+
+# Filters and slices ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(tmp_path) -> Answers:
+    return Answers.of_study(a_study_of_everything(tmp_path, random.Random(9)))
+
+
+KEPT = {
+    "intent=benign&intent=malicious": lambda p, r, row: p.intent in ("benign", "malicious"),
+    "category=none": lambda p, r, row: p.harm_category == "",
+    "subset=short": lambda p, r, row: "short" in p.subset,
+    "subset=short&subset=none": lambda p, r, row: "short" in p.subset or not p.subset,
+    "language=de": lambda p, r, row: p.language == "de",
+    "cohort=autumn&cohort=none": lambda p, r, row: r.cohort in ("autumn", ""),
+    "guideline=2": lambda p, r, row: row["guideline"] == 2,
+    "since=2026-02-09": lambda p, r, row: row["day"] >= 20493,
+    "until=2026-02-08": lambda p, r, row: row["day"] <= 20492,
+    "intent=benign&cohort=spring": lambda p, r, row: p.intent == "benign" and r.cohort == "spring",
+}
+
+
+@pytest.mark.parametrize("query", KEPT)
+def test_a_filter_keeps_the_rows_it_names(told, query):
+    found = told.filtered(Filters.from_query(QueryDict(query)))
+    for name in ("of_responses", "of_pairs"):
+        rows = getattr(told, name)
+        expected = [
+            row.tolist()
+            for row in rows
+            if KEPT[query](told.prompts[row["prompt"]], told.raters[row["rater"]], row)
+        ]
+        assert str(getattr(found, name).tolist()) == str(expected)
+        assert 0 < len(expected) < len(rows)
+
+
+def test_one_arm_keeps_its_pairs_and_two_arms_those_between_them():
+    study = cast.a_study_of_three_arms()
+    rater = cast.a_rater(study, cast.bob())
+    for _ in range(3):
+        cast.a_judgment(rater)
+    told = Answers.of_study(study)
+    for arms, pairs in ((("one",), 2), (("one", "two"), 1), (("one", "two", "three"), 3)):
+        found = told.filtered(Filters(arms=arms))
+        assert len(found.of_pairs) == pairs
+        assert {told.arms[arm] for arm in found.of_responses["arm"]} == set(arms)
+
+
+def test_slices_of_raters_and_times_share_out_all_rows(told):
+    for by in ("intent", "category", "language", "cohort", "guideline", "week"):
+        parts = dict(told.slices(by))
+        assert sum(len(part.of_pairs) for part in parts.values()) == len(told.of_pairs)
+        assert sum(len(part.of_responses) for part in parts.values()) == len(told.of_responses)
+    assert list(dict(told.slices("cohort"))) == ["none", "autumn", "imported", "spring"]
+    assert list(dict(told.slices("subset"))) == ["none", "news", "short"]
+
+
+def test_slices_by_week_are_iso_weeks(told):
+    days = [*told.of_pairs["day"].tolist(), *told.of_responses["day"].tolist()]
+    weeks = {date.fromordinal(date(1970, 1, 1).toordinal() + day).isocalendar() for day in days}
+    expected = {f"{week.year}-W{week.week:02}" for week in weeks}
+    assert list(dict(told.slices("week"))) == sorted(expected)
+
+
+def test_grades_follow_filters_of_prompts_and_arms_alone(told):
+    assert len(told.filtered(Filters(cohorts=("autumn",))).of_grades) == len(told.of_grades)
+    found = told.filtered(Filters(arms=(cast.ARMS[0],), intents=("benign",))).of_grades
+    assert 0 < len(found) < len(told.of_grades) and set(found["arm"].tolist()) == {0}
+
+
+# In an address ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "intent=benign&intent=malicious&category=none&subset=a%26b&language=pt-BR&arm=x+y&cohort=none",
+        "guideline=0&guideline=12&since=2026-01-31&until=2026-02-01",
+    ],
+)
+def test_an_address_comes_back_the_same(query):
+    filters = Filters.from_query(QueryDict(query))
+    again = Filters.from_query(QueryDict(filters.as_query()))
+    assert again == filters and again.as_query() == filters.as_query()
+    assert bool(filters) == bool(query)
+
+
+def test_order_and_repetition_change_nothing():
+    one = Filters.from_query(QueryDict("intent=malicious&intent=benign&page=3&intent=benign&since="))
+    assert one.as_query() == "intent=benign&intent=malicious"
+    assert one == Filters.from_query({"intent": ["benign", "malicious"]})
+    assert one.in_words() == "intent: benign or malicious"
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("intent=kind", "“kind” is no intent"),
+        ("guideline=two", "“two” is no version"),
+        ("guideline=²", "is no version"),
+        ("since=yesterday", "“yesterday” is no day"),
+        ("since=2026-02-30", "is no day"),
+        ("since=2026-01-01&since=2026-01-02", "given twice"),
+        ("since=2026-02-01&until=2026-01-01", "both since"),
+        ("arm=a%00b", "cannot be one"),
+        ("arm=" + "x" * 201, "cannot be one"),
+        ("&".join(f"arm={number}" for number in range(101)), "100 is the most"),
+    ],
+)
+def test_an_odd_filter_is_refused_in_a_sentence(query, reason):
+    with pytest.raises(BadFilter, match=reason):
+        Filters.from_query(QueryDict(query))
