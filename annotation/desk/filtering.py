@@ -65,7 +65,9 @@ def filter_form(study: Study, filters: Filters) -> FilterForm:
 
 
 def _choices(field: str, values: Iterable[str | int], chosen: tuple) -> tuple[Choice, ...]:
-    known = sorted({*values, *chosen}, key=str) if field != "arms" else list(dict.fromkeys([*values, *chosen]))
+    known = (
+        sorted({*values, *chosen}, key=str) if field != "arms" else list(dict.fromkeys([*values, *chosen]))
+    )
     return tuple(Choice(shown(value), _label(field, value), value in chosen) for value in known)
 
 

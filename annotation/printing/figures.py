@@ -137,7 +137,11 @@ def who_wins(table: Table) -> Sketch | None:
         f"{row['both_bad']}, {row['arm_b']} {row['losses']}; {_rate(row)}, n = {row['judgments']}"
         for row in rows
     ]
-    return Sketch("Who wins, in % of the judgments", _spoken(spoken), partial(charts.shares, bars, parts, heading=heading))
+    return Sketch(
+        "Who wins, in % of the judgments",
+        _spoken(spoken),
+        partial(charts.shares, bars, parts, heading=heading),
+    )
 
 
 def _win_bar(row: Row, has_group: bool) -> Bar:
