@@ -34,6 +34,7 @@ urlpatterns = [
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
     path("studies/<slug:slug>/flags/", views.Flags.as_view(), name="flags"),
     path("studies/<slug:slug>/progress/", views.Progress.as_view(), name="progress"),
+    path("studies/<slug:slug>/plan", views.Plan.as_view(), name="plan"),
     path("studies/<slug:slug>/agreement/", views.Agreement.as_view(), name="agreement"),
     path("studies/<slug:slug>/win-rates/", views.WinRates.as_view(), name="win_rates"),
     path("studies/<slug:slug>/outcomes/", views.Outcomes.as_view(), name="outcomes"),

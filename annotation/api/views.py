@@ -21,7 +21,9 @@ from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flags_report
 from annotation.reports.outcomes import outcomes_report
+from annotation.reports.planning import assumptions_for, plan_from_query
 from annotation.reports.progress import rating_progress, workers
+from annotation.reports.rows import Answers
 from annotation.reports.winrates import win_rate_report
 
 
@@ -157,3 +159,11 @@ class WinRates(ForResearchers, APIView):
 class Outcomes(ForResearchers, APIView):
     def get(self, request: Request, slug: str) -> Response:
         return Response(serializers.outcomes(outcomes_report(self.study())))
+
+
+class Plan(ForResearchers, APIView):
+    def get(self, request: Request, slug: str) -> Response:
+        """How large the study must be: see `plan_from_query` for the parameters."""
+        study = self.study()
+        before = assumptions_for(Answers.of_pairs_alone(study), study.overlap)
+        return Response(asdict(plan_from_query(request.query_params.dict(), before, study.prompts.count())))

@@ -8,6 +8,7 @@ from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
 from annotation.actions.runs import MOST_SAMPLES
 from annotation.models import User
 from annotation.models.model_settings import MODEL_SETTINGS
+from annotation.reports.planning import RATE, WIDTH
 from annotation.vocabulary import KeepRule, MarkKind, ReviewDecision, StudyState
 from models_runtime.registry import BACKENDS
 
@@ -55,6 +56,29 @@ class GradingForm(forms.Form):
             sampling["temperature"] = given["temperature"]
         named = {name: given[name] for name in MODEL_SETTINGS if name in given}
         return Judge(**named, sampling=sampling)
+
+
+class PlanForm(forms.Form):
+    """What a size of the study depends on; `reports.planning` reads and checks the query it makes."""
+
+    goal = forms.ChoiceField(
+        choices=[(WIDTH, "Know the win rate to ± points"), (RATE, "Tell a win rate (%) from 50 %")],
+        label="To be able to",
+    )
+    target = forms.CharField(label="Points, or per cent")
+    overlap = forms.CharField(label="Raters for each pair")
+    pairs_per_prompt = forms.CharField(label="Pairs of two arms for each prompt")
+    ties = forms.CharField(label="Ties, in % of the judgments")
+    prompt_share = forms.CharField(label="Alike within a prompt (0–1)")
+    pair_share = forms.CharField(label="More alike within a pair (0–1)")
+    judgments_per_rater = forms.CharField(label="Pairs one rater judges")
+    power = forms.CharField(label="Power, in % (for a win rate)")
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, use_required_attribute=False, **kwargs)
+        for name, field in self.fields.items():
+            if name != "goal":
+                field.widget.attrs["inputmode"] = "decimal"
 
 
 class EnrolForm(forms.Form):

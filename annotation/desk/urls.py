@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.desk import disputes, grading, joining, quality, results, review, views
+from annotation.desk import disputes, grading, joining, planning, quality, results, review, views
 
 app_name = "desk"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("<slug:slug>/dry-run/", views.dry_run, name="dry_run"),
     path("<slug:slug>/runs/<int:pk>/", views.run, name="run"),
     path("<slug:slug>/runs/<int:pk>/<slug:control>/", views.control_run, name="control_run"),
+    path("<slug:slug>/plan/", planning.plan, name="plan"),
     path("<slug:slug>/results/", results.results, name="results"),
     path("<slug:slug>/grading/", grading.gradings, name="gradings"),
     path("<slug:slug>/grading/<int:pk>/", grading.grading, name="grading"),

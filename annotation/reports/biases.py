@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from annotation.models.joining import IMPORTED
 from annotation.reports.duels import (
     BOOTSTRAP,
     HEADLINE,
@@ -15,7 +16,6 @@ from annotation.reports.duels import (
     p_cells,
     p_columns,
 )
-from annotation.reports.row_types import IMPORTED
 from annotation.reports.rows import UNANSWERED, Answers, Rows, are_unsafe
 from annotation.reports.tables import Column, Table, Value, estimate_cells, estimate_columns
 from annotation.stats.biases import chosen_left, chosen_longer, drift

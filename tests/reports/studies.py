@@ -35,9 +35,9 @@ def two_raters(study: Study) -> tuple[Enrolment, Enrolment]:
     return cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
 
 
-def a_varied_study(pairs: int = 12, seed: int = 1) -> Study:
+def a_varied_study(pairs: int = 12, seed: int = 1, slug: str = "kites") -> Study:
     """Two raters, every answer drawn at random."""
-    study = cast.a_rateable_study(pairs)
+    study = cast.a_rateable_study(pairs, slug)
     draw = random.Random(seed)
     for rater in two_raters(study):
         for _ in range(pairs):
