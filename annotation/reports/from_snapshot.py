@@ -25,11 +25,13 @@ from annotation.reports.row_types import (
 )
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
+    PAIRS_OF_STUDY,
     GradingState,
     JudgmentSource,
     ResponseMode,
     SafetyLevel,
     Severity,
+    StudyState,
 )
 
 OLDEST_FORMAT, NEWEST_FORMAT = 1, 2
@@ -79,6 +81,7 @@ class _Files:
             parts=self._parts(judged),
             looks=self._looks(),
             grader=self._grader(),
+            is_open=self.manifest["study"]["state"] == StudyState.OPEN,
         )
 
     @cached_property
@@ -93,7 +96,8 @@ class _Files:
 
     @cached_property
     def pairs(self) -> pa.Table:
-        return self._table("pairs", ["pair_key", "response_a_id", "response_b_id", "shown_a", "shown_b"])
+        responses = ("response_a_id", "response_b_id", "shown_a", "shown_b")
+        return self._table("pairs", ["pair_key", *responses, "state", "overlap"])
 
     @cached_property
     def counting(self) -> pa.Table:
@@ -152,6 +156,8 @@ class _Files:
         for side in "ab":
             rows[side] = np.searchsorted(self.response_ids, _numbers(self.pairs[f"response_{side}_id"]))
             rows[f"shown_{side}"] = _lengths(self.pairs[f"shown_{side}"])
+        of_study = pc.is_in(self.pairs["state"], pa.array(PAIRS_OF_STUDY)).to_numpy()
+        rows["overlap"] = np.where(of_study, _numbers(self.pairs["overlap"]), 0)
         return rows
 
     def _judged(self) -> tuple[Rows, list[str]]:

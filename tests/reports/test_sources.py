@@ -10,18 +10,18 @@ from django.http import QueryDict
 
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import BadFilter, SnapshotUnreadable
-from annotation.models import Judgment, Pair, ResponseJudgment
+from annotation.models import Judgment, Pair, ResponseJudgment, Study
 from annotation.reports.rows import SLICES, UNANSWERED, Answers, Filters
 from annotation.vocabulary import KeepRule, ResponseMode, SafetyLevel, Severity
 from tests import cast
 from tests.reports.everything import a_study_of_everything, graded
-from tests.reports.studies import a_varied_study
+from tests.reports.studies import a_varied_study, two_raters
 
 pytestmark = pytest.mark.django_db
 
 
 def same(left: Answers, right: Answers) -> None:
-    for name in ("arms", "prompts", "raters", "grader"):
+    for name in ("arms", "prompts", "raters", "grader", "is_final", "waiting"):
         assert getattr(left, name) == getattr(right, name), name
     for name in ("of_responses", "of_pairs", "of_grades"):
         ours, theirs = getattr(left, name), getattr(right, name)
@@ -41,6 +41,31 @@ def test_a_snapshot_tells_what_the_database_tells(tmp_path):
         len(told.of_grades)
         and len(told.of_pairs) == Judgment.objects.that_count().filter(pair__isnull=False).count()
     )
+
+
+@pytest.mark.parametrize(("state", "is_final"), [("open", False), ("closed", True)])
+def test_a_snapshot_knows_whether_its_study_was_over(tmp_path, state, is_final):
+    """All three pairs have their judgments in both."""
+    study = a_varied_study(3)
+    Study.objects.update(state=state)
+    study.refresh_from_db()
+    freeze_snapshot(study, out=tmp_path / "out")
+    told = Answers.of_snapshot(tmp_path / "out")
+    same(Answers.of_study(study), told)
+    assert (told.is_final, told.waiting) == (is_final, frozenset())
+
+
+def test_a_snapshot_knows_which_prompts_waited_for_judgments(tmp_path):
+    study = cast.a_rateable_study(pairs=3)
+    bob, carol = two_raters(study)
+    held = [cast.a_judgment(rater).pair.prompt.key for rater in (bob, carol, bob)]
+    Study.objects.update(state="closed")
+    study.refresh_from_db()
+    freeze_snapshot(study, out=tmp_path / "out")
+    told = Answers.of_snapshot(tmp_path / "out")
+    same(Answers.of_study(study), told)
+    assert not told.is_final
+    assert {told.prompts[place].key for place in told.waiting} == {p.key for p in told.prompts} - {held[0]}
 
 
 def test_rows_say_what_the_tables_say(tmp_path):
