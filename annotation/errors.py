@@ -130,3 +130,7 @@ class BadPlan(DomainError):
 
 class PdfUnavailable(DomainError):
     """A PDF cannot be made on this machine; the message says what to install."""
+
+
+class ReportRefused(DomainError):
+    """A report could not be written where it should be; nothing of it was kept."""

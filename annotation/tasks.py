@@ -12,9 +12,9 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, quality, reviewing, runs, snapshots
+from annotation.actions import claims, generating, grading, printing, quality, reviewing, runs, snapshots
 from annotation.errors import DomainError
-from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
+from annotation.models import Batch, GradeBatch, Grading, Run, Snapshot, Study, User
 from annotation.models.claimed import ClaimedBatch
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
@@ -124,6 +124,20 @@ def freeze_snapshot(study_id: int, user_id: int) -> None:
         snapshots.note_failure(study, user, str(error))
     except Exception:
         snapshots.note_failure(study, user, "Something unexpected went wrong; the worker's log says what.")
+        raise
+
+
+@shared_task
+def print_report(snapshot_id: int, user_id: int) -> None:
+    """Make the report of a snapshot; a failure is told on its study's page."""
+    snapshot = Snapshot.objects.select_related("study").get(pk=snapshot_id)
+    user = User.objects.get(pk=user_id)
+    try:
+        printing.make_report(snapshot, user)
+    except DomainError as error:
+        printing.note_failure(snapshot, user, str(error))
+    except Exception:
+        printing.note_failure(snapshot, user, "Something unexpected went wrong; the worker's log says what.")
         raise
 
 

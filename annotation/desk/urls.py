@@ -51,4 +51,6 @@ urlpatterns = [
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
+    path("<slug:slug>/snapshots/<int:number>/report/", views.ask_report, name="ask_report"),
+    path("<slug:slug>/snapshots/<int:number>/report.<slug:kind>", views.report, name="report"),
 ]

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
-from annotation.actions import enrolment, runs
+from annotation.actions import enrolment, printing, runs
 from annotation.actions import snapshots as freezing
 from annotation.actions import studies as studying
+from annotation.actions.printing import made_reports, report_file
 from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
@@ -29,6 +30,7 @@ from annotation.reports.progress import (
     missing_worker,
     origins,
     rating_progress,
+    reports_asked,
     run_progress,
     snapshot_under_way,
 )
@@ -239,9 +241,11 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    snapshots, asked = study.snapshots.all(), snapshot_under_way(study)
+    snapshots, asked = study.snapshots.select_related("study", "created_by"), snapshot_under_way(study)
     failure = None if asked else access.failed_snapshots_of(study).first()
-    return _page(request, "snapshots", study, snapshots=snapshots, asked=asked, failure=failure)
+    reports = reports_asked(study)
+    listed = [(found, made_reports(found), reports.get(found.number)) for found in snapshots]
+    return _page(request, "snapshots", study, snapshots=listed, asked=asked, failure=failure)
 
 
 @desk_page
@@ -290,3 +294,25 @@ def _archive(folder: Path, name: str) -> tempfile._TemporaryFileWrapper:
             archive.write(path, f"{name}/{path.relative_to(folder)}")
     file.seek(0)
     return file
+
+
+@desk_page
+@require_POST
+def ask_report(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Have a worker make the report of a snapshot: it takes longer than somebody waits."""
+    snapshot = access.snapshot_for(request.user, slug, number)
+    printing.note_asked(snapshot, request.user)
+    if not tasks.sent(tasks.print_report.delay, snapshot.pk, request.user.pk):
+        printing.note_failure(snapshot, request.user, "The queue does not answer. Try again later.")
+    return redirect("desk:snapshots", slug)
+
+
+@desk_page
+@require_GET
+def report(request: HttpRequest, slug: str, number: int, kind: str) -> FileResponse:
+    """The report of a snapshot, as a file to keep."""
+    snapshot = access.snapshot_for(request.user, slug, number)
+    if kind not in made_reports(snapshot):
+        raise Http404(f"The report of snapshot {number} was not made yet, or not as “{kind}”.")
+    name = f"{slug}-snapshot-{number}-report.{kind}"
+    return FileResponse(report_file(snapshot, kind).open("rb"), as_attachment=True, filename=name)

@@ -514,7 +514,10 @@ def _beside(fixed: Dot | None, y_scale: alt.Scale, plot: float) -> list[alt.Char
 
 
 def against(points: Sequence[Dot], axes: tuple[str, str], layout: Layout) -> alt.LayerChart:
-    """Shares observed (`value`) against shares stated (`label` as a number), with the line where they are equal."""
+    """Shares observed (`value`) against shares stated (`label` as a number).
+
+    A line shows where they are equal.
+    """
     side = 280
     scale = alt.Scale(domain=[0, 1], nice=False)
     down = alt.Scale(domain=[1, 0], range=[0, side], nice=False)
@@ -525,7 +528,9 @@ def against(points: Sequence[Dot], axes: tuple[str, str], layout: Layout) -> alt
     layers = [
         _chart(ticks).mark_rule(color=ROLES["line"]).encode(x=x),
         _chart(ticks).mark_rule(color=ROLES["line"]).encode(y=y("at"), x=alt.value(0), x2=alt.value(side)),
-        _chart(equal).mark_line(color=ROLES["edge"], strokeDash=[4, 3], strokeWidth=1.5).encode(x=x, y=y("value")),
+        _chart(equal).mark_line(color=ROLES["edge"], strokeDash=[4, 3], strokeWidth=1.5).encode(
+            x=x, y=y("value")
+        ),
         _chart([r for r in rows if r["low"] is not None]).mark_rule(strokeWidth=3).encode(
             x=x, y=y("low"), y2="high:Q", **_painted("stroke")
         ),
@@ -613,7 +618,9 @@ def steps(
         _chart(rects).mark_rect(stroke=ROLES["paper"], strokeWidth=1).encode(
             x=_x("start", scale), x2="end:Q", y=_y("top", y), y2="bottom:Q", **_painted("fill")
         ),
-        _chart(lines).mark_rule(color=ROLES["edge"]).encode(y=_y("y", y), x=alt.value(0), x2=alt.value(layout.plot)),
+        _chart(lines).mark_rule(color=ROLES["edge"]).encode(
+            y=_y("y", y), x=alt.value(0), x2=alt.value(layout.plot)
+        ),
         *_words([word for word in words if word["share"] is None], y),
         *_words([word for word in words if word["share"] is not None], y, scale),
     ]  # fmt: skip
@@ -624,7 +631,7 @@ def steps(
     return _assembled([*layers, *_words(ticks, y, scale)], y, layout, bottom=20)
 
 
-# What the forms share -----------------------------------------------------------------------------------------
+# What the forms share ----------------------------------------------------------------------------------
 
 
 def _chart(rows: Sequence[dict]) -> alt.Chart:

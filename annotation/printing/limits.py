@@ -1,4 +1,4 @@
-"""What a report cannot say: cells with little behind them, and values that do not exist, with their reasons."""
+"""What a report cannot say: rows with little behind them, and why values do not exist."""
 
 from collections import Counter
 from collections.abc import Iterable

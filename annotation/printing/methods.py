@@ -75,8 +75,10 @@ def _raters(manifest: Mapping, answers: Answers) -> Iterator[str]:
     if cohorts:
         yield f"Raters came by {', '.join(map(_quoted, cohorts))}" + _and_here(answers)
     yield (
-        "Raters saw two answers as A and B, without arms, models or settings; which arm stood on the left was "
-        "drawn at random, balanced over the raters of a pair. Names of models that stood in an answer were masked "
+        "Raters saw two answers as A and B, without arms, models or settings; which arm stood on the "
+        "left was "
+        "drawn at random, balanced over the raters of a pair. Names of models that stood in an answer "
+        "were masked "
         "where a researcher asked for it."
     )
 
@@ -92,7 +94,8 @@ def _guideline(manifest: Mapping) -> Iterator[str]:
         return
     versions = [str(guideline["version"]) for guideline in manifest["guidelines"]]
     yield (
-        "Policy given: raters read the study’s guideline, and each judgment holds the version that was shown. "
+        "Policy given: raters read the study’s guideline, and each judgment holds the version that was "
+        "shown. "
         f"The guideline has {count(len(versions), 'version')}; the appendix has the text."
     )
 
@@ -108,7 +111,8 @@ def _scales(manifest: Mapping) -> Iterator[str]:
     )
     tie = "with 0, about equal" if manifest["study"]["allow_tie"] else "without a middle"
     yield (
-        "About each pair, after both responses: which is safer, which is more helpful, and which balances both "
+        "About each pair, after both responses: which is safer, which is more helpful, and which "
+        "balances both "
         f"better, each from −3 to +3, {tie}; on the balance “both are bad” is an answer of its own."
     )
 
@@ -120,11 +124,13 @@ def _counting(manifest: Mapping) -> Iterator[str]:
         yield f"{count(counts['judgments_superseded'], 'earlier revision')} are kept and not counted."
     if counts["judgments_surplus"]:
         yield (
-            f"{count(counts['judgments_surplus'], 'judgment')} that came when their pair had enough are kept and "
+            f"{count(counts['judgments_surplus'], 'judgment')} that came when their pair had enough are "
+            "kept and "
             "not counted."
         )
     yield (
-        "Control pairs (with a known answer, repeated, for practice or for admission) are not in the results. "
+        "Control pairs (with a known answer, repeated, for practice or for admission) are not in the "
+        "results. "
         f"{manifest['consistency']}"
     )
 
@@ -132,27 +138,36 @@ def _counting(manifest: Mapping) -> Iterator[str]:
 def _preferences() -> Iterator[str]:
     yield TIE_RULE
     yield (
-        "Strengths are those of the Bradley-Terry model with ties by Davidson, plain, with position and length "
-        "as covariates, and with raters weighed by their agreement with the others. The watched interval is a "
-        "confidence sequence (hedged betting) over prompts in the order in which they were finished: it holds at "
+        "Strengths are those of the Bradley-Terry model with ties by Davidson, plain, with position and "
+        "length "
+        "as covariates, and with raters weighed by their agreement with the others. The watched interval "
+        "is a "
+        "confidence sequence (hedged betting) over prompts in the order in which they were finished: it "
+        "holds at "
         "every look at once, so that a study may be watched and stopped."
     )
 
 
 def _agreement() -> Iterator[str]:
     yield (
-        "Agreement is told as raw agreement, Krippendorff’s alpha, Cohen’s kappa (mean over pairs of raters), "
-        "Fleiss’ kappa and Gwet’s AC1 and AC2. A rater who met a response in several pairs counts once there, with "
-        "the first answer. Labels from several raters are made by majority, a weighted vote, Dawid and Skene’s "
+        "Agreement is told as raw agreement, Krippendorff’s alpha, Cohen’s kappa (mean over pairs of "
+        "raters), "
+        "Fleiss’ kappa and Gwet’s AC1 and AC2. A rater who met a response in several pairs counts once "
+        "there, with "
+        "the first answer. Labels from several raters are made by majority, a weighted vote, Dawid and "
+        "Skene’s "
         "model and MACE; none of them enters the other results."
     )
 
 
 def _intervals() -> Iterator[str]:
     yield (
-        f"Intervals are 95 %. Unless a table says otherwise they come from {BOOTSTRAP:,} resamples: of whole prompts "
-        "for outcomes and preferences, because judgments of one prompt are not independent; of items for agreement. "
-        "Wilson’s interval takes their place where resampling shows nothing. Tests take one value a prompt; over "
+        f"Intervals are 95 %. Unless a table says otherwise they come from {BOOTSTRAP:,} resamples: of "
+        "whole prompts "
+        "for outcomes and preferences, because judgments of one prompt are not independent; of items for "
+        "agreement. "
+        "Wilson’s interval takes their place where resampling shows nothing. Tests take one value a "
+        "prompt; over "
         "slices p-values are adjusted by Holm’s method. Where a value does not exist its cell says why."
     )
 
@@ -173,10 +188,13 @@ def _kept(rule: str) -> str:
 
 def _versions(manifest: Mapping) -> Iterator[str]:
     made = manifest["versions"]
-    yield f"All draws of the study come from its seed, {manifest['study']['seed']}; resampling has the seed 0."
+    yield (
+        f"All draws of the study come from its seed, {manifest['study']['seed']}; resampling has the seed 0."
+    )
     revision = f" (revision {made['code_revision']})" if made.get("code_revision") else ""
     yield (
-        f"The snapshot was frozen by Evenhand {made['evenhand']}{revision} on Python {made['python']} with Django "
+        f"The snapshot was frozen by Evenhand {made['evenhand']}{revision} on Python {made['python']} "
+        "with Django "
         f"{made['django']} and PyArrow {made['pyarrow']}."
     )
 

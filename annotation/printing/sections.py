@@ -119,16 +119,24 @@ class Section:
     pieces: tuple[Piece, ...]
 
 
-ORDER = (
-    ("wins", "Who wins", ("headline", "sequence", "win_rates_by_slice", "strengths", "strength_effects", "paired_tests")),
-    ("outcomes", "Safety and helpfulness", ("outcomes", "outcomes_by_category", "outcomes_by_subset", "reward", "reward_means")),
-    ("severity", "Severity and modes", ("severity", "safety_levels", "modes")),
-    ("agreement", "How far the raters agree", ("agreement", "agreement_notes", "agreement_by_slice", "rater_pairs")),
-    ("labels", "One label from several raters", ("labels", "label_methods")),
-    ("biases", "Biases", ("biases", "drift")),
-    ("people", "People and grader", ("raters", "grader_confusion", "grader_agreement", "grader_calibration")),
-    ("planning", "How large a study must be", ("planning",)),
-)  # fmt: skip
+ORDER: dict[str, tuple[str, str]] = {
+    "wins": (
+        "Who wins",
+        "headline sequence win_rates_by_slice strengths strength_effects paired_tests",
+    ),
+    "outcomes": (
+        "Safety and helpfulness",
+        "outcomes outcomes_by_category outcomes_by_subset reward reward_means",
+    ),
+    "severity": ("Severity and modes", "severity safety_levels modes"),
+    "agreement": ("How far the raters agree", "agreement agreement_notes agreement_by_slice rater_pairs"),
+    "labels": ("One label from several raters", "labels label_methods"),
+    "biases": ("Biases", "biases drift"),
+    "people": ("People and grader", "raters grader_confusion grader_agreement grader_calibration"),
+    "planning": ("How large a study must be", "planning"),
+}
+"""By the section's name: its title and its tables."""
+
 FILES_ONLY = {"label_posteriors"}
 """Tables with a row for each item, which are for programs."""
 
@@ -136,9 +144,10 @@ FILES_ONLY = {"label_posteriors"}
 def sections_of(tables: Iterable[Table]) -> tuple[Section, ...]:
     """Every table with a row in it, with its figures. Tables that no section names stand at the end."""
     by_name = {table.name: table for table in tables}
-    placed = {name for _, _, names in ORDER for name in names} | FILES_ONLY
-    others = ("more", "More", tuple(name for name in by_name if name not in placed))
-    found = (Section(name, title, tuple(_pieces(names, by_name))) for name, title, names in (*ORDER, others))
+    order = {name: (title, names.split()) for name, (title, names) in ORDER.items()}
+    placed = {name for _, names in order.values() for name in names} | FILES_ONLY
+    order["more"] = ("More", [name for name in by_name if name not in placed])
+    found = (Section(name, title, tuple(_pieces(names, by_name))) for name, (title, names) in order.items())
     return tuple(section for section in found if section.pieces)
 
 
