@@ -35,8 +35,30 @@ ROLES = {
 
 ROLE_OF = {colour: role for role, colour in ROLES.items()}
 KEPT = frozenset(
-    "d fill fill-opacity font-size font-style font-weight height id opacity stroke stroke-dasharray "
-    "stroke-opacity stroke-width text-anchor transform width x x1 x2 y y1 y2".split()
+    [
+        "d",
+        "fill",
+        "fill-opacity",
+        "font-size",
+        "font-style",
+        "font-weight",
+        "height",
+        "id",
+        "opacity",
+        "stroke",
+        "stroke-dasharray",
+        "stroke-opacity",
+        "stroke-width",
+        "text-anchor",
+        "transform",
+        "width",
+        "x",
+        "x1",
+        "x2",
+        "y",
+        "y1",
+        "y2",
+    ]
 )
 SHAPES = {"g", "path", "rect", "line", "text", "circle", "tspan"}
 FAMILY = "system-ui, sans-serif"
