@@ -427,6 +427,12 @@ def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
     return _found(snapshots.first(), "This study has no such snapshot.")
 
 
+def snapshot_numbered(user: User, study: Study, number: str) -> Snapshot:
+    """The study's snapshot that an address names. Raises NotFound, also for what is no number."""
+    is_number = number.isascii() and number.isdigit() and len(number) <= 9
+    return snapshot_for(user, study.slug, int(number) if is_number else 0)
+
+
 def _found(row: Row | None, message: str) -> Row:
     if row is None:
         raise NotFound(message)

@@ -384,6 +384,11 @@ class PromptAdmin(StudyRows):
     list_filter = ["intent", "harm_category", "language"]
     search_fields = ["key", "family"]
 
+    def save_model(self, request: HttpRequest, obj: Prompt, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        # Results that were kept must see that labels changed.
+        events.record(obj.study, "change_prompt" if change else "add_prompt", request.user, key=obj.key)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Prompt | None = None) -> list[str]:
         """What has been asked keeps its wording and its name."""
         fixed = super().get_readonly_fields(request, obj)

@@ -12,10 +12,22 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, printing, quality, reviewing, runs, snapshots
+from annotation.actions import (
+    claims,
+    generating,
+    grading,
+    printing,
+    quality,
+    reporting,
+    reviewing,
+    runs,
+    snapshots,
+)
 from annotation.errors import DomainError
-from annotation.models import Batch, GradeBatch, Grading, Run, Snapshot, Study, User
+from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
 from annotation.models.claimed import ClaimedBatch
+from annotation.reports.filters import Filters
+from annotation.reports.stored import Kept
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
 
@@ -127,6 +139,29 @@ def freeze_snapshot(study_id: int, user_id: int) -> None:
         raise
 
 
+def look_at_results(
+    study: Study,
+    filters: Filters,
+    snapshot: Snapshot | None = None,
+    actor: User | None = None,
+    *,
+    again: bool = False,
+) -> tuple[Kept, bool]:
+    """`reporting.look`, with workers told of what was asked for; False where the queue did not take it, so
+    that the beat will tell them later."""
+    looked = reporting.look(study, filters, snapshot, actor, again=again)
+    return looked.kept, looked.asked is None or sent(make_report.delay, looked.asked.pk)
+
+
+@shared_task
+def make_report(report_id: int) -> None:
+    """Make the results that somebody asked for, if nobody else has them in hand."""
+    report = reporting.claim(report_id, worker_name())
+    if report is not None:
+        with keeping_lease(report, worker_name(), queue="default"):
+            reporting.make(report)
+
+
 @shared_task
 def print_report(snapshot_id: int, user_id: int) -> None:
     """Make the report of a snapshot; a failure is told on its study's page."""
@@ -164,6 +199,9 @@ def requeue_stale() -> None:
     grading.requeue_stale()
     for pk in GradeBatch.objects.waiting().order_by().values_list("grading", flat=True).distinct():
         grade_batch.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    reporting.requeue_stale()
+    for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task
@@ -191,10 +229,10 @@ def worker_name() -> str:
 
 
 @contextmanager
-def keeping_lease(batch: ClaimedBatch, worker: str) -> Iterator[None]:
+def keeping_lease(batch: ClaimedBatch, worker: str, queue: str = "gpu") -> Iterator[None]:
     """Renew the batch's lease, and say that the worker lives, as long as the block runs."""
     done = threading.Event()
-    thread = threading.Thread(target=_renew_until, args=(done, batch, worker), daemon=True)
+    thread = threading.Thread(target=_renew_until, args=(done, batch, worker, queue), daemon=True)
     thread.start()
     try:
         yield
@@ -203,18 +241,18 @@ def keeping_lease(batch: ClaimedBatch, worker: str) -> Iterator[None]:
         thread.join()
 
 
-def _renew_until(done: threading.Event, batch: ClaimedBatch, worker: str) -> None:
+def _renew_until(done: threading.Event, batch: ClaimedBatch, worker: str, queue: str) -> None:
     try:
         while not done.wait(settings.BATCH_LEASE_SECONDS / 4):
-            _renew_once(batch, worker)
+            _renew_once(batch, worker, queue)
     finally:
         connection.close()  # the thread's own connection
 
 
-def _renew_once(batch: ClaimedBatch, worker: str) -> None:
+def _renew_once(batch: ClaimedBatch, worker: str, queue: str = "gpu") -> None:
     try:
         runs.renew_lease(batch)
-        runs.note_worker(worker, "gpu")
+        runs.note_worker(worker, queue)
     except AnyDatabaseError:  # a closed connection raises InterfaceError, which is no DatabaseError
         # One bad moment of the database must not end the renewing: three more tries fit into a lease.
         logger.exception("The lease of %s could not be renewed; trying again.", batch)

@@ -23,7 +23,7 @@ FLOORS = [
 ]
 TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "generation", "pair", "review"]
 TABLES += ["gold", "enrolment", "quality", "joining", "assignment", "draft", "judgment", "adjudication"]
-TABLES += ["grade", "snapshot", "event"]
+TABLES += ["grade", "snapshot", "report", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import grading, printing, rating, review, views
+from annotation.api import grading, printing, rating, results, review, views
 
 app_name = "api"
 urlpatterns = [
@@ -36,6 +36,12 @@ urlpatterns = [
         "studies/<slug:slug>/snapshots/<int:number>/report.<slug:kind>",
         printing.ReportFile.as_view(),
         name="report_file",
+    ),
+    path("studies/<slug:slug>/results/", results.Results.as_view(), name="results"),
+    path(
+        "studies/<slug:slug>/results/<slug:table>.<slug:ending>",
+        results.ResultsFile.as_view(),
+        name="results_file",
     ),
     path("studies/<slug:slug>/fairness/", views.Fairness.as_view(), name="fairness"),
     path("studies/<slug:slug>/flags/", views.Flags.as_view(), name="flags"),

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from annotation.desk import disputes, grading, joining, planning, quality, results, review, views
+from annotation.desk import (
+    disputes,
+    grading,
+    joining,
+    planning,
+    quality,
+    result_files,
+    results,
+    review,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -15,6 +25,8 @@ urlpatterns = [
     path("<slug:slug>/runs/<int:pk>/<slug:control>/", views.control_run, name="control_run"),
     path("<slug:slug>/plan/", planning.plan, name="plan"),
     path("<slug:slug>/results/", results.results, name="results"),
+    path("<slug:slug>/results/again/", result_files.refresh_results, name="refresh_results"),
+    path("<slug:slug>/results/<slug:table>.<slug:ending>", result_files.results_file, name="results_file"),
     path("<slug:slug>/grading/", grading.gradings, name="gradings"),
     path("<slug:slug>/grading/<int:pk>/", grading.grading, name="grading"),
     path("<slug:slug>/grading/<int:pk>/<slug:control>/", grading.control_grading, name="control_grading"),

@@ -1,6 +1,6 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < draft < judgment <
-adjudication < grade < snapshot < event."""
+adjudication < grade < snapshot < report < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -17,6 +17,7 @@ from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
 from annotation.models.quality import Appeal, QualityRules
+from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
@@ -48,6 +49,8 @@ __all__ = [
     "Prompt",
     "QualityRules",
     "RaterSettings",
+    "Report",
+    "ReportTable",
     "Response",
     "ResponseJudgment",
     "Run",

@@ -19,8 +19,8 @@ from annotation.printing import limits
 from annotation.printing.methods import methods
 from annotation.printing.sections import FILES_ONLY, Piece, Section, sections_of
 from annotation.printing.sentences import headline
-from annotation.reports import preference_tables
 from annotation.reports.from_snapshot import manifest_in
+from annotation.reports.results import frozen, results_of
 from annotation.reports.rows import Answers
 from annotation.reports.tables import Table
 from annotation.reports.winrates import headlines_of
@@ -50,7 +50,8 @@ def report_html(folder: Path) -> str:
     manifest, digest = manifest_in(folder), manifest_digest(folder)
     _check_files(folder, manifest)
     answers = Answers.of_snapshot(folder)
-    tables = [table for table in preference_tables.tables(answers) if table.name not in FILES_ONLY]
+    results = results_of(answers, manifest["study"], frozen(folder, manifest))
+    tables = [table for table in results.tables if table.name not in FILES_ONLY]
     chapters = tuple(_chapters(sections_of(tables)))
     # A report is in English whoever asks for it: the same snapshot, the same bytes.
     with translation.override("en"):

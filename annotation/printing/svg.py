@@ -34,32 +34,11 @@ ROLES = {
 """The roles of colours and their light values, as in tokens.css; each value stands for one role."""
 
 ROLE_OF = {colour: role for role, colour in ROLES.items()}
-KEPT = frozenset(
-    [
-        "d",
-        "fill",
-        "fill-opacity",
-        "font-size",
-        "font-style",
-        "font-weight",
-        "height",
-        "id",
-        "opacity",
-        "stroke",
-        "stroke-dasharray",
-        "stroke-opacity",
-        "stroke-width",
-        "text-anchor",
-        "transform",
-        "width",
-        "x",
-        "x1",
-        "x2",
-        "y",
-        "y1",
-        "y2",
-    ]
-)
+KEPT = {
+    "d", "fill", "fill-opacity", "font-size", "font-style", "font-weight", "height",
+    "id", "opacity", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width",
+    "text-anchor", "transform", "width", "x", "x1", "x2", "y", "y1", "y2",
+}  # fmt: skip
 SHAPES = {"g", "path", "rect", "line", "text", "circle", "tspan"}
 FAMILY = "system-ui, sans-serif"
 NUMBER = re.compile(r"-?\d+\.\d{3,}|-?\d+(?:\.\d+)?e-\d+")

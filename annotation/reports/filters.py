@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 from annotation.errors import BadFilter
+from annotation.models.report import LONGEST_FILTER
 from annotation.vocabulary import Intent
 
 NONE = "none"
@@ -47,7 +48,15 @@ class Filters:
         found |= {name: _day(query, name) for name in ("since", "until")}
         if found["since"] and found["until"] and found["since"] > found["until"]:
             raise BadFilter(f"No day is both since {found['since']} and until {found['until']}.")
-        return cls(**found)
+        filters = cls(**found)
+        if len(filters.as_query()) > LONGEST_FILTER:
+            raise BadFilter(f"The filters together are longer than {LONGEST_FILTER:,} characters.")
+        return filters
+
+    @classmethod
+    def from_text(cls, query: str) -> "Filters":
+        """From the text that `as_query` gave. Raises BadFilter."""
+        return cls.from_query(parse_qs(query))
 
     def as_query(self) -> str:
         """The canonical query string, which `from_query` reads; "" where nothing is filtered."""

@@ -1,5 +1,6 @@
 """A study's judgments as the Parquet files of a snapshot tell them; `docs/export.md` says what they hold."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,8 +81,8 @@ class _Files:
             judged=judged,
             parts=self._parts(judged),
             looks=self._looks(),
-            grader=self._grader(),
             is_open=self.manifest["study"]["state"] == StudyState.OPEN,
+            grader=self._grader(),
         )
 
     @cached_property
@@ -96,8 +97,7 @@ class _Files:
 
     @cached_property
     def pairs(self) -> pa.Table:
-        responses = ("response_a_id", "response_b_id", "shown_a", "shown_b")
-        return self._table("pairs", ["pair_key", *responses, "state", "overlap"])
+        return self._table("pairs", PAIR_COLUMNS)
 
     @cached_property
     def counting(self) -> pa.Table:
@@ -136,9 +136,17 @@ class _Files:
 
     def _table(self, name: str, columns: list[str] | None) -> pa.Table:
         path = self.folder / f"{name}.parquet"
+        self._refuse_changed(path)
         there = pq.read_schema(path).names
         wanted = JUDGMENT_COLUMNS if columns is None else columns
         return pq.read_table(path, columns=[column for column in wanted if column in there])
+
+    def _refuse_changed(self, path: Path) -> None:
+        """What is not the file that the manifest names is not the snapshot's."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != self.manifest["files"][path.name]["sha256"]:
+            raise SnapshotUnreadable(f"“{path}” is not the file that the snapshot's manifest names.")
 
     def _responses(self) -> Rows:
         table = self.responses
@@ -156,8 +164,8 @@ class _Files:
         for side in "ab":
             rows[side] = np.searchsorted(self.response_ids, _numbers(self.pairs[f"response_{side}_id"]))
             rows[f"shown_{side}"] = _lengths(self.pairs[f"shown_{side}"])
-        of_study = pc.is_in(self.pairs["state"], pa.array(PAIRS_OF_STUDY)).to_numpy()
-        rows["overlap"] = np.where(of_study, _numbers(self.pairs["overlap"]), 0)
+        belongs = pc.is_in(self.pairs["state"], pa.array([state.value for state in PAIRS_OF_STUDY]))
+        rows["overlap"] = np.where(belongs.to_numpy(), _numbers(self.pairs["overlap"]), 0)
         return rows
 
     def _judged(self) -> tuple[Rows, list[str]]:
@@ -254,6 +262,7 @@ class _Files:
         return Grader(model, rubric, keep, repeats)
 
 
+PAIR_COLUMNS = ["pair_key", "response_a_id", "response_b_id", "shown_a", "shown_b", "state", "overlap"]
 JUDGMENT_COLUMNS = [
     *("judgment_id", "rater_id", "cohort", "source", "revision", "counts", "pair_key", "prompt_key"),
     *("sample", "response_id", "arm", "arm_a", "left_arm", *PAIR_QUESTIONS, "both_bad", "confidence"),

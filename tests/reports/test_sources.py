@@ -1,5 +1,6 @@
 """The database and a snapshot's files tell the same; filters and slices take the rows they should."""
 
+import hashlib
 import json
 import random
 from datetime import date
@@ -190,6 +191,9 @@ def make_older(folder):
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["gradings"]
+    for name in lacking:
+        digest = hashlib.sha256((folder / f"{name}.parquet").read_bytes()).hexdigest()
+        manifest["files"][f"{name}.parquet"]["sha256"] = digest
     path.write_text(json.dumps(manifest | {"format_version": 1}))
 
 
@@ -216,13 +220,17 @@ def test_an_older_snapshot_tells_what_it_has(tmp_path):
         ("judgments.parquet", None),
         ("judgments.parquet", b"PAR1"),
         ("responses.parquet", b""),
+        ("pairs.parquet", "changed"),
     ],
 )
 def test_a_broken_snapshot_is_refused_in_a_sentence(tmp_path, name, content):
     study = a_varied_study(2)
     freeze_snapshot(study, out=tmp_path / "out")
     path = tmp_path / "out" / name
-    path.unlink() if content is None else path.write_bytes(content)
+    if content == "changed":
+        pq.write_table(pq.read_table(path).slice(1), path)
+    else:
+        path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(SnapshotUnreadable, match="out"):
         Answers.of_snapshot(tmp_path / "out")
 
