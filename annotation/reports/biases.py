@@ -8,6 +8,7 @@ from annotation.models.joining import IMPORTED
 from annotation.reports.duels import (
     BOOTSTRAP,
     HEADLINE,
+    IN_SLICES,
     QUESTION,
     QUESTIONS,
     answered,
@@ -38,7 +39,7 @@ DRIFT_CAPTION = (
     "first arm’s on the balance; unsafe is the share of judgments; severity counts steps from 0 negligible "
     "to 3 high, among unsafe. Prompts come in mixed order, so that a drift is the raters’ or the answers’, "
     "not the order of the questions. Imported judgments, whose order is not known, are left out. Intervals "
-    "are 95 %, from resampling whole prompts."
+    f"are 95 %, from {IN_SLICES} resamples of whole prompts."
 )
 
 
@@ -127,5 +128,5 @@ def _drift_row(
     rated_here = np.array([rater.cohort != IMPORTED for rater in answers.raters], bool)
     timed = rated_here[rows["rater"]]
     rows, numbers = rows[timed], numbers[timed]
-    change = drift(numbers, np.arange(len(rows)), rows["prompt"], bootstrap=BOOTSTRAP)
+    change = drift(numbers, np.arange(len(rows)), rows["prompt"], bootstrap=IN_SLICES)
     return value, arm, other, *estimate_cells(change), len(rows), len(np.unique(rows["prompt"]))

@@ -81,8 +81,8 @@ class _Files:
             judged=judged,
             parts=self._parts(judged),
             looks=self._looks(),
-            is_open=self.manifest["study"]["state"] == StudyState.OPEN,
             grader=self._grader(),
+            is_open=self.manifest["study"]["state"] == StudyState.OPEN,
         )
 
     @cached_property
@@ -97,7 +97,8 @@ class _Files:
 
     @cached_property
     def pairs(self) -> pa.Table:
-        return self._table("pairs", PAIR_COLUMNS)
+        responses = ("response_a_id", "response_b_id", "shown_a", "shown_b")
+        return self._table("pairs", ["pair_key", *responses, "state", "overlap"])
 
     @cached_property
     def counting(self) -> pa.Table:
@@ -164,8 +165,8 @@ class _Files:
         for side in "ab":
             rows[side] = np.searchsorted(self.response_ids, _numbers(self.pairs[f"response_{side}_id"]))
             rows[f"shown_{side}"] = _lengths(self.pairs[f"shown_{side}"])
-        belongs = pc.is_in(self.pairs["state"], pa.array([state.value for state in PAIRS_OF_STUDY]))
-        rows["overlap"] = np.where(belongs.to_numpy(), _numbers(self.pairs["overlap"]), 0)
+        of_study = pc.is_in(self.pairs["state"], pa.array(PAIRS_OF_STUDY)).to_numpy()
+        rows["overlap"] = np.where(of_study, _numbers(self.pairs["overlap"]), 0)
         return rows
 
     def _judged(self) -> tuple[Rows, list[str]]:
@@ -262,7 +263,6 @@ class _Files:
         return Grader(model, rubric, keep, repeats)
 
 
-PAIR_COLUMNS = ["pair_key", "response_a_id", "response_b_id", "shown_a", "shown_b", "state", "overlap"]
 JUDGMENT_COLUMNS = [
     *("judgment_id", "rater_id", "cohort", "source", "revision", "counts", "pair_key", "prompt_key"),
     *("sample", "response_id", "arm", "arm_a", "left_arm", *PAIR_QUESTIONS, "both_bad", "confidence"),

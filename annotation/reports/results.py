@@ -15,7 +15,7 @@ import scipy
 from django.conf import settings
 
 from annotation.models import Study
-from annotation.reports import preference_tables
+from annotation.reports import agreement_tables, preference_tables
 from annotation.reports.filters import Filters
 from annotation.reports.from_snapshot import manifest_in
 from annotation.reports.rows import Answers
@@ -25,7 +25,7 @@ from annotation.reports.winrates import Headline, headlines_of
 LAYOUT = 1
 """Goes up when results that were kept can no longer be read; they are made anew then."""
 
-MAKERS = (preference_tables.tables,)
+MAKERS = (preference_tables.tables, agreement_tables.tables)
 STUDY_FIELDS = ("slug", "title", "question", "overlap", "allow_tie", "guideline_condition", "seed")
 
 

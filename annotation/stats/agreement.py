@@ -9,8 +9,11 @@ Psychology 61 (2008) 29-48. In every estimate here, n counts the items with at l
 two ratings; the others cannot show agreement and are left out. Intervals resample those items.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -25,8 +28,34 @@ Disagreement = Callable[[Floats], tuple[Floats, Floats]]
 """Item weights (replicates, profiles) to observed and expected disagreement, on one common scale."""
 
 
+@dataclass(frozen=True, eq=False)
+class Rated:
+    """Ratings whose items are grouped once, for whoever asks for several measures of them."""
+
+    ratings: Ratings
+
+    @classmethod
+    def of(cls, ratings: Ratings | Rated) -> Rated:
+        return ratings if isinstance(ratings, Rated) else cls(ratings)
+
+    @cached_property
+    def all_items(self) -> Profiles:
+        """Items with one rating or more."""
+        return profiles(self.ratings, least=1)
+
+    @cached_property
+    def items_rated_twice(self) -> Profiles:
+        """Items with two ratings or more."""
+        return self.all_items.where(self.all_items.judgments >= 2)
+
+
 def raw_agreement(
-    ratings: Ratings, *, pooled: bool = False, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+    ratings: Ratings | Rated,
+    *,
+    pooled: bool = False,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
 ) -> Estimate:
     """The share of rater pairs that chose the same value.
 
@@ -35,8 +64,9 @@ def raw_agreement(
     m(m-1)/2 times. Where all pairs agree, or none, the interval is Wilson's with the item as the unit.
     """
     plan = Resampling(bootstrap, seed, confidence)
-    table = profiles(ratings)
-    reason = _why_no_pairs(ratings, table)
+    rated = Rated.of(ratings)
+    table = rated.items_rated_twice
+    reason = _why_no_pairs(rated)
     if reason:
         return undefined(table.items, reason)
     agreeing = (table.squared_counts() - table.judgments) / 2
@@ -47,7 +77,7 @@ def raw_agreement(
 
 
 def krippendorff_alpha(
-    ratings: Ratings, level: Level, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+    ratings: Ratings | Rated, level: Level, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
     """Krippendorff's alpha, 1 - observed / expected disagreement, for any number of raters and missing data.
 
@@ -56,10 +86,11 @@ def krippendorff_alpha(
     give; below 0 is systematic disagreement. It does not exist with one rater, without an item rated twice,
     or where the values of the items rated twice never vary.
     """
-    check_level(level, ratings.categories)
+    rated = Rated.of(ratings)
+    check_level(level, rated.ratings.categories)
     plan = Resampling(bootstrap, seed, confidence)
-    table = profiles(ratings)
-    reason = _why_no_pairs(ratings, table) or _why_no_variation(table)
+    table = rated.items_rated_twice
+    reason = _why_no_pairs(rated) or _why_no_variation(table)
     if reason:
         return undefined(table.items, reason)
     disagreement = _DISAGREEMENT[level](table)
@@ -73,7 +104,7 @@ def krippendorff_alpha(
 
 
 def fleiss_kappa(
-    ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+    ratings: Ratings | Rated, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
     """Fleiss' kappa: (observed - chance) / (1 - chance) of raw agreement.
 
@@ -83,10 +114,12 @@ def fleiss_kappa(
     exist with one rater, without an item rated twice, or with only one label.
     """
     plan = Resampling(bootstrap, seed, confidence, corrected=True)
-    return _gwet_form(ratings, "nominal", lambda share: (share**2).sum(axis=1), plan)
+    return _gwet_form(Rated.of(ratings), "nominal", lambda share: (share**2).sum(axis=1), plan)
 
 
-def gwet_ac1(ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95) -> Estimate:
+def gwet_ac1(
+    ratings: Ratings | Rated, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+) -> Estimate:
     """Gwet's AC1 for labels without order: (observed - chance) / (1 - chance) of raw agreement.
 
     Chance is sum p(1-p) / (q-1) over the q labels, p being a label's mean share of an item's ratings. It
@@ -95,11 +128,13 @@ def gwet_ac1(ratings: Ratings, *, bootstrap: int = 1000, seed: int = 0, confiden
     without an item rated twice, or with only one label.
     """
     plan = Resampling(bootstrap, seed, confidence)
-    return _gwet_form(ratings, "nominal", lambda share: _gwet_chance(share, np.eye(share.shape[1])), plan)
+    return _gwet_form(
+        Rated.of(ratings), "nominal", lambda share: _gwet_chance(share, np.eye(share.shape[1])), plan
+    )
 
 
 def gwet_ac2(
-    ratings: Ratings, level: Level, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
+    ratings: Ratings | Rated, level: Level, *, bootstrap: int = 1000, seed: int = 0, confidence: float = 0.95
 ) -> Estimate:
     """Gwet's AC2: AC1 in which near answers agree in part, by `scales.gwet_weights` of the level.
 
@@ -107,15 +142,17 @@ def gwet_ac2(
     Inter-Rater Reliability, 4th ed. 2014, chapter 4. It exists where AC1 does and values have an
     order.
     """
-    check_level(level, ratings.categories)
+    rated = Rated.of(ratings)
+    categories = rated.ratings.categories
+    check_level(level, categories)
     if level == "nominal":
         return undefined(
-            profiles(ratings).items, "AC2 weighs by order, and nominal labels have none: see AC1."
+            rated.items_rated_twice.items, "AC2 weighs by order, and nominal labels have none: see AC1."
         )
     plan = Resampling(bootstrap, seed, confidence)
     # Two categories or more, or there is a reason before the weights are used.
-    weights = gwet_weights(ratings.categories, level) if len(ratings.categories) > 1 else np.eye(1)
-    return _gwet_form(ratings, level, lambda share: _gwet_chance(share, weights), plan)
+    weights = gwet_weights(categories, level) if len(categories) > 1 else np.eye(1)
+    return _gwet_form(rated, level, lambda share: _gwet_chance(share, weights), plan)
 
 
 def _gwet_chance(share: Floats, weights: Floats) -> Floats:
@@ -124,14 +161,13 @@ def _gwet_chance(share: Floats, weights: Floats) -> Floats:
 
 
 def _gwet_form(
-    ratings: Ratings, level: Level, chance_of: Callable[[Floats], Floats], plan: Resampling
+    rated: Rated, level: Level, chance_of: Callable[[Floats], Floats], plan: Resampling
 ) -> Estimate:
     """(observed - chance) / (1 - chance), chance from the labels' mean shares (replicates, labels)."""
-    rated = profiles(ratings)
-    reason = _why_no_pairs(ratings, rated) or _why_no_variation(rated) or why_too_many(ratings.categories)
+    twice, table = rated.items_rated_twice, rated.all_items
+    reason = _why_no_pairs(rated) or _why_no_variation(twice) or why_too_many(table.categories)
     if reason:
-        return undefined(rated.items, reason)
-    table = profiles(ratings, least=1)
+        return undefined(twice.items, reason)
     m, pairs = table.judgments, table.judgments > 1
     weighted = _weighted_squares(table, gwet_weights(table.categories, level))
     agreeing = np.divide(weighted - m, m * (m - 1), out=np.zeros_like(m), where=pairs)
@@ -146,7 +182,7 @@ def _gwet_form(
         )
 
     width = len(table.categories)
-    return bootstrap_estimate(coefficient, table.sizes, plan, n=rated.items, unit="item", width=width)
+    return bootstrap_estimate(coefficient, table.sizes, plan, n=twice.items, unit="item", width=width)
 
 
 def _weighted_squares(table: Profiles, weights: Floats) -> Floats:
@@ -220,12 +256,12 @@ _DISAGREEMENT: dict[Level, Callable[[Profiles], Disagreement]] = {
 }
 
 
-def _why_no_pairs(ratings: Ratings, table: Profiles) -> str:
-    if not len(ratings):
+def _why_no_pairs(rated: Rated) -> str:
+    if not len(rated.ratings):
         return "There are no judgments."
-    if len(ratings.raters) < 2:
+    if len(rated.ratings.raters) < 2:
         return "There is only one rater, and agreement needs two."
-    if not table.items:
+    if not rated.items_rated_twice.items:
         return "No item has two ratings, so there is nothing to compare."
     return ""
 

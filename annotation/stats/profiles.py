@@ -6,7 +6,7 @@ four levels: 20), and a bootstrap over a million judgments then costs no more th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class Profiles:
     def items(self) -> int:
         """The number of items."""
         return int(self.sizes.sum())
+
+    def where(self, kept: NDArray[np.bool_]) -> "Profiles":
+        """Some of the profiles."""
+        return replace(self, counts=self.counts[kept], judgments=self.judgments[kept], sizes=self.sizes[kept])
 
     def margins(self, weights: Floats) -> Floats:
         """How often each category was chosen under item weights: (replicates, categories)."""

@@ -61,16 +61,17 @@ def confidence_sequence(values: ArrayLike, *, level: float = 0.95) -> Confidence
     bets = _bets(x, 1 - level)
     candidates = np.linspace(0, 1, GRID)
     capital = np.zeros((2, GRID))
-    standing = np.ones(GRID, dtype=np.bool_)
-    low, high = np.empty(len(x)), np.empty(len(x))
+    low, high = np.ones(len(x)), np.zeros(len(x))  # crossed, where no candidate stands any more
     for start in range(0, len(x), BLOCK):
         block = slice(start, start + BLOCK)
         logs = capital[:, np.newaxis] + np.cumsum(_gains(x[block], bets[block], candidates), axis=1)
-        capital = logs[:, -1]
         rich = np.logaddexp(logs[0], logs[1]) - np.log(2) >= -np.log(1 - level)
-        stands = standing & ~np.logical_or.accumulate(rich, axis=0)
+        stands = ~np.logical_or.accumulate(rich, axis=0)
         low[block], high[block] = _bounds(stands, candidates)
-        standing = stands[-1]
+        # What is refuted stays so: the next block bets against the others only.
+        candidates, capital = candidates[stands[-1]], logs[:, -1, stands[-1]]
+        if not len(candidates):
+            break
     means = np.cumsum(x) / np.arange(1, len(x) + 1)
     return ConfidenceSequence(means, np.maximum.accumulate(low), np.minimum.accumulate(high))
 
@@ -111,7 +112,7 @@ def _gains(x: Floats, bets: Floats, candidates: Floats) -> Floats:
 
 def _bounds(stands: np.ndarray, candidates: Floats) -> tuple[Floats, Floats]:
     """For each step, the outermost candidates that stand, widened by one; crossed where none does."""
-    step = candidates[1]
+    step = 1 / (GRID - 1)
     low = np.maximum(0, candidates[stands.argmax(axis=1)] - step)
     high = np.minimum(1, candidates[stands.shape[1] - 1 - stands[:, ::-1].argmax(axis=1)] + step)
     none = ~stands.any(axis=1)
