@@ -26,9 +26,10 @@ from annotation.actions import (
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
 from annotation.models.claimed import ClaimedBatch
+from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
-from annotation.reports.stored import Kept
-from annotation.vocabulary import RunState
+from annotation.reports.stored import Kept, read_results
+from annotation.vocabulary import BatchState, RunState
 from models_runtime.worker import BackendCache
 
 logger = logging.getLogger(__name__)
@@ -160,6 +161,14 @@ def make_report(report_id: int) -> None:
     if report is not None:
         with keeping_lease(report, worker_name(), queue="default"):
             reporting.make(report)
+            draw_figures(report_id)
+
+
+def draw_figures(report_id: int) -> None:
+    """Draw the figures of a report that was made, here, where nobody waits; its page then finds them."""
+    made = Report.objects.filter(pk=report_id, state=BatchState.DONE).first()
+    if made is not None:
+        sections_of(read_results(made).tables)
 
 
 @shared_task
