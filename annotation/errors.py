@@ -126,3 +126,11 @@ class SnapshotUnreadable(DomainError):
 
 class BadPlan(DomainError):
     """Assumptions about a study that contradict each other or are no numbers; the message says which."""
+
+
+class PdfUnavailable(DomainError):
+    """A PDF cannot be made on this machine; the message says what to install."""
+
+
+class ReportRefused(DomainError):
+    """A report could not be written where it should be; nothing of it was kept."""

@@ -64,7 +64,9 @@ def _secret_key() -> str:
     return (VAR / "secret_key").read_text().strip()
 
 
-_make_folders("broker/messages", "broker/control", "log", "media", "snapshots", "static")
+_make_folders(
+    "broker/messages", "broker/control", "figures", "log", "media", "reports", "snapshots", "static"
+)
 
 SECRET_KEY = _secret_key()
 DEBUG = _flag("DEBUG")
@@ -185,6 +187,17 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 MEDIA_ROOT = VAR / "media"
 SNAPSHOTS = VAR / "snapshots"
+REPORTS = VAR / "reports"
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    # Drawn figures, named by the digest of the numbers in them, for all processes of this machine.
+    "figures": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": VAR / "figures",
+        "TIMEOUT": None,
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    },
+}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

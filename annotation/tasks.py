@@ -12,13 +12,24 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, quality, reporting, reviewing, runs, snapshots
+from annotation.actions import (
+    claims,
+    generating,
+    grading,
+    printing,
+    quality,
+    reporting,
+    reviewing,
+    runs,
+    snapshots,
+)
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
 from annotation.models.claimed import ClaimedBatch
+from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
-from annotation.reports.stored import Kept
-from annotation.vocabulary import RunState
+from annotation.reports.stored import Kept, read_results
+from annotation.vocabulary import BatchState, RunState
 from models_runtime.worker import BackendCache
 
 logger = logging.getLogger(__name__)
@@ -150,6 +161,28 @@ def make_report(report_id: int) -> None:
     if report is not None:
         with keeping_lease(report, worker_name(), queue="default"):
             reporting.make(report)
+            draw_figures(report_id)
+
+
+def draw_figures(report_id: int) -> None:
+    """Draw the figures of a report that was made, here, where nobody waits; its page then finds them."""
+    made = Report.objects.filter(pk=report_id, state=BatchState.DONE).first()
+    if made is not None:
+        sections_of(read_results(made).tables)
+
+
+@shared_task
+def print_report(snapshot_id: int, user_id: int) -> None:
+    """Make the report of a snapshot; a failure is told on its study's page."""
+    snapshot = Snapshot.objects.select_related("study").get(pk=snapshot_id)
+    user = User.objects.get(pk=user_id)
+    try:
+        printing.make_report(snapshot, user)
+    except DomainError as error:
+        printing.note_failure(snapshot, user, str(error))
+    except Exception:
+        printing.note_failure(snapshot, user, "Something unexpected went wrong; the worker's log says what.")
+        raise
 
 
 @shared_task

@@ -17,6 +17,7 @@ FLOORS = [
     {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
+    {"printing"},
     {"actions"},
     {"tasks"},
     {"rate", "desk", "api", "admin", "management"},

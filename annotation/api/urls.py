@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import grading, rating, results, review, views
+from annotation.api import grading, printing, rating, results, review, views
 
 app_name = "api"
 urlpatterns = [
@@ -31,6 +31,12 @@ urlpatterns = [
     path("studies/<slug:slug>/review/take-back/", review.TakeBack.as_view(), name="take_back"),
     path("studies/<slug:slug>/review/rescan/", review.Rescan.as_view(), name="rescan"),
     path("studies/<slug:slug>/review/<int:pk>/", review.ReviewDetail.as_view(), name="reviewed_pair"),
+    path("studies/<slug:slug>/snapshots/<int:number>/report/", printing.Report.as_view(), name="report"),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/report.<slug:kind>",
+        printing.ReportFile.as_view(),
+        name="report_file",
+    ),
     path("studies/<slug:slug>/results/", results.Results.as_view(), name="results"),
     path(
         "studies/<slug:slug>/results/<slug:table>.<slug:ending>",

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from annotation.desk import disputes, grading, joining, planning, quality, result_files, review, views
+from annotation.desk import (
+    disputes,
+    grading,
+    joining,
+    planning,
+    quality,
+    result_files,
+    results,
+    review,
+    views,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -14,7 +24,7 @@ urlpatterns = [
     path("<slug:slug>/runs/<int:pk>/", views.run, name="run"),
     path("<slug:slug>/runs/<int:pk>/<slug:control>/", views.control_run, name="control_run"),
     path("<slug:slug>/plan/", planning.plan, name="plan"),
-    path("<slug:slug>/results/", views.results, name="results"),
+    path("<slug:slug>/results/", results.results, name="results"),
     path("<slug:slug>/results/again/", result_files.refresh_results, name="refresh_results"),
     path("<slug:slug>/results/<slug:table>.<slug:ending>", result_files.results_file, name="results_file"),
     path("<slug:slug>/grading/", grading.gradings, name="gradings"),
@@ -53,4 +63,6 @@ urlpatterns = [
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
+    path("<slug:slug>/snapshots/<int:number>/report/", views.ask_report, name="ask_report"),
+    path("<slug:slug>/snapshots/<int:number>/report.<slug:kind>", views.report, name="report"),
 ]

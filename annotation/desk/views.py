@@ -16,26 +16,26 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
-from annotation.actions import enrolment, runs
+from annotation.actions import enrolment, printing, runs
 from annotation.actions import snapshots as freezing
 from annotation.actions import studies as studying
-from annotation.desk import cards, figures, words
+from annotation.actions.printing import made_reports, report_file
+from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
 from annotation.models import Grading, Run, Study
-from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
-from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import (
     failed_items,
     missing_worker,
     nothing_to_rate,
     origins,
     rating_progress,
+    reports_asked,
     run_progress,
     snapshot_under_way,
 )
-from annotation.reports.rows import Answers, counting
+from annotation.reports.rows import counting
 from annotation.reports.winrates import HEADLINE, win_rate_report
 from annotation.vocabulary import StudyState
 
@@ -190,35 +190,7 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
     return redirect("desk:run", slug, pk)
 
 
-# Results ---------------------------------------------------------------------------------------------
-
-
-@desk_page
-@require_safe
-def results(request: HttpRequest, slug: str) -> HttpResponse:
-    study = access.study_for(request.user, slug)
-    name = request.GET.get("arm", "")
-    arm = access.arm_in(study, name) if name else None
-    answers = Answers.of_study(study)
-    wins, agreement = win_rate_report(study, answers), agreement_report(study, arm, answers)
-    outcomes = outcomes_report(study, answers)
-    return _page(
-        request,
-        "results",
-        study,
-        headlines=[words.headline(line) for line in wins.headlines],
-        comparisons=figures.comparisons(wins),
-        tie_rule=wins.rule,
-        agreement_groups=[
-            (title, figures.agreement_rows(agreement, unit))
-            for title, unit in (("Each response", "response"), ("Each pair", "pair"))
-        ],
-        no_agreement=agreement.is_empty,
-        arms=study.arms.all(),
-        chosen_arm=name,
-        intents=figures.outcome_rows(outcomes),
-        outcomes_caption=outcomes.caption,
-    )
+# Responses -------------------------------------------------------------------------------------------
 
 
 @desk_page
@@ -273,9 +245,11 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    snapshots, asked = study.snapshots.all(), snapshot_under_way(study)
+    snapshots, asked = study.snapshots.select_related("study", "created_by"), snapshot_under_way(study)
     failure = None if asked else access.failed_snapshots_of(study).first()
-    return _page(request, "snapshots", study, snapshots=snapshots, asked=asked, failure=failure)
+    reports = reports_asked(study)
+    listed = [(found, made_reports(found), reports.get(found.number)) for found in snapshots]
+    return _page(request, "snapshots", study, snapshots=listed, asked=asked, failure=failure)
 
 
 @desk_page
@@ -324,3 +298,25 @@ def _archive(folder: Path, name: str) -> tempfile._TemporaryFileWrapper:
             archive.write(path, f"{name}/{path.relative_to(folder)}")
     file.seek(0)
     return file
+
+
+@desk_page
+@require_POST
+def ask_report(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Have a worker make the report of a snapshot: it takes longer than somebody waits."""
+    snapshot = access.snapshot_for(request.user, slug, number)
+    printing.note_asked(snapshot, request.user)
+    if not tasks.sent(tasks.print_report.delay, snapshot.pk, request.user.pk):
+        printing.note_failure(snapshot, request.user, "The queue does not answer. Try again later.")
+    return redirect("desk:snapshots", slug)
+
+
+@desk_page
+@require_GET
+def report(request: HttpRequest, slug: str, number: int, kind: str) -> FileResponse:
+    """The report of a snapshot, as a file to keep."""
+    snapshot = access.snapshot_for(request.user, slug, number)
+    if kind not in made_reports(snapshot):
+        raise Http404(f"The report of snapshot {number} was not made yet, or not as “{kind}”.")
+    name = f"{slug}-snapshot-{number}-report.{kind}"
+    return FileResponse(report_file(snapshot, kind).open("rb"), as_attachment=True, filename=name)

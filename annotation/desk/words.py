@@ -1,68 +1,31 @@
-"""Numbers as people read them on the desk."""
+"""What the desk says in sentences, and its numbers as people read them."""
 
+from annotation.printing.numbers import (
+    DASH,
+    MINUS,
+    SPACE,
+    count,
+    decimal,
+    decimal_interval,
+    percent,
+    percent_interval,
+)
+from annotation.printing.sentences import headline
 from annotation.reports.grades import GradingProgress
 from annotation.reports.planning import WIDTH, Plan
 from annotation.reports.progress import RunProgress
-from annotation.reports.winrates import FEW_PROMPTS, SEQUENCE, Headline
-from annotation.stats.estimate import Estimate
 
-MINUS, DASH, SPACE = "−", "–", "\u00a0"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """1 judgment, 1,204 judgments."""
-    return f"{number:,}{SPACE}{noun if number == 1 else plural or noun + 's'}"
-
-
-def percent(share: float | None) -> str:
-    """62 %, or a dash where there is none."""
-    return DASH if share is None else f"{100 * share:.0f}{SPACE}%"
-
-
-def decimal(value: float | None, places: int = 2) -> str:
-    """−0.12, or a dash where there is none."""
-    if value is None:
-        return DASH
-    text = f"{abs(value):.{places}f}"
-    return MINUS + text if value < 0 and float(text) else text
-
-
-def percent_interval(estimate: Estimate) -> str:
-    """57–67, in per cent, or "" without an interval."""
-    if estimate.low is None:
-        return ""
-    return f"{100 * estimate.low:.0f}{DASH}{100 * estimate.high:.0f}"
-
-
-def decimal_interval(estimate: Estimate) -> str:
-    """0.41 to 0.58, or "" without an interval; “to”, because a bound may be negative."""
-    if estimate.low is None:
-        return ""
-    return f"{decimal(estimate.low)} to {decimal(estimate.high)}"
-
-
-def headline(line: Headline) -> str:
-    """The sentence that answers the study's question, with the interval for one look and the watched one."""
-    intervals = "; watched ".join(filter(None, (percent_interval(line.rate), percent_interval(line.watched))))
-    judged = count(line.judgments, "judgment")
-    rate = f"{percent(line.rate.value)}{f' ({intervals})' if intervals else ''} of {judged}"
-    if line.decided:
-        return f"{line.winner} wins {rate}."
-    if line.rate.value == 0.5:
-        return f"Neither is ahead: {line.winner} and {line.loser} share {judged} evenly."
-    if line.prompts < FEW_PROMPTS:
-        return f"Too early to say: {line.winner} wins {rate} on only {count(line.prompts, 'prompt')}."
-    if line.decides == SEQUENCE:
-        return f"Neither is ahead for sure: {line.winner} wins {rate}. {_while_watched(line)}"
-    if not intervals:
-        return f"{line.winner} wins {rate}. {line.rate.reason}"
-    return f"Neither is ahead for sure: {line.winner} wins {rate}."
-
-
-def _while_watched(line: Headline) -> str:
-    """Why the watched interval decides, and what it lacks where there is none."""
-    why = "Not all judgments are in, so the watched interval decides."
-    return why if line.watched.low is not None else f"{why} {line.watched.reason}"
+__all__ = [
+    "DASH",
+    "MINUS",
+    "SPACE",
+    "count",
+    "decimal",
+    "decimal_interval",
+    "headline",
+    "percent",
+    "percent_interval",
+]
 
 
 def plan_goal(plan: Plan) -> str:

@@ -80,15 +80,18 @@ def _grading(grading: Grading) -> dict:
 
 def versions() -> dict:
     """Of what wrote the files. `code_revision` is None where the code is not a checkout."""
-    with (settings.BASE_DIR / "pyproject.toml").open("rb") as file:
-        evenhand = tomllib.load(file)["project"]["version"]
     return {
-        "evenhand": evenhand,
+        "evenhand": evenhand_version(),
         "python": platform.python_version(),
         "django": django.__version__,
         "pyarrow": pyarrow.__version__,
         "code_revision": _code_revision(),
     }
+
+
+def evenhand_version() -> str:
+    with (settings.BASE_DIR / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)["project"]["version"]
 
 
 def _code_revision() -> str | None:

@@ -319,3 +319,26 @@ def snapshot_under_way(study: Study) -> Event | None:
     """When and by whom a worker was asked for a snapshot, where it neither came nor failed since."""
     last = study.events.filter(verb__startswith="freeze_snapshot").first()
     return last if last and last.verb == "freeze_snapshot_asked" else None
+
+
+@dataclass(frozen=True)
+class ReportAsked:
+    """Where a snapshot's report stands: `asked` and not there yet, why it `failed`, what it lacks."""
+
+    asked: Event | None
+    failed: str
+    lacking: str
+
+
+def reports_asked(study: Study) -> dict[int, ReportAsked]:
+    """By the snapshot's number, from the last that happened to each. One query."""
+    events = study.events.filter(verb__startswith="report_").order_by("pk")
+    last = {event.detail["number"]: event for event in events}
+    return {
+        number: ReportAsked(
+            asked=event if event.verb == "report_asked" else None,
+            failed=event.detail.get("reason", ""),
+            lacking=event.detail.get("lacking", ""),
+        )
+        for number, event in last.items()
+    }

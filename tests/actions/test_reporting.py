@@ -35,7 +35,7 @@ from tests.reports.studies import a_varied_study, random_answers, two_raters
 pytestmark = pytest.mark.django_db
 
 ALL = Filters()
-FEW = (Table("headline", "Who", "How.", (Column("n", "n", "count"),), ((3,),), n="n"),)
+FEW = (Table("wins", "Who", "How.", (Column("n", "n", "count"),), ((3,),), n="n"),)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_what_was_made_is_read_back_the_same(quick):
     assert results.tables == FEW
     assert results.about["counts"]["pair_judgments"] == 6
     assert results.about["source"]["fingerprint"] == report.fingerprint == fingerprint_of(study)
-    assert table_in(report, "headline") == FEW[0]
+    assert table_in(report, "wins") == FEW[0]
     with pytest.raises(NotFound, match="no table “unheard_of”"):
         table_in(report, "unheard_of")
 

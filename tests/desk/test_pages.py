@@ -12,12 +12,10 @@ from annotation import tasks
 from annotation.actions import runs
 from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
-from annotation.reports.agreement import agreement_report
-from annotation.reports.outcomes import outcomes_report
-from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline, win_rate_report
+from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate, undefined
 from tests import cast
-from tests.reports.studies import a_varied_study, judge, safe, two_raters
+from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
@@ -34,69 +32,9 @@ def text_of(client, name: str, *args) -> str:
     return answer.content.decode()
 
 
-# Results ---------------------------------------------------------------------------------------------
-
-
-def test_the_results_begin_with_the_sentence_of_the_report(alice):
-    study = a_varied_study()
-    (line,) = win_rate_report(study).headlines
-    page = text_of(alice, "results", study.slug)
-    assert words.headline(line) in page
-    assert page.index(words.headline(line)) < page.index("<table")
-
-
-def test_every_number_of_the_outcomes_is_in_the_table(alice):
-    study = a_varied_study()
-    page = text_of(alice, "results", study.slug)
-    for row in outcomes_report(study).rows:
-        if row.safe.estimate.n:
-            assert f">{words.percent(row.safe.estimate.value)}<" in page
-            assert f">{words.decimal(row.helpful.estimate.value)}<" in page
-
-
-def test_the_bars_of_a_figure_fill_its_width(alice):
-    study = a_varied_study()
-    (comparison,) = alice.get(reverse("desk:results", args=[study.slug])).context["comparisons"]
-    for bar in comparison.bars:
-        assert sum(part.width for part in bar.segments) == pytest.approx(100, abs=0.1)
-
-
-def test_results_without_judgments_say_so(alice):
-    study = cast.a_rateable_study()
-    assert "There is nothing to report yet." in text_of(alice, "results", study.slug)
-
-
-def test_the_results_cost_the_same_queries_however_many_judgments(alice, django_assert_num_queries):
-    few, many = a_varied_study(2), 8
-    address = reverse("desk:results", args=[few.slug])
-    with django_assert_num_queries(13):
-        alice.get(address)
-    for number in range(many):
-        prompt = cast.a_prompt(few, f"more-{number}")
-        for arm in few.arms.all():
-            cast.a_response(prompt, arm)
-    cast.make_pairs(few)
-    for rater in Enrolment.objects.all():
-        for _ in range(many):
-            cast.a_judgment(rater)
-    with django_assert_num_queries(13):
-        alice.get(address)
-
-
-def test_the_results_say_that_agreement_on_the_balance_leaves_both_bad_out(alice):
-    study = cast.a_rateable_study(pairs=1)
-    bob, carol = two_raters(study)
-    judge(bob, safe(), safe(), balance=3)
-    judge(carol, safe(), safe(), balance=None, both_bad=True)
-    page = text_of(alice, "results", study.slug)
-    assert "“Both are bad” is no point of the balance scale and is left out there." in page
-    (balance,) = (q for q in agreement_report(study).questions if q.question == "balance")
-    assert (balance.judgments, balance.items) == (1, 0)
-
-
 def test_no_page_has_inline_style_or_script(alice):
     study = a_varied_study(3)
-    for name in ("study", "results", "raters", "responses", "snapshots"):
+    for name in ("study", "raters", "responses", "snapshots"):
         page = text_of(alice, name, study.slug)
         assert "style=" not in page and "<style" not in page
         assert "<script>" not in page and "onclick" not in page
@@ -415,12 +353,3 @@ def test_a_dry_run_without_a_queue_says_so(alice, monkeypatch):
     monkeypatch.setattr(tasks.dry_run, "delay", down)
     address = reverse("desk:dry_run", args=[cast.a_study().slug])
     assert "nothing was rendered" in alice.post(address, follow=True).content.decode()
-
-
-def test_agreement_can_be_asked_of_one_arm(alice):
-    study = a_varied_study()
-    address = reverse("desk:results", args=[study.slug])
-    arm = study.arms.first().name
-    assert f"<strong>{arm}</strong>" in alice.get(address, {"arm": arm}).content.decode()
-    assert "<strong>all arms</strong>" in alice.get(address).content.decode()
-    assert alice.get(address, {"arm": "nobody"}).status_code == 404

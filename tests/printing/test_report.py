@@ -1,0 +1,131 @@
+"""The one-file report: made from a snapshot's files alone, and made again to the same bytes."""
+
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from annotation import tasks
+from annotation.actions.claims import claim_next_pair
+from annotation.actions.judging import submit_judgment
+from annotation.actions.snapshots import freeze_snapshot
+from annotation.actions.studies import add_guideline
+from annotation.errors import SnapshotUnreadable
+from annotation.models import Snapshot
+from annotation.printing import pdf
+from annotation.printing.pdf import pdf_of
+from annotation.printing.report import manifest_digest, report_html
+from tests import cast
+from tests.reports.studies import a_varied_study
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+
+@pytest.fixture
+def snapshot() -> Snapshot:
+    study = a_varied_study(3)
+    add_guideline(study, "Judge what the reply gives, <not> how the request sounds.", cast.alice())
+    return freeze_snapshot(study, cast.alice())
+
+
+def goes_on(snapshot: Snapshot) -> None:
+    """More judgments in the study, after the snapshot."""
+    study = snapshot.study
+    prompt = cast.a_prompt(study, "later")
+    for arm in study.arms.all():
+        cast.a_response(prompt, arm)
+    cast.make_pairs(study)
+    for rater in study.enrolments.all():
+        submit_judgment(claim_next_pair(rater), cast.answers(), uuid.uuid4().hex)
+
+
+def test_a_report_is_made_again_to_the_same_bytes_also_when_the_study_went_on(snapshot):
+    html = report_html(Path(snapshot.folder))
+    goes_on(snapshot)
+    assert report_html(Path(snapshot.folder)) == html
+    assert pdf_of(html) == pdf_of(html)
+    assert pdf_of(html).startswith(b"%PDF-")
+
+
+def test_a_report_names_its_snapshot_and_says_how_the_study_was_made(snapshot):
+    html = report_html(Path(snapshot.folder))
+    assert manifest_digest(Path(snapshot.folder)) in html
+    assert f"{snapshot.number} of “kites”" in html
+    assert "Judge what the reply gives, &lt;not&gt; how the request sounds." in html
+    for heading in ("Methods", "Limits", "Raters", "Preferences and ties", "Randomness and versions"):
+        assert f">{heading}<" in html
+    assert "2\u00a0raters judged" in html
+    assert f"seed, {snapshot.manifest['study']['seed']}" in html
+
+
+def test_a_report_stands_alone_and_holds_nothing_that_acts(snapshot):
+    html = report_html(Path(snapshot.folder))
+    assert "<script" not in html and "<link" not in html and "<img" not in html
+    addresses = set(re.findall(r"https?://[^\s\"'<)]+", html))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+
+
+def test_no_text_of_prompts_or_answers_is_in_it(snapshot):
+    html = report_html(Path(snapshot.folder))
+    assert "How does kites-0 work?" not in html and "Answer p to question" not in html
+
+
+def test_a_file_that_changed_is_refused(snapshot):
+    file = Path(snapshot.folder) / "judgments.parquet"
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(SnapshotUnreadable, match="not the file that was frozen"):
+        report_html(Path(snapshot.folder))
+
+
+def test_without_pango_the_html_is_made_and_the_reason_told(snapshot, client, monkeypatch):
+    def without(html: str) -> bytes:
+        raise pdf.PdfUnavailable(pdf.HOW_TO_INSTALL)
+
+    monkeypatch.setattr("annotation.actions.printing.pdf_of", without)
+    tasks.print_report(snapshot.pk, cast.alice().pk)
+    client.force_login(cast.alice())
+    page = client.get(reverse("desk:snapshots", args=["kites"])).content.decode()
+    assert "apt-get install" in page
+    assert client.get(reverse("desk:report", args=["kites", 1, "html"])).status_code == 200
+    assert client.get(reverse("desk:report", args=["kites", 1, "pdf"])).status_code == 404
+
+
+def test_a_report_is_asked_for_on_the_desk_and_fetched_when_it_is_there(snapshot, client, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tasks.print_report, "delay", lambda *ids: asked.append(ids))
+    client.force_login(cast.alice())
+    page = client.post(reverse("desk:ask_report", args=["kites", 1]), follow=True).content.decode()
+    assert "A worker was asked for the report" in page
+    assert client.get(reverse("desk:report", args=["kites", 1, "html"])).status_code == 404
+    tasks.print_report(*asked[0])
+    page = client.get(reverse("desk:snapshots", args=["kites"])).content.decode()
+    assert reverse("desk:report", args=["kites", 1, "pdf"]) in page
+    found = client.get(reverse("desk:report", args=["kites", 1, "pdf"]))
+    assert b"".join(found.streaming_content).startswith(b"%PDF-")
+    assert found["Content-Disposition"] == 'attachment; filename="kites-snapshot-1-report.pdf"'
+    answer = client.get(reverse("api:report", args=["kites", 1])).json()
+    assert answer["made"] == ["html", "pdf"]
+    assert client.get(reverse("api:report_file", args=["kites", 1, "html"])).status_code == 200
+
+
+def test_a_snapshot_of_somebody_else_has_no_report(snapshot, client):
+    client.force_login(cast.mallory())
+    assert client.post(reverse("desk:ask_report", args=["kites", 1])).status_code == 404
+    assert client.get(reverse("desk:report", args=["kites", 1, "html"])).status_code == 404
+    assert client.get(reverse("api:report", args=["kites", 1])).status_code == 404
+
+
+def test_the_command_writes_the_newest_snapshots_report(snapshot, tmp_path, capsys):
+    out = tmp_path / "report.html"
+    call_command("report", "kites", out=out)
+    assert out.read_text(encoding="utf-8") == report_html(Path(snapshot.folder))
+
+
+def test_the_command_says_what_it_needs(snapshot, tmp_path):
+    with pytest.raises(CommandError, match="neither .html nor .pdf"):
+        call_command("report", "kites", out=tmp_path / "report.doc")
+    with pytest.raises(CommandError, match="has no snapshot 9. Its snapshots: 1"):
+        call_command("report", "kites", snapshot=9, out=tmp_path / "report.html")
