@@ -4,12 +4,14 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation import tasks
+from annotation.actions import reporting
 from annotation.models import Report, Study
 
 
 def make_what_waits() -> None:
     for pk in Report.objects.waiting().values_list("pk", flat=True):
-        tasks.make_report(pk)
+        reporting.make(reporting.claim(pk, "worker"))
+        tasks.draw_figures(pk)
 
 
 def results_page(client: Client, study: Study, **query) -> str:
