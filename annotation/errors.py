@@ -1,6 +1,6 @@
 """What the domain refuses. Each message is a sentence for the person who gets it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 class DomainError(Exception):
@@ -78,6 +78,16 @@ class DraftConflict(DomainError):
 
 class AlreadySubmitted(DomainError):
     """The assignment has a judgment, sent with another idempotency key."""
+
+
+class CorrectionTooLate(DomainError):
+    """The answers were sent too long ago to be corrected; the message says how long that may be."""
+
+    def __init__(self, grace: timedelta):
+        minutes = int(grace.total_seconds() // 60)
+        super().__init__(
+            f"Answers can be corrected for {minutes} minutes after they were sent. Yours stay as they are."
+        )
 
 
 class InvalidAnswer(DomainError):

@@ -4,7 +4,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotation.actions import claims, events
+from annotation.actions import adaptive, claims, events
 from annotation.actions.enrolment import set_state
 from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
@@ -130,10 +130,21 @@ def withdraw_work(enrolment: Enrolment, reason: str, actor: User | None = None) 
     list(Pair.objects.select_for_update(no_key=True).filter(pk__in=pairs).order_by("pk").values("pk"))
     counted.update(state=AssignmentState.WITHDRAWN, slot=None)
     Pair.objects.filter(pk__in=pairs).update(open_slots=F("open_slots") + 1, place=end_of_queue())
+    _ask_again(rater.study, pairs)
     events.record(
         rater.study, "withdraw_work", actor, rater=rater.code, reason=reason.strip(), judgments=len(pairs)
     )
     return len(pairs)
+
+
+def _ask_again(study: Study, pairs: list[int]) -> None:
+    """Close extra slots of pairs that only the withdrawn answers had left open. The pairs are locked."""
+    grown = Pair.objects.filter(pk__in=pairs, overlap__gt=study.overlap).order_by("pk")
+    if study.overlap_max is None or not grown.exists():
+        return
+    priors = adaptive.priors_of(study)
+    for pk in grown.values_list("pk", flat=True):
+        adaptive.reconsider(pk, study, priors)
 
 
 def set_rules(study: Study, actor: User | None = None, **rules) -> QualityRules:

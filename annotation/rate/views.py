@@ -26,6 +26,7 @@ from annotation.actions import claims, drafts, judging, personal
 from annotation.errors import (
     AlreadySubmitted,
     CapReached,
+    CorrectionTooLate,
     ExposureReached,
     InvalidAnswer,
     LeaseLost,
@@ -105,9 +106,9 @@ def revise(request: HttpRequest, token: UUID) -> HttpResponse:
         return _closed(request, assignment.enrolment, str(reason))
     if judgment is None:
         return redirect("rate:next", assignment.enrolment.study.slug)
-    if not access.may_correct(assignment):
-        return _too_late(request, assignment)
     if request.method == "GET":
+        if not access.may_correct(assignment):
+            return _too_late(request, assignment)
         form = _form(assignment, begin=filled_in(judgment))
         return _pair(request, assignment, form, correcting=True)
     form = _form(assignment, request.POST)
@@ -178,6 +179,8 @@ def _kept_or_told(
     except InvalidAnswer as reason:  # the study's rules changed after the form was checked
         form.add_error(None, str(reason))
         return _pair(request, assignment, form, status=422, correcting=correcting)
+    except CorrectionTooLate:
+        return _too_late(request, assignment)
     except (AlreadySubmitted, LeaseLost, StudyClosed, NotQualified) as reason:
         return _refused(request, assignment, form, reason)
     drafts.drop_drafts(assignment)
