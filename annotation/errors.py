@@ -81,13 +81,13 @@ class AlreadySubmitted(DomainError):
 
 
 class CorrectionTooLate(DomainError):
-    """The answers were sent too long ago to be corrected; the message says how long that may be."""
+    """The answers were sent too long ago to be corrected."""
+
+    SENTENCE = "Answers can be corrected for %(minutes)s minutes after they were sent. The first ones stay."
 
     def __init__(self, grace: timedelta):
-        minutes = int(grace.total_seconds() // 60)
-        super().__init__(
-            f"Answers can be corrected for {minutes} minutes after they were sent. Yours stay as they are."
-        )
+        self.figures = {"minutes": int(grace.total_seconds() // 60)}
+        super().__init__(self.SENTENCE % self.figures)
 
 
 class InvalidAnswer(DomainError):

@@ -12,7 +12,17 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from kombu.exceptions import KombuError
 
-from annotation.actions import claims, generating, grading, quality, reviewing, runs, snapshots
+from annotation.actions import (
+    claims,
+    drafts,
+    enrolment,
+    generating,
+    grading,
+    quality,
+    reviewing,
+    runs,
+    snapshots,
+)
 from annotation.errors import DomainError
 from annotation.models import Batch, GradeBatch, Grading, Run, Study, User
 from annotation.models.claimed import ClaimedBatch
@@ -154,13 +164,15 @@ def requeue_stale() -> None:
 
 @shared_task
 def release_expired_leases() -> None:
-    """Return pairs whose raters left to the queue."""
+    """Return pairs whose raters left to the queue, and forget drafts that nobody can send any more."""
     claims.release_expired_leases()
+    drafts.drop_left_drafts()
 
 
 @shared_task
 def apply_quality_rules() -> None:
-    """Pause raters who break their study's rules beyond doubt."""
+    """Pause raters who break their study's rules beyond doubt, and those who came to see its arms."""
+    enrolment.pause_researchers()
     quality.apply_all_rules()
 
 

@@ -48,10 +48,10 @@ def is_open(answers: Answers, most: int, priors: Priors) -> bool:
 
 
 def reconsider(pair_pk: int, study: Study, priors: Priors | None = None) -> None:
-    """Ask again after a correction or a withdrawal: a slot more where the answers leave the pair open now, and
-    fewer where they settle it and nobody has taken up the extra ones.
+    """Ask again after a correction or a withdrawal: a slot more where the answers leave the pair open now,
+    and fewer where they settle it and nobody has taken up the extra ones.
 
-    Belongs in the transaction of what changed; locks the pair. `priors` as `priors_of` says, where known.
+    Belongs in the transaction of what changed; locks the pair. `priors`: see `priors_of`.
     """
     if study.overlap_max is None:
         return

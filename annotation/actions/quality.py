@@ -1,5 +1,7 @@
 """Raters are paused with a reason, appeal, go on; their work may be withdrawn."""
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -9,7 +11,7 @@ from annotation.actions.enrolment import set_state
 from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
 from annotation.models.pair import end_of_queue
-from annotation.reports.quality import TOLD, broken_rules, quality_report
+from annotation.reports.quality import BY_RULES, TOLD, broken_rules, quality_report, told_about
 from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, GoldUse, StudyState
 
 LONGEST_APPEAL = 5_000
@@ -19,8 +21,12 @@ LONGEST_APPEAL = 5_000
 
 
 @transaction.atomic
-def pause_rater(enrolment: Enrolment, reason: str, actor: User | None = None) -> bool:
+def pause_rater(
+    enrolment: Enrolment, reason: str, actor: User | None = None, rules: Sequence[dict] = ()
+) -> bool:
     """Give the rater no more pairs and tell them why; False when they are paused already.
+
+    `rules`: see `Enrolment.pause_rules`, where rules did it; `reason` says them in English.
 
     Raises QualityRefused without a reason.
     """
@@ -28,8 +34,9 @@ def pause_rater(enrolment: Enrolment, reason: str, actor: User | None = None) ->
         raise QualityRefused("The rater is told why: write a reason.")
     if not set_state(enrolment, EnrolmentState.PAUSED, actor):
         return False
-    Enrolment.objects.filter(pk=enrolment.pk).update(pause_reason=reason.strip())
-    enrolment.pause_reason = reason.strip()
+    told = {"pause_reason": reason.strip(), "pause_rules": list(rules)}
+    Enrolment.objects.filter(pk=enrolment.pk).update(**told)
+    enrolment.pause_reason, enrolment.pause_rules = reason.strip(), list(rules)
     events.record(enrolment.study, "pause_rater", actor, rater=enrolment.code, reason=reason.strip())
     return True
 
@@ -38,8 +45,8 @@ def pause_rater(enrolment: Enrolment, reason: str, actor: User | None = None) ->
 def resume_rater(enrolment: Enrolment, actor: User | None = None, exempt: bool = False) -> bool:
     """Let a paused rater go on; with `exempt` no rule pauses them again. False when they were active."""
     resumed = set_state(enrolment, EnrolmentState.ACTIVE, actor)
-    Enrolment.objects.filter(pk=enrolment.pk).update(pause_reason="", is_exempt=exempt)
-    enrolment.pause_reason, enrolment.is_exempt = "", exempt
+    Enrolment.objects.filter(pk=enrolment.pk).update(pause_reason="", pause_rules=[], is_exempt=exempt)
+    enrolment.pause_reason, enrolment.pause_rules, enrolment.is_exempt = "", [], exempt
     return resumed
 
 
@@ -60,12 +67,13 @@ def _pause_by_rule(study: Study, rater, rules: QualityRules) -> bool:
     broken = broken_rules(rater, rules)
     if not broken:
         return False
-    told = f"Your place is paused: {', and '.join(TOLD[name] for name in broken)}."
+    told = told_about(rater, rules, broken)
+    reason = " ".join([BY_RULES, *(TOLD[rule["rule"]] % rule for rule in told)])
     enrolment = Enrolment.objects.select_related("study").get(pk=rater.pk)
     with transaction.atomic():
-        paused = pause_rater(enrolment, told)
+        paused = pause_rater(enrolment, reason, rules=told)
         if paused:
-            events.record(study, "apply_rules", rater=rater.code, rules=broken)
+            events.record(study, "apply_rules", rater=rater.code, rules=broken, figures=told)
     return paused
 
 

@@ -19,8 +19,8 @@ class Enrolment(models.Model):
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
     `opted_out` lists the harm categories that the rater does not want to get; no reason is asked.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
-    `pause_reason` is what a paused rater is told; where rules of quality paused them, `pause_rules` lists these
-    as {"rule", "limit", "found", "n"}, shares in percent, so that each is told in the rater's language.
+    `pause_reason` is what a paused rater is told. Where rules paused them, `pause_rules` lists these as
+    {"rule", "limit", "found", "n"}, shares in percent, so that each is told in the rater's language.
     `offered` counts the pairs given out in the queue, so that each is drawn anew as rated, gold or repeated.
     `consent_version` is the newest consent that the rater gave, 0 for none.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.db.models import QuerySet
 from django.db.models.functions import Length
+from django.utils.translation import gettext_noop as _
 from numpy.typing import NDArray
 
 from annotation.models import Assignment, Judgment, QualityRules, ResponseJudgment, Study
@@ -150,14 +151,48 @@ def _pace(times: list[tuple[float, int]]) -> dict[str, Estimate]:
 
 # Rules -----------------------------------------------------------------------------------------------
 
+BY_RULES = _("Your place is paused.")
 TOLD = {
-    "gold_at_least": "your answers to pairs whose answer is known are right less often than this study asks",
-    "consistent_at_least": "your answers to pairs you met twice differ more often than this study allows",
-    "agreeing_at_least": "your answers differ from those of most others more often than this study allows",
-    "hasty_at_most": "many of your answers came faster than the texts can be read",
-    "one_side_at_most": "you chose the same side much more often than the pairs explain",
+    "gold_at_least": _(
+        "The study asks that at least %(limit)s in 100 answers to pairs with a known answer are right; "
+        "yours are so less often."
+    ),
+    "consistent_at_least": _(
+        "The study asks that at least %(limit)s in 100 answers to pairs met twice are the same; "
+        "yours are so less often."
+    ),
+    "agreeing_at_least": _(
+        "The study asks that at least %(limit)s in 100 answers are those of most others; "
+        "yours are so less often."
+    ),
+    "hasty_at_most": _(
+        "The study allows that at most %(limit)s in 100 answers come faster than the texts can be read; "
+        "yours do so more often."
+    ),
+    "one_side_at_most": _(
+        "The study allows that at most %(limit)s in 100 choices fall on the same side; "
+        "yours do so more often."
+    ),
 }
-"""What a rater is told: which rule it was, never which pairs."""
+"""What a rater is told: which rule it was, never which pairs, nor how many were looked at."""
+
+SIGNAL_OF = {
+    "gold_at_least": "gold",
+    "consistent_at_least": "consistent",
+    "agreeing_at_least": "agreeing",
+    "hasty_at_most": "hasty",
+    "one_side_at_most": "left",
+}
+
+
+def told_about(rater: RaterQuality, rules: QualityRules, names: list[str]) -> list[dict]:
+    """The broken rules as `Enrolment.pause_rules` keeps them. Shares are in percent."""
+    return [_told(name, getattr(rules, name), getattr(rater, SIGNAL_OF[name])) for name in names]
+
+
+def _told(name: str, limit: int, found: Estimate) -> dict:
+    share = max(found.value, 1 - found.value) if name == "one_side_at_most" else found.value
+    return {"rule": name, "limit": limit, "found": round(100 * share), "n": found.n}
 
 
 def broken_rules(rater: RaterQuality, rules: QualityRules) -> list[str]:

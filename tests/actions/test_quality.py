@@ -128,11 +128,12 @@ def test_a_rule_pauses_with_a_reason_and_only_beyond_doubt():
     quality.set_rules(study, gold_at_least=70)
     assert quality.apply_rules(study) == [bob.code]
     bob.refresh_from_db()
-    assert bob.state == EnrolmentState.PAUSED and "whose answer is known" in bob.pause_reason
-    with pytest.raises(NotQualified, match="whose answer is known"):
+    assert bob.state == EnrolmentState.PAUSED and "with a known answer" in bob.pause_reason
+    with pytest.raises(NotQualified, match="with a known answer"):
         claim_next_pair(bob)
     assert quality.apply_rules(study) == []
-    assert Event.objects.get(verb="apply_rules").detail == {"rater": bob.code, "rules": ["gold_at_least"]}
+    detail = Event.objects.get(verb="apply_rules").detail
+    assert (detail["rater"], detail["rules"]) == (bob.code, ["gold_at_least"])
 
 
 def test_no_rule_acts_on_fewer_answers_than_it_says():
@@ -261,3 +262,18 @@ def test_the_rules_wait_for_the_beat():
     assert bob.state == EnrolmentState.ACTIVE
     assert quality.apply_all_rules() == 1
     assert timezone.now() >= Event.objects.get(verb="apply_rules").created_at
+
+
+def test_a_pause_by_rule_keeps_the_rule_and_its_figures_until_it_ends():
+    study = a_checked_study(pairs=60, gold=30)
+    bob = cast.a_rater(study, cast.bob())
+    judge_all(bob, canonical(-2))
+    quality.set_rules(study, gold_at_least=70, least=5)
+    quality.apply_rules(study)
+    bob.refresh_from_db()
+    (told,) = bob.pause_rules
+    assert (told["rule"], told["limit"], told["found"]) == ("gold_at_least", 70, 0) and told["n"] >= 5
+    assert "at least 70 in 100" in bob.pause_reason
+    quality.resume_rater(bob)
+    bob.refresh_from_db()
+    assert (bob.pause_rules, bob.pause_reason) == ([], "")
