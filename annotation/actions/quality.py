@@ -15,6 +15,8 @@ from annotation.reports.quality import BY_RULES, TOLD, broken_rules, quality_rep
 from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, GoldUse, StudyState
 
 LONGEST_APPEAL = 5_000
+RATERS_AT_ONCE = 50
+"""What they judged is in memory together."""
 
 
 # Pausing ---------------------------------------------------------------------------------------------
@@ -58,7 +60,15 @@ def apply_rules(study: Study) -> list[str]:
     rules = QualityRules.objects.filter(study=study).first()
     if rules is None or not any(getattr(rules, name) is not None for name in TOLD):
         return []
-    return [rater.code for rater in quality_report(study) if _pause_by_rule(study, rater, rules)]
+    may_break = study.enrolments.filter(state=EnrolmentState.ACTIVE, is_exempt=False, user__isnull=False)
+    keys = list(may_break.order_by("pk").values_list("pk", flat=True))
+    chunks = [keys[start : start + RATERS_AT_ONCE] for start in range(0, len(keys), RATERS_AT_ONCE)]
+    return [
+        rater.code
+        for chunk in chunks
+        for rater in quality_report(study, chunk)
+        if _pause_by_rule(study, rater, rules)
+    ]
 
 
 def _pause_by_rule(study: Study, rater, rules: QualityRules) -> bool:

@@ -1,6 +1,7 @@
 """How each rater of a study rates: six signals, each with its n and its interval."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,20 @@ class RaterQuality:
     left: Estimate
 
 
-def quality_report(study: Study) -> tuple[RaterQuality, ...]:
-    """All raters that can log in, by code. Eleven queries, however many raters there are."""
+def quality_report(study: Study, only: Collection[int] | None = None) -> tuple[RaterQuality, ...]:
+    """The raters that can log in, by code; with `only` (primary keys) those of them.
+
+    Eleven queries, however many raters there are. Read is what these raters judged and what others said about
+    the same, so that a page of a few raters costs little in a large study.
+    """
     raters = study.enrolments.filter(user__isnull=False).order_by("code")
-    gold, again = _answers(study, AssignmentKind.GOLD), _answers(study, AssignmentKind.REPEAT)
-    first = _answers(study, AssignmentKind.RATED)
+    raters = list(raters if only is None else raters.filter(pk__in=only))
+    keys = [rater.pk for rater in raters]
+    gold, again = _answers(keys, AssignmentKind.GOLD), _answers(keys, AssignmentKind.REPEAT)
+    first = _answers(keys, AssignmentKind.RATED)
     expected = {row.pair_id: row for row in study.gold.all()}
-    agreeing = _agreeing(Answers(study))
-    times = _times(study)
+    agreeing = _agreeing(Answers(study, keys), keys)
+    times = _times(keys)
     return tuple(
         RaterQuality(
             pk=rater.pk,
@@ -67,10 +74,11 @@ def quality_report(study: Study) -> tuple[RaterQuality, ...]:
     )
 
 
-def current(study: Study, kind: AssignmentKind) -> QuerySet[Judgment]:
+def current(raters: Collection[int], kind: AssignmentKind) -> QuerySet[Judgment]:
     """The newest revisions of what raters submitted of one kind, withdrawn work included: it was theirs."""
     states = (AssignmentState.SUBMITTED, AssignmentState.WITHDRAWN)
-    judged = Judgment.objects.filter(study=study, assignment__kind=kind, assignment__state__in=states)
+    judged = Judgment.objects.filter(enrolment__in=raters, assignment__kind=kind)
+    judged = judged.filter(assignment__state__in=states)
     return judged.current()
 
 
@@ -79,9 +87,9 @@ def learnt(assignments: QuerySet[Assignment]) -> Given:
     return next(iter(_by_rater(Judgment.objects.filter(assignment__in=assignments).current()).values()), {})
 
 
-def _answers(study: Study, kind: AssignmentKind) -> dict[int, Given]:
+def _answers(raters: Collection[int], kind: AssignmentKind) -> dict[int, Given]:
     """By rater and pair. Two queries."""
-    return _by_rater(current(study, kind))
+    return _by_rater(current(raters, kind))
 
 
 def _by_rater(rows: QuerySet[Judgment]) -> dict[int, Given]:
@@ -117,7 +125,7 @@ def _shown(*given: Given) -> list[int]:
     return [balance for balance in balances if balance is not None]
 
 
-def _agreeing(answers: Answers) -> dict[int, Estimate]:
+def _agreeing(answers: Answers, raters: Collection[int]) -> dict[int, Estimate]:
     """Agreement with the majority of the others: on safe or unsafe, and on which answer balances better."""
     safety = answers.of_responses[answers.of_responses["safety"] != UNANSWERED]
     balance = answers.of_pairs[answers.of_pairs["balance"] != UNANSWERED]
@@ -126,12 +134,13 @@ def _agreeing(answers: Answers) -> dict[int, Estimate]:
         np.concatenate([safety["response"], -1 - balance["pair"]]),  # pairs are told from responses
         np.concatenate([are_unsafe(safety).astype(int), np.sign(balance["balance"]).astype(int) + 1]),
         np.concatenate([safety["prompt"], balance["prompt"]]),
+        only=raters,
     )
 
 
-def _times(study: Study) -> dict[int, list[tuple[float, int]]]:
+def _times(raters: Collection[int]) -> dict[int, list[tuple[float, int]]]:
     """By rater, how long each pair was held and how long its texts are."""
-    rows = Judgment.objects.filter(study=study, revision=1, assignment__kind__in=QUEUE_KINDS)
+    rows = Judgment.objects.filter(enrolment__in=raters, revision=1, assignment__kind__in=QUEUE_KINDS)
     length = Length("pair__response_a__text") + Length("pair__response_b__text")
     fields = ("enrolment", "assignment__claimed_at", "assignment__submitted_at", length)
     times = defaultdict(list)

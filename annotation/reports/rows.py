@@ -3,6 +3,7 @@
 Words are kept as their places in the domain's lists: as text they would take nine tenths of the memory.
 """
 
+from collections.abc import Collection
 from functools import cached_property
 
 import numpy as np
@@ -52,18 +53,21 @@ IN_ORDER = (F("judgment__assignment__submitted_at").asc(nulls_first=True), "judg
 
 
 class Answers:
-    """A study's two tables, each read when first asked for, so that the reports of one page share them."""
+    """A study's two tables, each read when first asked for, so that the reports of one page share them.
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    With `raters` (primary keys), only what anybody answered about what these raters judged.
+    """
+
+    def __init__(self, study: Study, raters: Collection[int] | None = None) -> None:
+        self._study, self._raters = study, raters
 
     @cached_property
     def of_responses(self) -> Rows:
-        return response_rows(self._study)
+        return response_rows(self._study, self._raters)
 
     @cached_property
     def of_pairs(self) -> Rows:
-        return pair_rows(self._study)
+        return pair_rows(self._study, self._raters)
 
 
 def counting(study: Study) -> QuerySet[Judgment]:
@@ -71,12 +75,15 @@ def counting(study: Study) -> QuerySet[Judgment]:
     return Judgment.objects.that_count().filter(study=study)
 
 
-def response_rows(study: Study) -> Rows:
+def response_rows(study: Study, raters: Collection[int] | None = None) -> Rows:
     """A RESPONSE_ROW for each judged response of each judgment, in the order they were first given.
 
     Words are their `place`; UNANSWERED stands for what an imported row does not answer.
     """
     rows = ResponseJudgment.objects.that_count().filter(judgment__study=study)
+    if raters is not None:
+        theirs = ResponseJudgment.objects.filter(judgment__enrolment__in=raters, judgment__study=study)
+        rows = rows.filter(response__in=theirs.order_by().values("response"))
     fields = (
         "judgment__enrolment_id",
         "response_id",
@@ -91,12 +98,15 @@ def response_rows(study: Study) -> Rows:
     return np.fromiter(rows.order_by(*IN_ORDER).values_list(*fields).iterator(), dtype=RESPONSE_ROW)
 
 
-def pair_rows(study: Study) -> Rows:
+def pair_rows(study: Study, raters: Collection[int] | None = None) -> Rows:
     """A PAIR_ROW for each judgment of a pair; answers on the arms' side.
 
     UNANSWERED stands for a missing answer, also for the balance where both responses were bad.
     """
     rows = counting(study).filter(pair__isnull=False).order_by("pk")
+    if raters is not None:
+        theirs = Judgment.objects.filter(enrolment__in=raters, study=study)
+        rows = rows.filter(pair__in=theirs.order_by().values("pair"))
     fields = (
         "enrolment_id",
         "pair_id",

@@ -9,5 +9,8 @@ register = template.Library()
 
 @register.filter
 def visible(value: object) -> str:
-    """The text with hidden and bidirectional characters spelt out, as ⟦U+202E⟧; it is escaped as usual."""
-    return spelt_out(str(value))
+    """The text with hidden and bidirectional characters spelt out, as ⟦U+202E⟧; it is escaped as usual.
+
+    Of None, an empty text.
+    """
+    return "" if value is None else spelt_out(str(value))

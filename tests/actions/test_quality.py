@@ -117,6 +117,18 @@ def test_the_report_asks_the_same_number_of_questions_for_many_raters(django_ass
         quality_report(study)
 
 
+def test_a_rater_alone_has_the_signals_that_they_have_among_all():
+    study = a_checked_study(pairs=14, gold=4, overlap=3)
+    raters = [cast.a_rater(study, cast.person(name)) for name in ("r1", "r2", "r3")]
+    for number, rater in enumerate(raters):
+        judge_all(rater, canonical(2 if number else -1), seconds=5 + number)
+    for row in quality_report(study):
+        assert quality_report(study, [row.pk]) == (row,)
+    assert quality_report(study, [raters[0].pk, raters[2].pk]) == tuple(
+        row for row in quality_report(study) if row.pk != raters[1].pk
+    )
+
+
 # Rules -----------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ import tracemalloc
 import zipfile
 
 import pytest
+from django.db.models import CharField, Value
+from django.db.models.functions import Concat
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
@@ -379,3 +381,20 @@ def test_agreement_can_be_asked_of_one_arm(alice):
     assert f"<strong>{arm}</strong>" in alice.get(address, {"arm": arm}).content.decode()
     assert "<strong>all arms</strong>" in alice.get(address).content.decode()
     assert alice.get(address, {"arm": "nobody"}).status_code == 404
+
+
+def test_names_stored_with_hidden_characters_show_them(client):
+    study = cast.a_study()
+    prompt = cast.a_prompt(study)
+    study.prompts.update(key="p\u00ad1")
+    for name in cast.ARMS:
+        cast.a_response(prompt, cast.an_arm(study, name))
+    cast.make_pairs(study)
+    rater = cast.a_rater(study, cast.bob())
+    cast.a_judgment(rater)
+    type(rater).objects.filter(pk=rater.pk).update(code="rater\u202e1\u200b")
+    study.arms.update(name=Concat(Value("arm\u2066"), "position", output_field=CharField()))
+    client.force_login(cast.alice())
+    for name in ("study", "raters", "quality", "gold", "responses", "results"):
+        page = client.get(reverse(f"desk:{name}", args=["kites"])).content.decode()
+        assert "⟦U+" in page and not set("\u202e\u200b\u2066\u00ad") & set(page), name
