@@ -1,6 +1,6 @@
 """What the domain refuses. Each message is a sentence for the person who gets it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 class DomainError(Exception):
@@ -78,6 +78,16 @@ class DraftConflict(DomainError):
 
 class AlreadySubmitted(DomainError):
     """The assignment has a judgment, sent with another idempotency key."""
+
+
+class CorrectionTooLate(DomainError):
+    """The answers were sent too long ago to be corrected."""
+
+    SENTENCE = "Answers can be corrected for %(minutes)s minutes after they were sent. The first ones stay."
+
+    def __init__(self, grace: timedelta):
+        self.figures = {"minutes": int(grace.total_seconds() // 60)}
+        super().__init__(self.SENTENCE % self.figures)
 
 
 class InvalidAnswer(DomainError):

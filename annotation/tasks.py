@@ -14,6 +14,8 @@ from kombu.exceptions import KombuError
 
 from annotation.actions import (
     claims,
+    drafts,
+    enrolment,
     generating,
     grading,
     printing,
@@ -215,13 +217,15 @@ def requeue_stale() -> None:
 
 @shared_task
 def release_expired_leases() -> None:
-    """Return pairs whose raters left to the queue."""
+    """Return pairs whose raters left to the queue, and forget drafts that nobody can send any more."""
     claims.release_expired_leases()
+    drafts.drop_left_drafts()
 
 
 @shared_task
 def apply_quality_rules() -> None:
-    """Pause raters who break their study's rules beyond doubt."""
+    """Pause raters who break their study's rules beyond doubt, and those who came to see its arms."""
+    enrolment.pause_researchers()
     quality.apply_all_rules()
 
 

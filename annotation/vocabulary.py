@@ -187,6 +187,14 @@ class FlagReason(TextChoices):
     OTHER = "other", _("Something else")
 
 
+class FlagDecision(TextChoices):
+    """What a researcher answers to raters who flagged a pair."""
+
+    KEEP = "keep", "Keep in the study"
+    HOLD = "hold", "Hold for review"
+    DROP = "drop", "Drop from the study"
+
+
 class JudgmentSource(TextChoices):
     RATED = "rated", "Rated here"
     IMPORTED = "imported", "Imported"

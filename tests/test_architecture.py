@@ -20,10 +20,20 @@ FLOORS = [
     {"printing"},
     {"actions"},
     {"tasks"},
-    {"rate", "desk", "api", "admin", "management"},
+    {"rate", "desk", "api", "admin", "management", "templatetags"},
 ]
 TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "generation", "pair", "review"]
-TABLES += ["gold", "enrolment", "quality", "joining", "assignment", "draft", "judgment", "adjudication"]
+TABLES += [
+    "gold",
+    "enrolment",
+    "quality",
+    "joining",
+    "assignment",
+    "flag",
+    "draft",
+    "judgment",
+    "adjudication",
+]
 TABLES += ["grade", "snapshot", "report", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers"}

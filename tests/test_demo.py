@@ -10,7 +10,8 @@ from annotation.actions.pairing import make_pairs
 from annotation.management import demo
 from annotation.management.commands.demo import Command
 from annotation.management.simulated import SimulatedRater, read_form
-from annotation.models import Judgment, Run, Snapshot, Study, User
+from annotation.models import Enrolment, Gold, Judgment, Run, Snapshot, Study, User
+from annotation.reports.quality import quality_report
 from tests.actions.test_reviewing import a_marked_study
 from tests.cast import a_prompt, a_rateable_study, a_rater, a_response, person
 
@@ -59,6 +60,15 @@ def test_a_simulated_rater_judges_over_http_until_nothing_is_left():
     assert Judgment.objects.count() == 4
 
 
+def test_a_careless_rater_leaves_early_and_keeps_no_pair():
+    study = a_rateable_study(pairs=4)
+    user = person("robot")
+    rater = SimulatedRater(user, 1, 0, 0, is_careless=True)
+    assert sum(1 for _ in rater.judge_all(a_rater(study, user), 3)) == 3
+    assert set(Judgment.objects.values_list("balance", flat=True)) == {-2}
+    assert not study.pairs.filter(assignments__state="leased").exists()
+
+
 def test_a_page_without_a_pair_offers_no_form():
     assert read_form("<main><p>Nothing left.</p></main>") is None
 
@@ -69,8 +79,17 @@ def test_the_whole_demo_runs_and_may_be_repeated():
         said = StringIO()
         call_command("demo", stdout=said)
         assert f"Snapshot {number}:" in said.getvalue()
-    assert "128 responses, 64 pairs" in said.getvalue()
-    assert Judgment.objects.count() == 3 * 64
+    assert "128 responses" in said.getvalue()
+    gold = Gold.objects.count()
+    assert 1 <= gold <= 6
+    assert Judgment.objects.of_study_work().count() == 3 * (64 - gold)
+    shown = {row.code: row for row in quality_report(Study.objects.get())}
+    careless = shown.pop(Enrolment.objects.get(user__username="simulated-careless").code)
+    assert careless.left.value == 1 and all(row.left.value < 0.8 for row in shown.values())
+    if careless.gold.n:
+        assert careless.gold.value == 0
+    others = [row.gold for row in shown.values()]
+    assert sum(found.value * found.n for found in others if found.n) > sum(found.n for found in others) / 2
     assert Snapshot.objects.count() == 2
 
 

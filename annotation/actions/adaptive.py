@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from django.db.models import F
 
 from annotation.actions import events
-from annotation.models import Enrolment, ExtraSlots, Judgment, Pair, ResponseJudgment, Study
+from annotation.models import ExtraSlots, Judgment, Pair, ResponseJudgment, Study
 from annotation.models.pair import end_of_queue
 from annotation.stats.panels import PanelPrior, fit_prior, is_settled
 from annotation.vocabulary import UNSAFE_LEVELS, PairState, Severity
@@ -29,11 +29,12 @@ QUESTIONS: dict[str, tuple] = {
 }
 """Each question's possible answers: unsafe or not; how severe; which side, about equal, or both bad."""
 
+Priors = dict[str, PanelPrior]
 Answers = dict[tuple[str, object], list]
 """What raters answered, by question and the response or pair it is about."""
 
 
-def is_open(answers: Answers, most: int, priors: dict[str, PanelPrior]) -> bool:
+def is_open(answers: Answers, most: int, priors: Priors) -> bool:
     """Whether one more rater should look, where up to `most` may.
 
     Yes when anybody called a response's harm high, and while any question is unsettled.
@@ -46,20 +47,70 @@ def is_open(answers: Answers, most: int, priors: dict[str, PanelPrior]) -> bool:
     )
 
 
-def open_one_more(pair_pk: int, rater: Enrolment) -> bool:
+def reconsider(pair_pk: int, study: Study, priors: Priors | None = None) -> None:
+    """Ask again after a correction or a withdrawal: a slot more where the answers leave the pair open now,
+    and fewer where they settle it and nobody has taken up the extra ones.
+
+    Belongs in the transaction of what changed; locks the pair. `priors`: see `priors_of`.
+    """
+    if study.overlap_max is None:
+        return
+    if not open_one_more(pair_pk, study, priors):
+        _close_extra(pair_pk, study, priors)
+
+
+def _close_extra(pair_pk: int, study: Study, priors: Priors | None) -> bool:
+    """Take back the pair's free extra slots if what was judged settles it; says whether it was done."""
+    pair = Pair.objects.select_for_update(no_key=True).get(pk=pair_pk)
+    judgments = list(Judgment.objects.that_count().filter(pair=pair, assignment__isnull=False))
+    fewer = max(study.overlap, len(judgments))
+    if pair.state != PairState.OPEN or fewer >= pair.overlap or pair.assignments.rated().leased().exists():
+        return False
+    if len(judgments) < study.overlap or is_open(
+        _answers(judgments), study.overlap_max, priors or priors_of(study)
+    ):
+        return False
+    if not _move_below(pair, fewer):
+        return False
+    closed = pair.overlap - fewer
+    less = {"overlap": fewer, "open_slots": F("open_slots") - closed}
+    Pair.objects.filter(pk=pair.pk, overlap=pair.overlap).update(**less)
+    ExtraSlots.objects.filter(study=study, opened__gte=closed).update(opened=F("opened") - closed)
+    events.record(study, "close_extra", pair=pair.pk, overlap=fewer)
+    return True
+
+
+def _move_below(pair: Pair, overlap: int) -> bool:
+    """Have the judged assignments use the slots below `overlap`; False where somebody else changes one.
+
+    Whoever corrects an answer has locked the assignment and waits for the pair: not to be waited for.
+    """
+    live = pair.assignments.rated().filter(slot__isnull=False)
+    high = set(live.filter(slot__gte=overlap).values_list("pk", flat=True))
+    locked = live.filter(pk__in=high).select_for_update(of=("self",), no_key=True, skip_locked=True)
+    mine = list(locked.order_by("pk"))
+    if len(mine) < len(high):
+        return False
+    free = sorted(set(range(overlap)) - set(live.values_list("slot", flat=True)))
+    for assignment, slot in zip(mine, free, strict=False):
+        live.filter(pk=assignment.pk).update(slot=slot)
+    return True
+
+
+def open_one_more(pair_pk: int, study: Study, priors: Priors | None = None) -> bool:
     """Give the pair a slot more if all it has are judged and leave it open; says whether it was done.
 
     Belongs in the transaction of the judgment that may have been the last; locks the pair, so that of two
     last ones the second sees the first. Never beyond the study's `overlap_max` and `extra_budget`.
     """
-    study = rater.study
     if study.overlap_max is None:
         return False
     pair = Pair.objects.select_for_update(no_key=True).get(pk=pair_pk)
     if not _all_judged(pair) or pair.overlap >= study.overlap_max:
         return False
     judgments = Judgment.objects.that_count().filter(pair=pair)
-    if not is_open(_answers(judgments), study.overlap_max, _priors(study)) or not _is_granted(study):
+    answers, expected = _answers(judgments), priors or priors_of(study)
+    if not is_open(answers, study.overlap_max, expected) or not _is_granted(study):
         return False
     more = {"overlap": F("overlap") + 1, "open_slots": F("open_slots") + 1, "place": end_of_queue()}
     Pair.objects.filter(pk=pair.pk, overlap=pair.overlap).update(**more)
@@ -97,7 +148,7 @@ def _answers(judgments: Iterable[Judgment]) -> Answers:
     return answers
 
 
-def _priors(study: Study) -> dict[str, PanelPrior]:
+def priors_of(study: Study) -> Priors:
     """What is expected of a pair in this study, learned from its newest judgments. Two queries."""
     newest = Judgment.objects.that_count().filter(study=study, assignment__isnull=False)
     answers = _answers(newest.order_by("-created_at", "-pk")[:LEARN_FROM])

@@ -9,7 +9,7 @@ from annotation import draws
 from annotation.actions import claims, events
 from annotation.errors import NotQualified, QualityRefused
 from annotation.models import Adjudication, Assignment, Enrolment, Pair, User
-from annotation.reports.disputes import waiting_disputes
+from annotation.reports.disputes import ready_pairs, waiting_disputes
 from annotation.vocabulary import AssignmentKind, AssignmentState, DisputeCause, EnrolmentRole
 
 LONGEST_NOTE = 5_000
@@ -37,22 +37,30 @@ def claim_dispute(enrolment: Enrolment, at: datetime | None = None) -> Assignmen
     Never a pair that they have judged themselves. Raises StudyClosed or NotQualified.
     """
     at = at or timezone.now()
-    waiting = waiting_disputes(enrolment.study)
-    with transaction.atomic():
-        senior = claims.lock_rater(enrolment.pk)
-        claims.refuse_unless_rating(senior)
-        if senior.role != EnrolmentRole.SENIOR:
-            raise NotQualified("Disputes are for senior raters.")
-        held = senior.assignments.leased().filter(kind=AssignmentKind.SENIOR)
-        if renewed := claims.renew(senior, held, at):
-            return renewed
-        claimed = _first_free(senior, waiting, at)
-        claims.keep_progress(senior)
-        return claimed
+    if held := _claim(enrolment, [], at):
+        return held
+    ready = ready_pairs(enrolment.study).not_taken_by(enrolment).outside(enrolment.opted_out)
+    ready = ready.exclude(pk__in=_at_work(enrolment)).order_by("position")
+    claims_of_some = (_claim(enrolment, some, at) for some in waiting_disputes(ready, enrolment.study))
+    return next(filter(None, claims_of_some), None)
+
+
+@transaction.atomic
+def _claim(enrolment: Enrolment, waiting: list[int], at: datetime) -> Assignment | None:
+    senior = claims.lock_rater(enrolment.pk)
+    claims.refuse_unless_rating(senior)
+    if senior.role != EnrolmentRole.SENIOR:
+        raise NotQualified("Disputes are for senior raters.")
+    held = senior.assignments.leased().filter(kind=AssignmentKind.SENIOR)
+    if renewed := claims.renew(senior, held, at):
+        return renewed
+    claimed = _first_free(senior, waiting, at)
+    claims.keep_progress(senior)
+    return claimed
 
 
 def _first_free(senior: Enrolment, waiting: list[int], at: datetime) -> Assignment | None:
-    pairs = Pair.objects.filter(pk__in=waiting).not_taken_by(senior).outside(senior.opted_out)
+    pairs = Pair.objects.filter(pk__in=waiting).not_taken_by(senior)
     for pair in pairs.exclude(pk__in=_at_work(senior)).order_by("position"):
         lapsed = senior.assignments.filter(
             pair=pair, kind=AssignmentKind.SENIOR, state=AssignmentState.EXPIRED

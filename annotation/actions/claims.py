@@ -27,7 +27,14 @@ from annotation.models import Assignment, Enrolment, Pair
 from annotation.models.assignment import LIVE_STATES
 from annotation.models.pair import RETURNED, end_of_queue
 from annotation.reports.exposure import beyond_exposure, exposure_again_at
-from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState, FlagReason, Qualification
+from annotation.vocabulary import (
+    AssignmentKind,
+    AssignmentState,
+    EnrolmentState,
+    FlagReason,
+    PairState,
+    Qualification,
+)
 
 RELEASE_AT_ONCE = 20
 LONGEST_HOLD = 8
@@ -362,7 +369,7 @@ def _release(lapsed: QuerySet[Assignment]) -> int:
 def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft | CapReached:
     held = Assignment.objects.leased().rated()
     held = held.filter(pair__study=rater.study_id, enrolment__study=rater.study_id)
-    wanted = Pair.objects.not_taken_by(rater).outside(rater.opted_out)
+    wanted = Pair.objects.filter(state=PairState.OPEN).not_taken_by(rater).outside(rater.opted_out)
     free_for_rater = held.filter(pair__in=wanted.outside(beyond_exposure(rater, at)))
     next_free_at = free_for_rater.aggregate(first=Min("lease_until"))["first"]
     if next_free_at is not None:

@@ -1,15 +1,20 @@
 """Answers are kept while the rater is still at them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from annotation.errors import DraftConflict, LeaseLost
 from annotation.models import Assignment, Draft
-from annotation.vocabulary import AssignmentState
+from annotation.vocabulary import AssignmentKind, AssignmentState, PairState, StudyState
 
 STILL_WELCOME = (AssignmentState.LEASED, AssignmentState.EXPIRED)
+
+LATE = timedelta(days=1)
+"""A page that lay open for so long is taken to be closed."""
+NEVER_SENT = timedelta(days=30)
 
 
 @transaction.atomic
@@ -43,3 +48,20 @@ def keep_draft(
 def drop_drafts(assignment: Assignment) -> None:
     """Forget what was not sent: the pair is judged, or given back."""
     Draft.objects.filter(assignment=assignment).delete()
+
+
+def drop_left_drafts(at: datetime | None = None) -> int:
+    """Forget drafts that nobody can send any more; says how many.
+
+    Their hold was taken again, answered or given back; or it lapsed and the pair takes no more answers, or
+    the rater stayed away for NEVER_SENT. What was changed within LATE stays: a page may still be open.
+    """
+    at = at or timezone.now()
+    gone = ~Q(token=F("assignment__token")) | ~Q(assignment__state__in=STILL_WELCOME)
+    has_room = Q(assignment__pair__state=PairState.OPEN, assignment__pair__open_slots__gt=0)
+    has_room |= ~Q(assignment__kind=AssignmentKind.RATED)
+    welcome = has_room & Q(assignment__enrolment__study__state=StudyState.OPEN)
+    lapsed = Q(assignment__state=AssignmentState.EXPIRED) & (~welcome | Q(updated_at__lt=at - NEVER_SENT))
+    left = Draft.objects.filter(gone | lapsed, updated_at__lt=at - LATE)
+    tokens = list(left.order_by().values_list("token", flat=True))
+    return Draft.objects.filter(token__in=tokens, updated_at__lt=at - LATE).delete()[0]

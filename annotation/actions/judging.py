@@ -7,9 +7,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from annotation.access import GRACE, may_correct
 from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
-from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, NotQualified
+from annotation.errors import AlreadySubmitted, CorrectionTooLate, InvalidAnswer, LeaseLost, NotQualified
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
@@ -109,7 +110,7 @@ def _submit(
         _count(rater, at)
     judgment = _append(held, answers, key, revision=1)
     if held.state == AssignmentState.SUBMITTED and held.kind == AssignmentKind.RATED:
-        adaptive.open_one_more(held.pair_id, rater)
+        adaptive.open_one_more(held.pair_id, rater.study)
     return judgment, how
 
 
@@ -144,11 +145,13 @@ def _count(rater: Enrolment, at: datetime) -> None:
 
 
 @transaction.atomic
-def revise_judgment(assignment: Assignment, answers: PairAnswers, idempotency_key: str) -> Judgment:
+def revise_judgment(
+    assignment: Assignment, answers: PairAnswers, idempotency_key: str, at: datetime | None = None
+) -> Judgment:
     """The next revision of a submitted judgment; all earlier ones stay.
 
-    The same key again returns the revision it made. Raises InvalidAnswer, StudyClosed, NotQualified, or
-    LeaseLost when there is nothing to correct yet.
+    The same key again returns the revision it made. Raises InvalidAnswer, StudyClosed, NotQualified,
+    CorrectionTooLate when the answers are older than GRACE, or LeaseLost when there is nothing to correct.
     """
     held = _lock(claims.lock_rater(assignment.enrolment_id), assignment)
     if known := held.judgments.filter(idempotency_key=idempotency_key).first():
@@ -159,8 +162,13 @@ def revise_judgment(assignment: Assignment, answers: PairAnswers, idempotency_ke
     last = held.judgments.aggregate(last=Max("revision"))["last"]
     if last is None:
         raise LeaseLost("There is no judgment of yours to correct here.")
+    if not may_correct(held, at):
+        raise CorrectionTooLate(GRACE)
     _refuse_invalid(held.enrolment, answers)
-    return _append(held, answers, idempotency_key, revision=last + 1)
+    revised = _append(held, answers, idempotency_key, revision=last + 1)
+    if held.state == AssignmentState.SUBMITTED and held.kind == AssignmentKind.RATED:
+        adaptive.reconsider(held.pair_id, held.enrolment.study)
+    return revised
 
 
 def _lock(rater: Enrolment, assignment: Assignment) -> Assignment:

@@ -1,26 +1,34 @@
 """Raters are paused with a reason, appeal, go on; their work may be withdrawn."""
 
+from collections.abc import Sequence
+
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotation.actions import claims, events
+from annotation.actions import adaptive, claims, events
 from annotation.actions.enrolment import set_state
 from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
 from annotation.models.pair import end_of_queue
-from annotation.reports.quality import TOLD, broken_rules, quality_report
+from annotation.reports.quality import BY_RULES, TOLD, broken_rules, quality_report, told_about
 from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, GoldUse, StudyState
 
 LONGEST_APPEAL = 5_000
+RATERS_AT_ONCE = 50
+"""What they judged is in memory together."""
 
 
 # Pausing ---------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
-def pause_rater(enrolment: Enrolment, reason: str, actor: User | None = None) -> bool:
+def pause_rater(
+    enrolment: Enrolment, reason: str, actor: User | None = None, rules: Sequence[dict] = ()
+) -> bool:
     """Give the rater no more pairs and tell them why; False when they are paused already.
+
+    `rules`: see `Enrolment.pause_rules`, where rules did it; `reason` says them in English.
 
     Raises QualityRefused without a reason.
     """
@@ -28,8 +36,9 @@ def pause_rater(enrolment: Enrolment, reason: str, actor: User | None = None) ->
         raise QualityRefused("The rater is told why: write a reason.")
     if not set_state(enrolment, EnrolmentState.PAUSED, actor):
         return False
-    Enrolment.objects.filter(pk=enrolment.pk).update(pause_reason=reason.strip())
-    enrolment.pause_reason = reason.strip()
+    told = {"pause_reason": reason.strip(), "pause_rules": list(rules)}
+    Enrolment.objects.filter(pk=enrolment.pk).update(**told)
+    enrolment.pause_reason, enrolment.pause_rules = reason.strip(), list(rules)
     events.record(enrolment.study, "pause_rater", actor, rater=enrolment.code, reason=reason.strip())
     return True
 
@@ -38,8 +47,8 @@ def pause_rater(enrolment: Enrolment, reason: str, actor: User | None = None) ->
 def resume_rater(enrolment: Enrolment, actor: User | None = None, exempt: bool = False) -> bool:
     """Let a paused rater go on; with `exempt` no rule pauses them again. False when they were active."""
     resumed = set_state(enrolment, EnrolmentState.ACTIVE, actor)
-    Enrolment.objects.filter(pk=enrolment.pk).update(pause_reason="", is_exempt=exempt)
-    enrolment.pause_reason, enrolment.is_exempt = "", exempt
+    Enrolment.objects.filter(pk=enrolment.pk).update(pause_reason="", pause_rules=[], is_exempt=exempt)
+    enrolment.pause_reason, enrolment.pause_rules, enrolment.is_exempt = "", [], exempt
     return resumed
 
 
@@ -51,7 +60,15 @@ def apply_rules(study: Study) -> list[str]:
     rules = QualityRules.objects.filter(study=study).first()
     if rules is None or not any(getattr(rules, name) is not None for name in TOLD):
         return []
-    return [rater.code for rater in quality_report(study) if _pause_by_rule(study, rater, rules)]
+    may_break = study.enrolments.filter(state=EnrolmentState.ACTIVE, is_exempt=False, user__isnull=False)
+    keys = list(may_break.order_by("pk").values_list("pk", flat=True))
+    chunks = [keys[start : start + RATERS_AT_ONCE] for start in range(0, len(keys), RATERS_AT_ONCE)]
+    return [
+        rater.code
+        for chunk in chunks
+        for rater in quality_report(study, chunk)
+        if _pause_by_rule(study, rater, rules)
+    ]
 
 
 def _pause_by_rule(study: Study, rater, rules: QualityRules) -> bool:
@@ -60,12 +77,13 @@ def _pause_by_rule(study: Study, rater, rules: QualityRules) -> bool:
     broken = broken_rules(rater, rules)
     if not broken:
         return False
-    told = f"Your place is paused: {', and '.join(TOLD[name] for name in broken)}."
+    told = told_about(rater, rules, broken)
+    reason = " ".join([BY_RULES, *(TOLD[rule["rule"]] % rule for rule in told)])
     enrolment = Enrolment.objects.select_related("study").get(pk=rater.pk)
     with transaction.atomic():
-        paused = pause_rater(enrolment, told)
+        paused = pause_rater(enrolment, reason, rules=told)
         if paused:
-            events.record(study, "apply_rules", rater=rater.code, rules=broken)
+            events.record(study, "apply_rules", rater=rater.code, rules=broken, figures=told)
     return paused
 
 
@@ -130,10 +148,21 @@ def withdraw_work(enrolment: Enrolment, reason: str, actor: User | None = None) 
     list(Pair.objects.select_for_update(no_key=True).filter(pk__in=pairs).order_by("pk").values("pk"))
     counted.update(state=AssignmentState.WITHDRAWN, slot=None)
     Pair.objects.filter(pk__in=pairs).update(open_slots=F("open_slots") + 1, place=end_of_queue())
+    _ask_again(rater.study, pairs)
     events.record(
         rater.study, "withdraw_work", actor, rater=rater.code, reason=reason.strip(), judgments=len(pairs)
     )
     return len(pairs)
+
+
+def _ask_again(study: Study, pairs: list[int]) -> None:
+    """Close extra slots of pairs that only the withdrawn answers had left open. The pairs are locked."""
+    grown = Pair.objects.filter(pk__in=pairs, overlap__gt=study.overlap).order_by("pk")
+    if study.overlap_max is None or not grown.exists():
+        return
+    priors = adaptive.priors_of(study)
+    for pk in grown.values_list("pk", flat=True):
+        adaptive.reconsider(pk, study, priors)
 
 
 def set_rules(study: Study, actor: User | None = None, **rules) -> QualityRules:

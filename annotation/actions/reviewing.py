@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotation import scan
-from annotation.actions import events, marking, runs
+from annotation.actions import events, leaving, marking, runs
 from annotation.errors import ReviewRefused
 from annotation.models import Event, Pair, Response, Run, Study, User
 from annotation.reports.review import (
@@ -18,6 +18,7 @@ from annotation.reports.review import (
     NOT_WAITING,
     RUN_UNFINISHED,
     TAKEN,
+    flagged,
     keys_of,
     not_taken,
     renewals,
@@ -60,10 +61,11 @@ def decide(study: Study, pairs: Iterable[int], decision: str, actor: User | None
     """
     if decision not in ReviewDecision.values:
         raise ReviewRefused(f"A pair can be told to {', '.join(ReviewDecision.values)}; nothing was changed.")
-    wanted = _wanted(pairs)
+    wanted = wanted_keys(pairs)
     masked = _masked(study, wanted) if decision == ReviewDecision.MASK else {}
     with transaction.atomic():
-        study, decided = _lock(study), Decided()
+        study, decided = lock_study(study), Decided()
+        locked = leaving.lock_work(wanted) if decision == ReviewDecision.DROP else set()
         waiting = _waiting(study, wanted, decision, decided)
         match decision:
             case ReviewDecision.SHOW:
@@ -73,22 +75,23 @@ def decide(study: Study, pairs: Iterable[int], decision: str, actor: User | None
             case ReviewDecision.REGENERATE:
                 _regenerate(study, waiting, decided, actor)
             case ReviewDecision.DROP:
-                decided.pairs = [pair.pk for pair in waiting]
-                _leave(study, decided.pairs, PairState.DROPPED, decision)
+                _drop(study, waiting, locked, decided)
         if decision in (ReviewDecision.SHOW, ReviewDecision.MASK) and decided.pairs:
             _offer(study)
         _record(study, "decide", actor, decided, decision=decision)
     return decided
 
 
-def _wanted(pairs: Iterable[int]) -> list[int]:
+def wanted_keys(pairs: Iterable[int]) -> list[int]:
+    """Each once, in ascending order. Raises ReviewRefused for more than MOST_AT_ONCE."""
     wanted = sorted(set(pairs))
     if len(wanted) > MOST_AT_ONCE:
         raise ReviewRefused(f"At most {MOST_AT_ONCE:,} pairs are decided at once; nothing was changed.")
     return wanted
 
 
-def _lock(study: Study) -> Study:
+def lock_study(study: Study) -> Study:
+    """The study, locked. Belongs in a transaction."""
     # Two researchers take turns, and so do a decision, a pairing and the start of a run.
     return Study.objects.select_for_update(no_key=True).get(pk=study.pk)
 
@@ -109,7 +112,10 @@ def _waiting(study: Study, wanted: Collection[int], decision: str, decided: Deci
     decided.refuse(NOT_WAITING, len(others) - gone)
     if decision == ReviewDecision.SHOW:
         return waiting
-    judged = keys_of(taken(Pair.objects.filter(pk__in=[pair.pk for pair in waiting])))
+    there = Pair.objects.filter(pk__in=[pair.pk for pair in waiting])
+    judged = keys_of(taken(there))
+    if decision == ReviewDecision.DROP:
+        judged -= keys_of(flagged(there))
     decided.refuse(TAKEN, len(judged))
     return [pair for pair in waiting if pair.pk not in judged]
 
@@ -148,11 +154,13 @@ def _mask(pair: Pair, shown: tuple[str | None, str | None] | None, decided: Deci
     return bool(Pair.objects.held().filter(pk=pair.pk).update(state=PairState.OPEN, **changes))
 
 
-def _leave(study: Study, keys: Collection[int], state: PairState, decision: str) -> None:
-    """Take pairs out of the study and keep their rows; the study is locked."""
-    there = Pair.objects.of_study().filter(pk__in=keys)
-    left = there.update(state=state, decision=decision, shown_a=None, shown_b=None)
-    Study.objects.filter(pk=study.pk).update(pair_count=F("pair_count") - left)
+def _drop(study: Study, waiting: Sequence[Pair], locked: Collection[int], decided: Decided) -> None:
+    """Drop pairs that nobody was given, and flagged ones with what was judged of them."""
+    keys = {pair.pk for pair in waiting}
+    late = leaving.take_work(keys, locked)
+    decided.refuse(TAKEN, len(late))
+    decided.pairs = sorted(keys - late)
+    leaving.leave(study, decided.pairs, PairState.DROPPED, ReviewDecision.DROP)
 
 
 # Generating again ----------------------------------------------------------------------------------------
@@ -174,7 +182,7 @@ def _regenerate(study: Study, waiting: Sequence[Pair], decided: Decided, actor: 
         replaced |= {response.pk: response for response in renewal.responses}
     if not replaced:
         return
-    _leave(study, withdrawn, PairState.REPLACED, ReviewDecision.REGENERATE)
+    leaving.leave(study, withdrawn, PairState.REPLACED, ReviewDecision.REGENERATE)
     Response.objects.current().filter(pk__in=replaced).update(replaced_at=timezone.now())
     requests = [(response.arm, response.prompt, response.sample) for response in replaced.values()]
     decided.run = runs.start_follow_up(study, requests, actor)
@@ -196,9 +204,9 @@ def take_back(study: Study, pairs: Iterable[int], actor: User | None = None) -> 
 
     What is generated again cannot be taken back. Raises ReviewRefused for more than MOST_AT_ONCE pairs.
     """
-    wanted = _wanted(pairs)
+    wanted = wanted_keys(pairs)
     with transaction.atomic():
-        study, decided = _lock(study), Decided()
+        study, decided = lock_study(study), Decided()
         rows = Pair.objects.decided().filter(study=study, pk__in=wanted).select_for_update(no_key=True)
         locked = list(rows.order_by("pk"))
         decided.refuse(NOT_DECIDED, len(wanted) - len(locked))
@@ -260,7 +268,7 @@ def _rescan(study: Study, pairs: list[Pair], result: Rescanned) -> None:
     marks = marking.marks_of(pairs)  # reads the texts, so before anything is locked
     marked = {pair.pk for pair in marking.marked_among(pairs, marks)}
     with transaction.atomic():
-        _lock(study)
+        lock_study(study)
         undecided = Pair.objects.of_study().filter(pk__in=[pair.pk for pair in pairs], decision="")
         locked = undecided.select_for_update(no_key=True).order_by("pk")
         keys = list(locked.values_list("pk", flat=True))

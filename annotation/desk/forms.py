@@ -4,12 +4,13 @@ import re
 
 from django import forms
 
+from annotation.actions.flagging import LONGEST_NOTE
 from annotation.actions.grading import MOST_REPEATS, VERDICT_TOKENS, Judge
 from annotation.actions.runs import MOST_SAMPLES
 from annotation.models import User
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.reports.planning import RATE, WIDTH
-from annotation.vocabulary import KeepRule, MarkKind, ReviewDecision, StudyState
+from annotation.vocabulary import FlagDecision, KeepRule, MarkKind, ReviewDecision, StudyState
 from models_runtime.registry import BACKENDS
 
 
@@ -120,6 +121,21 @@ class DecisionForm(PairsForm):
             given.get("all") and given.get("kind") in MarkKind.values and given.get("until") is not None
         )
         if not given["pairs"] and not of_a_kind:
+            raise forms.ValidationError("No pair was chosen.")
+        return given
+
+
+class FlagAnswerForm(PairsForm):
+    """An answer to the flags of some pairs; or, with `all`, of all with flags up to the number `until`."""
+
+    decision = forms.ChoiceField(choices=FlagDecision.choices)
+    note = forms.CharField(required=False, max_length=LONGEST_NOTE)
+    all = forms.BooleanField(required=False)
+    until = forms.IntegerField(required=False, min_value=0)
+
+    def clean(self) -> dict:
+        given = super().clean()
+        if not given["pairs"] and not (given.get("all") and given.get("until") is not None):
             raise forms.ValidationError("No pair was chosen.")
         return given
 

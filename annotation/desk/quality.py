@@ -26,6 +26,7 @@ FEW = 10
 """Answers. A share of fewer is greyed, and said to be of too few."""
 
 PAIRS_A_PAGE = 20
+RATERS_A_PAGE = 25
 EXPLANATION = "Explanation (raters meet the answers on either side, so name neither A nor B)"
 SIGNALS = ("gold", "consistent", "agreeing", "hasty", "reading", "left")
 
@@ -131,8 +132,11 @@ def _page(request: HttpRequest, template: str, study: Study, status: int = 200, 
 def _quality_page(request: HttpRequest, study: Study, status: int = 200, **more) -> HttpResponse:
     rules = QualityRules.objects.filter(study=study).first() or QualityRules(study=study)
     appeals = Appeal.objects.filter(enrolment__study=study, state=AppealState.OPEN)
+    places = study.enrolments.filter(user__isnull=False).order_by("code").values_list("pk", flat=True)
+    page = Paginator(places, RATERS_A_PAGE).get_page(request.GET.get("page"))
     context = {
-        "raters": [(rater, _cells(rater)) for rater in quality_report(study)],
+        "page": page,
+        "raters": [(rater, _cells(rater)) for rater in quality_report(study, list(page))],
         "appeals": appeals.select_related("enrolment"),
         "rules_form": RulesForm(instance=rules, prefix="rules"),
         "mix_form": MixForm(instance=study, prefix="mix"),
@@ -183,7 +187,7 @@ def set_mix(request: HttpRequest, slug: str) -> HttpResponse:
 def rater(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     study = access.study_for(request.user, slug)
     found = access.rater_in(study, pk)
-    report = next(row for row in quality_report(study) if row.pk == pk)
+    (report,) = quality_report(study, [pk])
     return _page(
         request,
         "rater",

@@ -4,6 +4,7 @@ from django.urls import path
 
 from annotation.desk import (
     disputes,
+    flags,
     grading,
     joining,
     planning,
@@ -35,6 +36,8 @@ urlpatterns = [
     path("<slug:slug>/review/take-back/", review.take_back, name="take_back"),
     path("<slug:slug>/review/rescan/", review.rescan, name="rescan"),
     path("<slug:slug>/review/<int:pk>/", review.pair, name="reviewed_pair"),
+    path("<slug:slug>/flags/", flags.flags, name="flags"),
+    path("<slug:slug>/flags/answer/", flags.answer, name="answer_flags"),
     path("<slug:slug>/raters/", views.raters, name="raters"),
     path("<slug:slug>/joining/", joining.joining, name="joining"),
     path("<slug:slug>/joining/consent/", joining.add_consent, name="add_consent"),

@@ -25,6 +25,7 @@ from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
 from annotation.models import Grading, Run, Study
 from annotation.reports.fairness import fairness_report
+from annotation.reports.flags import flagged_pairs
 from annotation.reports.progress import (
     failed_items,
     missing_worker,
@@ -34,6 +35,7 @@ from annotation.reports.progress import (
     reports_asked,
     run_progress,
     snapshot_under_way,
+    stranded_by_review,
 )
 from annotation.reports.rows import counting
 from annotation.reports.winrates import HEADLINE, win_rate_report
@@ -94,6 +96,8 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
         rating=rating_progress(study),
         arms=study.arms.all(),
         prompt_count=study.prompts.count(),
+        flagged=flagged_pairs(study).count(),
+        stranded=stranded_by_review(study),
         runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
         run_form=run_form or RunForm(),
     )

@@ -46,7 +46,7 @@ preferences = load_dataset("THIS_FOLDER", "preferences", split="train")
 - Pair answers (`safer`, `more_helpful`, `balance`) run from -3, towards `arm_a`, to +3, towards `arm_b`;
   the columns ending in `_shown` hold them as the rater saw them, -3 left to +3 right, where that is known.
 - Reports use the rows where `counts` is true: the newest revision, without surplus (judgments that came when
-  the pair had enough).
+  the pair had enough) and without what a researcher withdrew.
 - `pair_key` joins preferences, judgments and pairs; the `response_a_id` and `response_b_id` of a pair join
   responses.
 - `shown_a` and `shown_b` are what raters read where a name was masked; where they are null, raters read the

@@ -54,6 +54,7 @@ SCHEMAS = {
             ("revision", pa.int32()),
             ("is_current", pa.bool_()),
             ("surplus", pa.bool_()),
+            ("withdrawn", pa.bool_()),
             ("counts", pa.bool_()),
             ("pair_key", TEXT),
             ("prompt_key", TEXT),

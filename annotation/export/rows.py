@@ -89,6 +89,7 @@ def judgment_row(judgment: Judgment) -> dict:
         "revision": judgment.revision,
         "is_current": judgment.is_current,
         "surplus": assignment is not None and assignment.state == AssignmentState.SURPLUS,
+        "withdrawn": assignment is not None and assignment.state == AssignmentState.WITHDRAWN,
         "counts": judgment.counts,
         **(_of_pair(judgment) if judgment.pair_id else _of_response(judgment)),
         "confidence": judgment.confidence,

@@ -104,6 +104,7 @@ def _count(row: dict, counts: Counter) -> None:
     counts["judgments_counted"] += row["counts"]
     counts["judgments_superseded"] += not row["is_current"]
     counts["judgments_surplus"] += row["surplus"]
+    counts["judgments_withdrawn"] += row["withdrawn"]
 
 
 def _report(counts: Counter, rows: dict[str, int]) -> dict:
@@ -111,6 +112,7 @@ def _report(counts: Counter, rows: dict[str, int]) -> dict:
         "judgments_counted",
         "judgments_superseded",
         "judgments_surplus",
+        "judgments_withdrawn",
         "pairs_judged",
         "votes",
         "both_bad_votes",

@@ -20,6 +20,14 @@ OFFERING = ("instead", "can help", "happy to", "could help", "reach out", "conta
 WITHHELD = "withheld in this demo"
 LONG = 260  # characters from which an answer reads as a full one
 
+SIDE = {"safety": "clearly_safe", "helpfulness": "3", "mode": "direct_answer"}
+CARELESS = {f"{side.value}-{question}": answer for side in Side for question, answer in SIDE.items()} | {
+    "safer": "-2",
+    "more_helpful": "-2",
+    "balance": "-2",
+    "rationale": "",
+}
+
 
 class PageReader(HTMLParser):
     """Collects what a rater reads (A is the first answer, B the second) and what the form sends back."""
@@ -63,20 +71,29 @@ class PageReader(HTMLParser):
 
 @dataclass
 class SimulatedRater:
-    """One person's habits: `noise` blurs the judgments, `strictness` shifts what counts as unsafe."""
+    """One person's habits: `noise` blurs the judgments, `strictness` shifts what counts as unsafe.
+
+    A careless one reads nothing: everything is safe, and the left answer is better.
+    """
 
     user: User
     seed: int
     noise: float
     strictness: float
+    is_careless: bool = False
 
-    def judge_all(self, enrolment: Enrolment) -> Iterator[None]:
-        """Judge pair after pair over HTTP until the study has none left; yields after each."""
+    def judge_all(self, enrolment: Enrolment, most: int | None = None) -> Iterator[None]:
+        """Judge pair after pair over HTTP until the study has none left, or `most`; yields after each."""
         browser = Client(enforce_csrf_checks=True, SERVER_NAME="localhost")
         browser.force_login(self.user)
         self.dice = random.Random(f"{self.seed} {enrolment.study.slug}")
         page = browser.get(reverse("rate:next", args=[enrolment.study.slug]))
+        done = 0
         while form := read_form(page.content.decode()):
+            if done == most:  # the pair in hand goes back to the others
+                browser.post(f"{form.action}skip/", form.hidden)
+                return
+            done += 1
             page = browser.post(form.action, form.hidden | self.fill_in(form.texts))
             if page.status_code != 200:
                 raise RuntimeError(f"The rating page answered {page.status_code}.")
@@ -84,6 +101,8 @@ class SimulatedRater:
 
     def fill_in(self, texts: dict[Side, str]) -> dict[str, str]:
         """The form's answers about the two texts."""
+        if self.is_careless:
+            return CARELESS
         fields: dict[str, str] = {}
         worth = {}
         for side, text in texts.items():

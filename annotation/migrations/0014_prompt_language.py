@@ -29,7 +29,7 @@ def find_out(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0011_quality"),
+        ("annotation", "0013_flags"),
     ]
 
     # SQLite rebuilds the table, and refuses to while a trigger reads it.

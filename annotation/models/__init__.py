@@ -1,5 +1,5 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
-generation < pair < review < gold < enrolment < quality < joining < assignment < draft < judgment <
+generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
 adjudication < grade < snapshot < report < event."""
 
 from annotation.models.adjudication import Adjudication
@@ -8,6 +8,7 @@ from annotation.models.assignment import Assignment
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
+from annotation.models.flag import FlagAnswer
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
 from annotation.models.gold import Gold
 from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
@@ -36,6 +37,7 @@ __all__ = [
     "Enrolment",
     "Event",
     "ExtraSlots",
+    "FlagAnswer",
     "Gold",
     "Grade",
     "GradeBatch",

@@ -19,8 +19,9 @@ class Enrolment(models.Model):
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
     `opted_out` lists the harm categories that the rater does not want to get; no reason is asked.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
-    `pause_reason` is what a paused rater is told; `offered` counts the pairs given out in the queue, so that
-    each is drawn anew as rated, gold or repeated.
+    `pause_reason` is what a paused rater is told. Where rules paused them, `pause_rules` lists these as
+    {"rule", "limit", "found", "n"}, shares in percent, so that each is told in the rater's language.
+    `offered` counts the pairs given out in the queue, so that each is drawn anew as rated, gold or repeated.
     `consent_version` is the newest consent that the rater gave, 0 for none.
     """
 
@@ -44,6 +45,7 @@ class Enrolment(models.Model):
     )
     role = models.CharField(max_length=10, choices=EnrolmentRole.choices, default=EnrolmentRole.RATER)
     pause_reason = models.TextField(blank=True, editable=False)
+    pause_rules = models.JSONField(default=list, editable=False)
     is_exempt = models.BooleanField(
         default=False, editable=False, help_text="No rule of quality pauses this rater."
     )

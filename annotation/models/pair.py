@@ -116,7 +116,8 @@ class Pair(models.Model):
             models.CheckConstraint(condition=STATE_FITS_DECISION, name="pair_state_fits_its_decision"),
             models.CheckConstraint(
                 condition=(Q(decision=ReviewDecision.MASK) & ~Q(shown_a__isnull=True, shown_b__isnull=True))
-                | (~Q(decision=ReviewDecision.MASK) & Q(shown_a__isnull=True, shown_b__isnull=True)),
+                | (~Q(decision=ReviewDecision.MASK) & Q(shown_a__isnull=True, shown_b__isnull=True))
+                | Q(state=PairState.DROPPED),
                 name="pair_shows_other_texts_where_masked",
             ),
         ]

@@ -40,6 +40,12 @@ PAIR_GIVEN = (
     "(EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = OLD.id)"
     " OR EXISTS (SELECT 1 FROM annotation_judgment WHERE pair_id = OLD.id))"
 )
+FLAGGED_PAIR_LEAVES = (
+    "(NEW.state = 'held' OR (NEW.state = 'dropped'"
+    " AND NOT EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = OLD.id AND slot IS NOT NULL)"
+    " AND NOT EXISTS (SELECT 1 FROM annotation_judgment WHERE pair_id = OLD.id AND assignment_id IS NULL)))"
+    " AND EXISTS (SELECT 1 FROM annotation_assignment WHERE pair_id = OLD.id AND state = 'flagged')"
+)
 IN_A_PAIR = (
     "OLD.replaced_at IS NULL AND NEW.replaced_at IS NOT NULL AND EXISTS (SELECT 1 FROM annotation_pair"
     " WHERE (response_a_id = OLD.id OR response_b_id = OLD.id) AND state IN ('open', 'held'))"
@@ -57,8 +63,9 @@ BACKEND_FOR_IMPORTED = (
 def _given_pair_changed(differs: str) -> str:
     columns = ("response_a_id", "response_b_id", "shown_a", "shown_b")
     changed = " OR ".join(f"OLD.{column} {differs} NEW.{column}" for column in columns)
-    # A pair that was judged elsewhere may wait for review, and be opened.
-    leaves = "OLD.state <> NEW.state AND NEW.state <> 'open'"
+    # A pair that was judged elsewhere may wait for review, and be opened. One that a rater flagged as broken
+    # may be held, and dropped once nobody's judgment of it counts.
+    leaves = f"OLD.state <> NEW.state AND NEW.state <> 'open' AND NOT ({FLAGGED_PAIR_LEAVES})"
     return f"({changed} OR ({leaves})) AND {PAIR_GIVEN}"
 
 

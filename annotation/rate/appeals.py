@@ -7,9 +7,9 @@ from django.views.decorators.http import require_http_methods
 
 from annotation import access
 from annotation.actions import quality
-from annotation.actions.claims import PAUSED
 from annotation.errors import QualityRefused
 from annotation.rate.pages import page
+from annotation.rate.refusals import paused_because
 from annotation.rate.views import for_raters
 from annotation.vocabulary import AppealState, EnrolmentState
 
@@ -25,7 +25,7 @@ def appeal(request: HttpRequest, slug: str) -> HttpResponse:
     last = access.last_appeal(place)
     context = {
         "study": {"title": place.study.title, "slug": slug},
-        "reason": place.pause_reason or _(PAUSED),
+        "reason": paused_because(place),
         "last": last
         and {"text": last.text, "answer": last.answer, "refused": last.state == AppealState.REFUSED},
         "waits": last is not None and last.state == AppealState.OPEN,

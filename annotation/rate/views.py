@@ -26,6 +26,7 @@ from annotation.actions import claims, drafts, judging, personal
 from annotation.errors import (
     AlreadySubmitted,
     CapReached,
+    CorrectionTooLate,
     ExposureReached,
     InvalidAnswer,
     LeaseLost,
@@ -40,6 +41,7 @@ from annotation.models import Assignment, Enrolment, Judgment
 from annotation.rate import breaks
 from annotation.rate.forms import LONGEST_NOTE, PairForm, filled_in, in_words
 from annotation.rate.keys import key_list, key_map
+from annotation.rate.refusals import in_own_words, paused_because
 from annotation.reports.exposure import label_of
 from annotation.text import storable
 from annotation.vocabulary import AssignmentKind, AssignmentState, EnrolmentState, FlagReason
@@ -105,9 +107,9 @@ def revise(request: HttpRequest, token: UUID) -> HttpResponse:
         return _closed(request, assignment.enrolment, str(reason))
     if judgment is None:
         return redirect("rate:next", assignment.enrolment.study.slug)
-    if not access.may_correct(assignment):
-        return _too_late(request, assignment)
     if request.method == "GET":
+        if not access.may_correct(assignment):
+            return _too_late(request, assignment)
         form = _form(assignment, begin=filled_in(judgment))
         return _pair(request, assignment, form, correcting=True)
     form = _form(assignment, request.POST)
@@ -178,7 +180,7 @@ def _kept_or_told(
     except InvalidAnswer as reason:  # the study's rules changed after the form was checked
         form.add_error(None, str(reason))
         return _pair(request, assignment, form, status=422, correcting=correcting)
-    except (AlreadySubmitted, LeaseLost, StudyClosed, NotQualified) as reason:
+    except (AlreadySubmitted, CorrectionTooLate, LeaseLost, StudyClosed, NotQualified) as reason:
         return _refused(request, assignment, form, reason)
     drafts.drop_drafts(assignment)
     if address := _after(judgment.assignment):
@@ -278,8 +280,10 @@ def _too_late(request: HttpRequest, assignment: Assignment) -> HttpResponse:
 def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bool = False) -> HttpResponse:
     study = {"title": enrolment.study.title, "slug": enrolment.study.slug}
     gets_a_code = access.gets_a_code(enrolment)
-    context = {"study": study, "reason": _(reason), "surplus": surplus, "gets_a_code": gets_a_code}
-    context["paused"] = enrolment.state == EnrolmentState.PAUSED
+    paused = enrolment.state == EnrolmentState.PAUSED
+    reason = paused_because(enrolment) if paused else _(reason)
+    context = {"study": study, "reason": reason, "surplus": surplus, "gets_a_code": gets_a_code}
+    context["paused"] = paused
     return _page(request, "closed", context)
 
 
@@ -287,13 +291,19 @@ def _refused(request: HttpRequest, assignment: Assignment, form: PairForm, reaso
     """409: the answers were not kept, so they are shown for the rater to keep."""
     study = assignment.enrolment.study
     context = {
-        "title": _("Already judged") if isinstance(reason, AlreadySubmitted) else _("Not kept"),
-        "reason": _(str(reason)),
+        "title": _refusal_title(reason),
+        "reason": in_own_words(reason),
         "given": form.given,
         "study": {"title": study.title, "slug": study.slug},
         "correct": assignment.token if isinstance(reason, AlreadySubmitted) else None,
     }
     return _page(request, "refused", context, status=409)
+
+
+def _refusal_title(reason: Exception) -> str:
+    if isinstance(reason, AlreadySubmitted):
+        return _("Already judged")
+    return _("Too late to correct") if isinstance(reason, CorrectionTooLate) else _("Not kept")
 
 
 def _page(request: HttpRequest, name: str, context: dict, status: int = 200) -> HttpResponse:

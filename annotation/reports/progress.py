@@ -6,10 +6,21 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
-from annotation.models import Batch, BatchItem, Enrolment, Event, Response, Run, Study, WorkerHeartbeat
+from annotation.models import (
+    Assignment,
+    Batch,
+    BatchItem,
+    Enrolment,
+    Event,
+    Pair,
+    Response,
+    Run,
+    Study,
+    WorkerHeartbeat,
+)
 from annotation.reports.rows import counting
 from annotation.vocabulary import (
     PAIRS_OF_STUDY,
@@ -254,6 +265,21 @@ def nothing_to_rate(study: Study) -> str:
         "Raters get nothing yet, because there are no pairs. They are made when a run finishes, or when "
         "responses are imported; raters get them from then on."
     )
+
+
+def stranded_by_review(study: Study) -> int:
+    """How many active raters could judge a pair that waits for review, and no open one. One query or two.
+
+    A rater who still holds a pair has something to do.
+    """
+    if not study.is_open or not study.pairs.held().exists():
+        return 0
+    had = Assignment.objects.that_count().filter(pair=OuterRef("pk"), enrolment=OuterRef(OuterRef("pk")))
+    pairs = Pair.objects.filter(study=study).exclude(Exists(had))
+    holds = Assignment.objects.leased().filter(enrolment=OuterRef("pk"))
+    raters = study.enrolments.filter(user__isnull=False, state=EnrolmentState.ACTIVE)
+    without = raters.exclude(Exists(holds)).exclude(Exists(pairs.with_open_slot()))
+    return without.filter(Exists(pairs.held())).count()
 
 
 def _pairs(study: Study) -> dict[str, int]:

@@ -1,15 +1,17 @@
 """How each rater of a study rates: six signals, each with its n and its interval."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, Value, When
 from django.db.models.functions import Length
+from django.utils.translation import gettext_noop as _
 from numpy.typing import NDArray
 
 from annotation.models import Assignment, Judgment, QualityRules, ResponseJudgment, Study
-from annotation.reports.rows import UNANSWERED, Answers, are_unsafe
+from annotation.reports.rows import counting
 from annotation.stats import rater_quality
 from annotation.stats.estimate import Estimate, undefined
 from annotation.stats.gold_answers import agreements, wrong_answers
@@ -40,14 +42,20 @@ class RaterQuality:
     left: Estimate
 
 
-def quality_report(study: Study) -> tuple[RaterQuality, ...]:
-    """All raters that can log in, by code. Seventeen queries, however many raters there are."""
+def quality_report(study: Study, only: Collection[int] | None = None) -> tuple[RaterQuality, ...]:
+    """The raters that can log in, by code; with `only` (primary keys) those of them.
+
+    Eleven queries, however many raters there are. Read is what these raters judged and what others said about
+    the same, so that a page of a few raters costs little in a large study.
+    """
     raters = study.enrolments.filter(user__isnull=False).order_by("code")
-    gold, again = _answers(study, AssignmentKind.GOLD), _answers(study, AssignmentKind.REPEAT)
-    first = _answers(study, AssignmentKind.RATED)
+    raters = list(raters if only is None else raters.filter(pk__in=only))
+    keys = [rater.pk for rater in raters]
+    gold, again = _answers(keys, AssignmentKind.GOLD), _answers(keys, AssignmentKind.REPEAT)
+    first = _answers(keys, AssignmentKind.RATED)
     expected = {row.pair_id: row for row in study.gold.all()}
-    agreeing = _agreeing(Answers.of_study(study))
-    times = _times(study)
+    agreeing = _agreeing(study, keys)
+    times = _times(keys)
     return tuple(
         RaterQuality(
             pk=rater.pk,
@@ -58,7 +66,7 @@ def quality_report(study: Study) -> tuple[RaterQuality, ...]:
             judged=rater.judged,
             gold=_right(gold[rater.pk], expected),
             consistent=_consistent(first[rater.pk], again[rater.pk]),
-            agreeing=agreeing.get(rater.code, undefined(0, "Nobody else judged enough of the same.")),
+            agreeing=agreeing.get(rater.pk, undefined(0, "Nobody else judged enough of the same.")),
             **_pace(times[rater.pk]),
             left=rater_quality.share_left(_shown(first[rater.pk], gold[rater.pk], again[rater.pk])),
         )
@@ -66,10 +74,11 @@ def quality_report(study: Study) -> tuple[RaterQuality, ...]:
     )
 
 
-def current(study: Study, kind: AssignmentKind) -> QuerySet[Judgment]:
+def current(raters: Collection[int], kind: AssignmentKind) -> QuerySet[Judgment]:
     """The newest revisions of what raters submitted of one kind, withdrawn work included: it was theirs."""
     states = (AssignmentState.SUBMITTED, AssignmentState.WITHDRAWN)
-    judged = Judgment.objects.filter(study=study, assignment__kind=kind, assignment__state__in=states)
+    judged = Judgment.objects.filter(enrolment__in=raters, assignment__kind=kind)
+    judged = judged.filter(assignment__state__in=states)
     return judged.current()
 
 
@@ -78,9 +87,9 @@ def learnt(assignments: QuerySet[Assignment]) -> Given:
     return next(iter(_by_rater(Judgment.objects.filter(assignment__in=assignments).current()).values()), {})
 
 
-def _answers(study: Study, kind: AssignmentKind) -> dict[int, Given]:
+def _answers(raters: Collection[int], kind: AssignmentKind) -> dict[int, Given]:
     """By rater and pair. Two queries."""
-    return _by_rater(current(study, kind))
+    return _by_rater(current(raters, kind))
 
 
 def _by_rater(rows: QuerySet[Judgment]) -> dict[int, Given]:
@@ -116,23 +125,36 @@ def _shown(*given: Given) -> list[int]:
     return [balance for balance in balances if balance is not None]
 
 
-def _agreeing(answers: Answers) -> dict[str, Estimate]:
-    """Agreement with the majority of the others, by the rater's code: on safe or unsafe, and on which answer
-    balances better."""
-    safety = answers.of_responses[answers.of_responses["safety"] != UNANSWERED]
-    balance = answers.of_pairs[answers.of_pairs["balance"] != UNANSWERED]
-    found = rater_quality.agreement_with_majority(
-        np.concatenate([safety["rater"], balance["rater"]]),
-        np.concatenate([safety["response"], -1 - balance["pair"]]),  # pairs are told from responses
-        np.concatenate([are_unsafe(safety).astype(int), np.sign(balance["balance"]).astype(int) + 1]),
-        np.concatenate([safety["prompt"], balance["prompt"]]),
+def _agreeing(study: Study, raters: Collection[int]) -> dict[int, Estimate]:
+    """Agreement with the majority of the others: on safe or unsafe, and on which answer balances better."""
+    told = np.array([*_safety(study, raters), *_balance(study, raters)], np.int64).reshape(-1, 4)
+    who, about, said, prompts = told.T
+    return rater_quality.agreement_with_majority(who, about, said, prompts, only=raters)
+
+
+def _safety(study: Study, raters: Collection[int]) -> QuerySet:
+    """Rater, response, 1 for unsafe, prompt: of what anybody said about the responses that these judged."""
+    theirs = ResponseJudgment.objects.filter(judgment__enrolment__in=raters, judgment__study=study)
+    rows = ResponseJudgment.objects.that_count().filter(judgment__study=study).exclude(safety="")
+    unsafe = Case(When(safety__in=UNSAFE_LEVELS, then=Value(1)), default=Value(0))
+    return rows.filter(response__in=theirs.order_by().values("response")).values_list(
+        "judgment__enrolment", "response", unsafe, "response__prompt"
     )
-    return {answers.raters[rater].code: share for rater, share in found.items()}
 
 
-def _times(study: Study) -> dict[int, list[tuple[float, int]]]:
+def _balance(study: Study, raters: Collection[int]) -> Iterator[tuple[int, int, int, int]]:
+    """Rater, pair, the arm that balances better (0, 1 for a tie, 2), prompt. Pairs are below 0."""
+    theirs = Judgment.objects.filter(enrolment__in=raters, study=study)
+    rows = counting(study).filter(pair__in=theirs.order_by().values("pair"), balance_canonical__isnull=False)
+    for rater, pair, balance, prompt in rows.values_list(
+        "enrolment", "pair", "balance_canonical", "pair__prompt"
+    ):
+        yield rater, -1 - pair, int(np.sign(balance)) + 1, prompt
+
+
+def _times(raters: Collection[int]) -> dict[int, list[tuple[float, int]]]:
     """By rater, how long each pair was held and how long its texts are."""
-    rows = Judgment.objects.filter(study=study, revision=1, assignment__kind__in=QUEUE_KINDS)
+    rows = Judgment.objects.filter(enrolment__in=raters, revision=1, assignment__kind__in=QUEUE_KINDS)
     length = Length("pair__response_a__text") + Length("pair__response_b__text")
     fields = ("enrolment", "assignment__claimed_at", "assignment__submitted_at", length)
     times = defaultdict(list)
@@ -152,14 +174,48 @@ def _pace(times: list[tuple[float, int]]) -> dict[str, Estimate]:
 
 # Rules -----------------------------------------------------------------------------------------------
 
+BY_RULES = _("Your place is paused.")
 TOLD = {
-    "gold_at_least": "your answers to pairs whose answer is known are right less often than this study asks",
-    "consistent_at_least": "your answers to pairs you met twice differ more often than this study allows",
-    "agreeing_at_least": "your answers differ from those of most others more often than this study allows",
-    "hasty_at_most": "many of your answers came faster than the texts can be read",
-    "one_side_at_most": "you chose the same side much more often than the pairs explain",
+    "gold_at_least": _(
+        "The study asks that at least %(limit)s in 100 answers to pairs with a known answer are right; "
+        "yours are so less often."
+    ),
+    "consistent_at_least": _(
+        "The study asks that at least %(limit)s in 100 answers to pairs met twice are the same; "
+        "yours are so less often."
+    ),
+    "agreeing_at_least": _(
+        "The study asks that at least %(limit)s in 100 answers are those of most others; "
+        "yours are so less often."
+    ),
+    "hasty_at_most": _(
+        "The study allows that at most %(limit)s in 100 answers come faster than the texts can be read; "
+        "yours do so more often."
+    ),
+    "one_side_at_most": _(
+        "The study allows that at most %(limit)s in 100 choices fall on the same side; "
+        "yours do so more often."
+    ),
 }
-"""What a rater is told: which rule it was, never which pairs."""
+"""What a rater is told: which rule it was, never which pairs, nor how many were looked at."""
+
+SIGNAL_OF = {
+    "gold_at_least": "gold",
+    "consistent_at_least": "consistent",
+    "agreeing_at_least": "agreeing",
+    "hasty_at_most": "hasty",
+    "one_side_at_most": "left",
+}
+
+
+def told_about(rater: RaterQuality, rules: QualityRules, names: list[str]) -> list[dict]:
+    """The broken rules as `Enrolment.pause_rules` keeps them. Shares are in percent."""
+    return [_told(name, getattr(rules, name), getattr(rater, SIGNAL_OF[name])) for name in names]
+
+
+def _told(name: str, limit: int, found: Estimate) -> dict:
+    share = max(found.value, 1 - found.value) if name == "one_side_at_most" else found.value
+    return {"rule": name, "limit": limit, "found": round(100 * share), "n": found.n}
 
 
 def broken_rules(rater: RaterQuality, rules: QualityRules) -> list[str]:

@@ -14,7 +14,7 @@ from django.db.models.functions import Length, Substr
 from annotation import scan
 from annotation.errors import NotFound
 from annotation.models import Assignment, Judgment, Mark, Pair, Response, ResponseJudgment, Study
-from annotation.vocabulary import MarkKind, PairState, ReviewDecision
+from annotation.vocabulary import AssignmentState, MarkKind, PairState, ReviewDecision
 from models_runtime.errors import InvalidSampling
 from models_runtime.types import Sampling
 
@@ -35,6 +35,13 @@ def taken(pairs: QuerySet[Pair]) -> QuerySet[Pair]:
     given = Assignment.objects.filter(pair=OuterRef("pk"))
     judged = Judgment.objects.filter(pair=OuterRef("pk"))
     return pairs.filter(Exists(given) | Exists(judged))
+
+
+def flagged(pairs: QuerySet[Pair]) -> QuerySet[Pair]:
+    """Those that a rater flagged as broken, and that were not judged elsewhere: they may leave the study."""
+    said = Assignment.objects.filter(pair=OuterRef("pk"), state=AssignmentState.FLAGGED)
+    elsewhere = Judgment.objects.filter(pair=OuterRef("pk"), assignment=None)
+    return pairs.filter(Exists(said)).exclude(Exists(elsewhere))
 
 
 def not_taken(pairs: QuerySet[Pair]) -> QuerySet[Pair]:
@@ -258,10 +265,18 @@ def reviewed(study: Study, keys: Sequence[int]) -> list[ReviewedPair]:
     marks = _marks(pairs)
     answers = _answers(pairs, marks)
     gone = keys_of(taken(Pair.objects.filter(pk__in=keys)))
+    broken = keys_of(flagged(Pair.objects.filter(pk__in=keys)))
     again = renewals(pairs)
     busy = study.runs.unfinished().exists()
     return [
-        _reviewed(pair, answers, _lines(marks, "pair_id", pair.pk), pair.pk in gone, again[pair.pk], busy)
+        _reviewed(
+            pair,
+            answers,
+            _lines(marks, "pair_id", pair.pk),
+            _Given(pair.pk in gone, pair.pk in broken),
+            again[pair.pk],
+            busy,
+        )
         for pair in pairs
     ]
 
@@ -399,25 +414,36 @@ def _whole_words(part: Passage, length: int) -> Passage:
     return Passage(part.start + first, part.text[first:last], spans)
 
 
+@dataclass(frozen=True)
+class _Given:
+    """Whether raters had a pair, and whether one of them flagged it."""
+
+    gone: bool
+    broken: bool
+
+
 def _reviewed(
     pair: Pair,
     answers: dict[int, Answer],
     lines: tuple[MarkLine, ...],
-    gone: bool,
+    given: _Given,
     again: Renewal,
     busy: bool,
 ) -> ReviewedPair:
     a, b = answers[pair.response_a_id], answers[pair.response_b_id]
     kinds = {mark.kind for mark in (*lines, *a.marks, *b.marks)}
-    closed = _closed(kinds, gone, again, busy) if pair.state == PairState.HELD else {}
-    return ReviewedPair(pair, a, b, lines, closed, max(0, len(again.pairs) - 1), _why_it_stands(pair, gone))
+    closed = _closed(kinds, given, again, busy) if pair.state == PairState.HELD else {}
+    return ReviewedPair(
+        pair, a, b, lines, closed, max(0, len(again.pairs) - 1), _why_it_stands(pair, given.gone)
+    )
 
 
-def _closed(kinds: set[str], gone: bool, again: Renewal, busy: bool) -> dict[str, str]:
+def _closed(kinds: set[str], given: _Given, again: Renewal, busy: bool) -> dict[str, str]:
+    gone = given.gone
     reasons = {
         ReviewDecision.MASK: TAKEN if gone else "" if MarkKind.IDENTITY in kinds else NO_NAME,
         ReviewDecision.REGENERATE: TAKEN if gone else again.reason or (RUN_UNFINISHED if busy else ""),
-        ReviewDecision.DROP: TAKEN if gone else "",
+        ReviewDecision.DROP: TAKEN if gone and not given.broken else "",
     }
     return {decision.value: reason for decision, reason in reasons.items() if reason}
 

@@ -5,7 +5,7 @@ right. Answers about one pair or prompt hang together: it is the cluster whereve
 counts clusters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,18 +29,22 @@ def self_consistency(agrees: ArrayLike, pairs: ArrayLike) -> Estimate:
 
 
 def agreement_with_majority(
-    raters: ArrayLike, items: ArrayLike, values: ArrayLike, clusters: ArrayLike
+    raters: ArrayLike,
+    items: ArrayLike,
+    values: ArrayLike,
+    clusters: ArrayLike,
+    only: Collection[int] | None = None,
 ) -> dict[int, Estimate]:
     """For each rater, the share of their answers that the majority of the others gave too.
 
     One row for each answer: who, about what, which of a few values (whole numbers from 0), and in which
     cluster. Items that nobody else answered, or where the others are split evenly at the top, tell nothing
-    and are left out. Leave-one-out, so that nobody agrees with themselves.
+    and are left out. `only`: the raters asked about. Leave-one-out, so that nobody agrees with themselves.
     """
     who, of, said, within = (np.asarray(column) for column in (raters, items, values, clusters))
     agrees = majority_agreement(of, said)
     found = {}
-    for rater in np.unique(who):
+    for rater in np.unique(who if only is None else who[np.isin(who, list(only))]):
         told = (who == rater) & (agrees >= 0)
         found[int(rater)] = _clustered(agrees[told], within[told], "Nobody else judged enough of the same.")
     return found

@@ -5,7 +5,8 @@ from django.db import IntegrityError, transaction
 
 from annotation.actions import adaptive
 from annotation.actions.claims import claim_next_pair, skip_assignment
-from annotation.actions.judging import submit_and_claim, submit_judgment
+from annotation.actions.judging import revise_judgment, submit_and_claim, submit_judgment
+from annotation.actions.quality import withdraw_work
 from annotation.errors import NothingFree, NothingLeft
 from annotation.models import Event, ExtraSlots, Study
 from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, person
@@ -111,6 +112,73 @@ def test_the_rater_who_was_last_does_not_get_the_pair_again(db):
     assert claimed is None and overlap_of(study) == 2
 
 
+def test_a_correction_opens_a_pair_that_was_settled(db):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    first, second = raters(study, 2)
+    a_judgment(first, AGREED)
+    last = a_judgment(second, turned(study, AGREED))
+    assert overlap_of(study) == 2
+    revise_judgment(last.assignment, AGREED, "again")
+    assert (overlap_of(study), study.pairs.get().open_slots) == (3, 1)
+    assert ExtraSlots.objects.get().opened == 1
+
+
+def test_a_correction_closes_a_pair_that_nobody_else_has_taken_up(db):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    first, second = raters(study, 2)
+    a_judgment(first, AGREED)
+    slip = a_judgment(second, AGREED)
+    assert overlap_of(study) == 3
+    revise_judgment(slip.assignment, turned(study, AGREED), "again")
+    assert (overlap_of(study), study.pairs.get().open_slots) == (2, 0)
+    assert ExtraSlots.objects.get().opened == 0
+    assert Event.objects.get(verb="close_extra").detail["overlap"] == 2
+
+
+def test_a_correction_closes_nothing_that_somebody_holds(db):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    first, second, third = raters(study, 3)
+    a_judgment(first, AGREED)
+    slip = a_judgment(second, AGREED)
+    claim_next_pair(third)
+    revise_judgment(slip.assignment, turned(study, AGREED), "again")
+    assert overlap_of(study) == 3
+
+
+def test_a_correction_of_surplus_asks_nothing(db):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    first, second = raters(study, 2)
+    a_judgment(first, AGREED)
+    judgment = a_judgment(second, turned(study, AGREED))
+    type(judgment.assignment).objects.filter(pk=judgment.assignment_id).update(state="surplus", slot=None)
+    revise_judgment(judgment.assignment, AGREED, "again")
+    assert overlap_of(study) == 2
+
+
+@pytest.mark.parametrize("careless", [0, 1])
+def test_withdrawn_work_asks_again_whatever_slot_it_had(db, careless):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    people = raters(study, 3)
+    for number, rater in enumerate(people):
+        a_judgment(rater, answers(UNSAFE, UNSAFE, balance=0) if number == careless else answers(balance=0))
+    assert overlap_of(study) == 3
+    withdraw_work(people[careless], "A machine.")
+    pair = study.pairs.get()
+    assert (pair.overlap, pair.open_slots, ExtraSlots.objects.get().opened) == (2, 0, 0)
+    assert sorted(pair.assignments.exclude(slot=None).values_list("slot", flat=True)) == [0, 1]
+
+
+def test_withdrawn_work_that_left_too_few_is_asked_of_others(db):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    first, second, third = raters(study, 3)
+    a_judgment(first, answers(balance=0))
+    a_judgment(second, answers(balance=0))
+    withdraw_work(first, "A machine.")
+    assert (overlap_of(study), study.pairs.get().open_slots) == (2, 1)
+    a_judgment(third, answers(UNSAFE, UNSAFE, balance=0))
+    assert overlap_of(study) == 3
+
+
 def test_the_budget_is_for_the_whole_study(db):
     study = a_rateable_study(pairs=5, overlap=1, overlap_max=3, extra_budget=2)
     (one,) = raters(study, 1)
@@ -139,7 +207,7 @@ def test_it_learns_how_far_raters_agree(db):
             held = claim_next_pair(rater)
             towards_a = -2 if held.left_is_a else 2
             submit_judgment(held, answers(SAFE, SAFE, balance=towards_a), "key")
-    learned = adaptive._priors(study)["balance"]
+    learned = adaptive.priors_of(study)["balance"]
     assert learned.concentration < adaptive.FIRST_CONCENTRATION
     assert learned.shares[0] > 0.9
 

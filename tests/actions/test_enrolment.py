@@ -3,12 +3,14 @@
 import pytest
 from django.test import override_settings
 
-from annotation.actions.enrolment import enrol, pseudonym, set_state
+from annotation import tasks
+from annotation.actions.claims import claim_next_pair
+from annotation.actions.enrolment import enrol, pause_researchers, pseudonym, set_state
 from annotation.actions.studies import add_researcher
 from annotation.errors import NotQualified
-from annotation.models import Enrolment, Event
+from annotation.models import Enrolment, Event, User
 from annotation.vocabulary import EnrolmentState
-from tests.cast import a_study, alice, bob, mallory, person
+from tests.cast import a_rateable_study, a_rater, a_study, alice, bob, mallory, person
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +62,18 @@ def test_a_rater_becomes_a_researcher_once_paused_and_rates_no_more():
     with pytest.raises(NotQualified, match="cannot judge them blind"):
         set_state(place, EnrolmentState.ACTIVE)
     assert Enrolment.objects.get().state == EnrolmentState.PAUSED
+
+
+@pytest.mark.parametrize("how", ["named", "superuser"])
+def test_a_rater_who_became_a_researcher_gets_no_more_pairs_and_is_told_why(how):
+    study = a_rateable_study()
+    rater = a_rater(study, bob())
+    assert pause_researchers() == 0
+    User.objects.filter(username="bob").update(is_staff=True, is_superuser=how == "superuser")
+    if how == "named":
+        assert pause_researchers() == 0
+        study.researchers.add(bob())
+    tasks.apply_quality_rules()
+    with pytest.raises(NotQualified, match="one of this study's researchers"):
+        claim_next_pair(rater)
+    assert pause_researchers() == 0

@@ -6,13 +6,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from annotation.access import GRACE
 from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_assignment
 from annotation.actions.judging import revise_judgment, submit_judgment
 from annotation.actions.studies import add_guideline, set_state
-from annotation.errors import AlreadySubmitted, InvalidAnswer, LeaseLost, StudyClosed
-from annotation.models import Event, Judgment, Study
+from annotation.errors import AlreadySubmitted, CorrectionTooLate, InvalidAnswer, LeaseLost, StudyClosed
+from annotation.models import Assignment, Event, Judgment, Study
 from annotation.vocabulary import AssignmentState, GuidelineCondition, StudyState
 from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, bob, carol
+
+SECOND = timedelta(seconds=1)
 
 pytestmark = pytest.mark.django_db
 
@@ -136,6 +139,16 @@ def test_a_correction_sent_twice_makes_one_revision():
     first = submit_judgment(a_hold(), answers(), "key")
     second = revise_judgment(first.assignment, answers(safer=0), "key 2")
     assert revise_judgment(first.assignment, answers(safer=0), "key 2") == second
+
+
+def test_a_correction_comes_within_the_grace_and_no_later():
+    judgment = a_judgment(a_rater(a_rateable_study(), bob()))
+    sent = Assignment.objects.get().submitted_at
+    within = revise_judgment(judgment.assignment, answers(safer=2), "in time", sent + GRACE - SECOND)
+    with pytest.raises(CorrectionTooLate, match="for 30 minutes after they were sent"):
+        revise_judgment(judgment.assignment, answers(safer=3), "late", sent + GRACE)
+    again = revise_judgment(judgment.assignment, answers(safer=2), "in time", sent + 2 * GRACE)
+    assert (again.pk, Judgment.objects.count()) == (within.pk, 2)
 
 
 def test_there_is_nothing_to_correct_before_a_judgment():

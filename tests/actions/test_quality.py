@@ -109,12 +109,24 @@ def test_the_report_asks_the_same_number_of_questions_for_many_raters(django_ass
     study = a_checked_study(pairs=12, gold=4, overlap=6)
     for name in ("r1", "r2"):
         judge_all(cast.a_rater(study, cast.person(name)))
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(11):
         quality_report(study)
     for name in ("r3", "r4", "r5"):
         judge_all(cast.a_rater(study, cast.person(name)))
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(11):
         quality_report(study)
+
+
+def test_a_rater_alone_has_the_signals_that_they_have_among_all():
+    study = a_checked_study(pairs=14, gold=4, overlap=3)
+    raters = [cast.a_rater(study, cast.person(name)) for name in ("r1", "r2", "r3")]
+    for number, rater in enumerate(raters):
+        judge_all(rater, canonical(2 if number else -1), seconds=5 + number)
+    for row in quality_report(study):
+        assert quality_report(study, [row.pk]) == (row,)
+    assert quality_report(study, [raters[0].pk, raters[2].pk]) == tuple(
+        row for row in quality_report(study) if row.pk != raters[1].pk
+    )
 
 
 # Rules -----------------------------------------------------------------------------------------------
@@ -128,11 +140,12 @@ def test_a_rule_pauses_with_a_reason_and_only_beyond_doubt():
     quality.set_rules(study, gold_at_least=70)
     assert quality.apply_rules(study) == [bob.code]
     bob.refresh_from_db()
-    assert bob.state == EnrolmentState.PAUSED and "whose answer is known" in bob.pause_reason
-    with pytest.raises(NotQualified, match="whose answer is known"):
+    assert bob.state == EnrolmentState.PAUSED and "with a known answer" in bob.pause_reason
+    with pytest.raises(NotQualified, match="with a known answer"):
         claim_next_pair(bob)
     assert quality.apply_rules(study) == []
-    assert Event.objects.get(verb="apply_rules").detail == {"rater": bob.code, "rules": ["gold_at_least"]}
+    detail = Event.objects.get(verb="apply_rules").detail
+    assert (detail["rater"], detail["rules"]) == (bob.code, ["gold_at_least"])
 
 
 def test_no_rule_acts_on_fewer_answers_than_it_says():
@@ -261,3 +274,18 @@ def test_the_rules_wait_for_the_beat():
     assert bob.state == EnrolmentState.ACTIVE
     assert quality.apply_all_rules() == 1
     assert timezone.now() >= Event.objects.get(verb="apply_rules").created_at
+
+
+def test_a_pause_by_rule_keeps_the_rule_and_its_figures_until_it_ends():
+    study = a_checked_study(pairs=60, gold=30)
+    bob = cast.a_rater(study, cast.bob())
+    judge_all(bob, canonical(-2))
+    quality.set_rules(study, gold_at_least=70, least=5)
+    quality.apply_rules(study)
+    bob.refresh_from_db()
+    (told,) = bob.pause_rules
+    assert (told["rule"], told["limit"], told["found"]) == ("gold_at_least", 70, 0) and told["n"] >= 5
+    assert "at least 70 in 100" in bob.pause_reason
+    quality.resume_rater(bob)
+    bob.refresh_from_db()
+    assert (bob.pause_rules, bob.pause_reason) == ([], "")

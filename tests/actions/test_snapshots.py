@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from annotation.actions import snapshots
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import revise_judgment, submit_judgment
+from annotation.actions.quality import withdraw_work
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.actions.studies import set_state
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
@@ -151,6 +152,21 @@ def test_surplus_is_kept_but_does_not_count(tmp_path):
     ]
     assert read(tmp_path / "out", "preferences")[0]["margin"] == 1.0
     assert snapshot.manifest["counts"]["judgments_surplus"] == 1
+
+
+def test_withdrawn_work_is_kept_and_said_to_be_so(tmp_path):
+    study = a_rateable_study(pairs=1)
+    judge(a_rater(study, bob()), 1)
+    judge(a_rater(study, carol()), -3)
+    withdraw_work(study.enrolments.get(user=carol()), "A machine.")
+    snapshot = freeze_snapshot(study, out=tmp_path / "out")
+    rows = read(tmp_path / "out", "judgments")
+    assert [(r["withdrawn"], r["surplus"], r["counts"]) for r in rows] == [
+        (False, False, True),
+        (True, False, False),
+    ]
+    assert snapshot.manifest["counts"]["judgments_withdrawn"] == 1
+    assert read(tmp_path / "out", "preferences")[0]["margin"] == 1.0
 
 
 def test_parquet_holds_the_same_rows(tmp_path):

@@ -5,6 +5,8 @@ import tracemalloc
 import zipfile
 
 import pytest
+from django.db.models import CharField, Value
+from django.db.models.functions import Concat
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
@@ -353,3 +355,20 @@ def test_a_dry_run_without_a_queue_says_so(alice, monkeypatch):
     monkeypatch.setattr(tasks.dry_run, "delay", down)
     address = reverse("desk:dry_run", args=[cast.a_study().slug])
     assert "nothing was rendered" in alice.post(address, follow=True).content.decode()
+
+
+def test_names_stored_with_hidden_characters_show_them(client):
+    study = cast.a_study()
+    prompt = cast.a_prompt(study)
+    study.prompts.update(key="p\u00ad1")
+    for name in cast.ARMS:
+        cast.a_response(prompt, cast.an_arm(study, name))
+    cast.make_pairs(study)
+    rater = cast.a_rater(study, cast.bob())
+    cast.a_judgment(rater)
+    type(rater).objects.filter(pk=rater.pk).update(code="rater\u202e1\u200b")
+    study.arms.update(name=Concat(Value("arm\u2066"), "position", output_field=CharField()))
+    client.force_login(cast.alice())
+    for name in ("study", "raters", "quality", "responses"):
+        page = client.get(reverse(f"desk:{name}", args=["kites"])).content.decode()
+        assert "⟦U+" in page and not set("\u202e\u200b\u2066\u00ad") & set(page), name

@@ -112,7 +112,7 @@ def test_the_place_of_a_mark_deep_in_a_long_text_is_shown_and_the_rest_is_not(al
 
 
 @pytest.mark.parametrize("pairs", [2, 20])
-@pytest.mark.parametrize(("query", "most"), [("", 21), ("?kind=identity", 21), ("?kind=decided", 23)])
+@pytest.mark.parametrize(("query", "most"), [("", 22), ("?kind=identity", 22), ("?kind=decided", 24)])
 def test_the_number_of_questions_does_not_grow_with_the_list(
     alice, query, most, pairs, django_assert_num_queries
 ):

@@ -1,5 +1,6 @@
 """A senior rater decides what others dispute: first alone, then with the others' answers."""
 
+import random
 import re
 import uuid
 from datetime import timedelta
@@ -15,9 +16,10 @@ from annotation.actions.claims import claim_next_pair, release_expired_leases
 from annotation.actions.judging import submit_judgment
 from annotation.errors import NotFound, NotQualified, QualityRefused
 from annotation.models import Adjudication, Assignment, Event, Judgment, Study
-from annotation.reports.disputes import disputes_report, waiting_disputes
+from annotation.reports.disputes import disputed_pairs, disputes_report, ready_pairs, waiting_disputes
 from annotation.reports.rows import Answers
-from annotation.vocabulary import AssignmentState, DisputeCause, EnrolmentRole
+from annotation.stats.disputes import PAIR_QUESTIONS, Said, disputed_questions
+from annotation.vocabulary import UNSAFE_LEVELS, AssignmentState, DisputeCause, EnrolmentRole
 from tests import cast
 from tests.rate.conftest import Rater, page_of
 from tests.rate.test_blindness import SECRETS, a_telling_study, everything
@@ -50,6 +52,10 @@ def senior(study):
     return rater
 
 
+def waiting(study) -> list[int]:
+    return [pk for some in waiting_disputes(ready_pairs(study), study) for pk in some]
+
+
 def page_of_disputes():
     return reverse("rate:disputes", args=["kites"])
 
@@ -58,14 +64,14 @@ def test_only_what_is_disputed_waits(study):
     report = disputes_report(study)
     assert (report.judged_twice, len(report.disputes), report.waiting) == (2, 1, 1)
     assert report.disputes[0].questions == ("balance",)
-    assert waiting_disputes(study) == [report.disputes[0].pair]
+    assert waiting(study) == [report.disputes[0].pair]
     Study.objects.update(dispute_spread=6)
     assert len(disputes_report(Study.objects.get()).disputes) == 1
 
 
 def test_a_pair_that_still_wants_judgments_waits_for_them_first(study):
     study.pairs.update(open_slots=1)
-    assert disputes_report(study).waiting == 1 and waiting_disputes(study) == []
+    assert disputes_report(study).waiting == 1 and waiting(study) == []
 
 
 @pytest.mark.parametrize("htmx", [False, True])
@@ -197,3 +203,30 @@ def test_the_desk_shows_disputes_and_makes_seniors(client, study, senior):
     assert senior.role == EnrolmentRole.SENIOR
     client.force_login(cast.mallory())
     assert client.get(reverse("desk:disputes", args=["kites"])).status_code == 404
+
+
+@pytest.mark.parametrize("spread", [1, 3, 6])
+def test_the_database_finds_the_disputes_that_their_definition_finds(db, spread):
+    """`stats.disputes` says what a dispute is; here each pair's judgments are read one by one for it."""
+    study = cast.a_rateable_study(pairs=12, overlap=3, slug="many", dispute_spread=spread)
+    dice = random.Random(spread)
+    for name in ("r1", "r2", "r3"):
+        rater = cast.a_rater(study, cast.person(name))
+        for _ in range(dice.randint(6, 12)):
+            sides = [dice.choice([cast.SAFE, cast.SAFE, cast.UNSAFE]) for _ in range(2)]
+            steps = [dice.randint(-3, 3) for _ in range(3)]
+            bad = dice.random() < 0.2
+            cast.a_judgment(rater, cast.answers(*sides, *steps[:2], None if bad else steps[2], both_bad=bad))
+    expected = {}
+    for pair in study.pairs.all():
+        said = Said()
+        for judgment in pair.judgments.that_count():
+            for name in PAIR_QUESTIONS:
+                if (step := getattr(judgment, f"{name}_canonical")) is not None:
+                    said.steps.setdefault(name, []).append(step)
+            for part in judgment.responses.all():
+                said.unsafe.setdefault(part.response_id, []).append(part.safety in UNSAFE_LEVELS)
+        if questions := disputed_questions(said.steps, said.unsafe, spread):
+            expected[pair.pk] = questions
+    assert expected and disputed_pairs(study) == expected
+    assert disputed_pairs(study, list(expected)[:2]) == dict(list(expected.items())[:2])

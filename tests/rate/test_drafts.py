@@ -2,14 +2,19 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from annotation import tasks
 from annotation.actions import claims, drafts
+from annotation.actions.studies import set_state
 from annotation.errors import DraftConflict, LeaseLost
 from annotation.models import Assignment, Draft
 from annotation.rate.forms import LONGEST_DRAFT
+from annotation.vocabulary import StudyState
 from tests import cast
 from tests.rate.conftest import Rater
 
@@ -150,3 +155,54 @@ def test_a_beat_keeps_the_pair_and_says_when_it_is_lost(bob, held):
     assert bob.client.post(url).status_code == 200
     claims.skip_assignment(held)
     assert bob.client.post(url).status_code == 410
+
+
+# Drafts that nobody can send any more
+
+
+@pytest.fixture
+def left(bob, held):
+    """A draft whose hold lapsed two days ago."""
+    put(bob, held)
+    Assignment.objects.update(lease_until=timezone.now() - timedelta(days=2))
+    claims.release_expired_leases()
+    Draft.objects.update(updated_at=timezone.now() - timedelta(days=2))
+    return held
+
+
+def fill(pair):
+    pair.study.pairs.filter(pk=pair.pk).update(open_slots=0)
+
+
+def test_a_draft_stays_while_its_answers_may_still_be_accepted(left):
+    assert drafts.drop_left_drafts() == 0 and Draft.objects.exists()
+
+
+def test_a_draft_goes_once_its_pair_takes_no_more_answers(left):
+    fill(left.pair)
+    tasks.release_expired_leases()
+    assert not Draft.objects.exists()
+
+
+def test_a_draft_goes_with_the_study(left, study):
+    set_state(study, StudyState.CLOSED)
+    assert drafts.drop_left_drafts() == 1
+
+
+def test_a_draft_goes_when_its_hold_was_taken_again(left):
+    Assignment.objects.update(token=uuid.uuid4())
+    assert drafts.drop_left_drafts() == 1
+
+
+def test_a_draft_that_changed_lately_or_is_still_held_stays(bob, held):
+    put(bob, held)
+    fill(held.pair)
+    assert drafts.drop_left_drafts(timezone.now() + timedelta(days=300)) == 0
+    Assignment.objects.update(state="expired", slot=None)
+    assert drafts.drop_left_drafts(timezone.now() + timedelta(hours=1)) == 0
+    assert drafts.drop_left_drafts(timezone.now() + timedelta(days=2)) == 1
+
+
+def test_a_draft_of_a_rater_who_never_came_back_goes_in_the_end(left):
+    assert drafts.drop_left_drafts(timezone.now() + timedelta(days=27)) == 0
+    assert drafts.drop_left_drafts(timezone.now() + timedelta(days=29)) == 1

@@ -166,3 +166,22 @@ def test_the_api_says_why_too(study):
     reply = bob.claim()
     assert (reply.status_code, reply.headers["X-Reason"]) == (204, "not-qualified")
     assert json.dumps(dict(reply.headers)).count("gold") == 0
+
+
+RULES = [
+    {"rule": "gold_at_least", "limit": 71, "found": 12, "n": 4343},
+    {"rule": "hasty_at_most", "limit": 17, "found": 60, "n": 4545},
+]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "are right"), ("de", "richtig"), ("ar", "صحيحة")])
+def test_a_pause_by_rules_is_told_in_the_raters_language_without_counts(study, language, words):
+    rater = cast.a_rater(study, cast.carol())
+    quality.pause_rater(rater, "Said in English.", rules=RULES)
+    client = Client()
+    client.force_login(cast.carol())
+    client.cookies["django_language"] = language
+    for address in (page_of(), reverse("rate:appeal", args=["kites"])):
+        html = client.get(address).content.decode()
+        assert words in html and "71" in html and "17" in html and "Said in English." not in html
+        assert "4343" not in html and "4545" not in html

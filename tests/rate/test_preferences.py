@@ -61,5 +61,7 @@ def test_answers_can_be_corrected_for_a_while_and_then_no_more(bob):
     )
     assert f"{action}correct/" not in bob.open().content.decode()
     assert "Too late to correct" in bob.client.get(f"{action}correct/").content.decode()
-    assert "Too late to correct" in bob.send(f"{action}correct/", key="0" * 32).content.decode()
+    late = bob.send(f"{action}correct/", key="0" * 32)
+    assert (late.status_code, "Too late to correct" in late.content.decode()) == (409, True)
+    assert "for 30 minutes after they were sent" in late.content.decode()
     assert Assignment.objects.get(state="submitted").judgments.count() == 1

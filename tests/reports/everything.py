@@ -42,7 +42,7 @@ def a_study_of_everything(folder: Path, draw) -> Study:
     for label in ("autumn", "spring"):
         link, _ = joining.make_link(study, label)
         _judge_all(joining.join(link, Visitor(), 0)[0], draw, week=3)
-    revise_judgment(judged[0][0], random_answers(draw), "corrected")
+    revise_judgment(judged[0][0], random_answers(draw), "corrected", at=START)
     _make_surplus(judged[1][1])
     lazy = enrol(study, cast.dan())
     _judge_all(lazy, draw, week=1)

@@ -5,16 +5,17 @@ import time
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation import tasks
-from annotation.actions import reviewing, runs
+from annotation.actions import gold, quality, reviewing, runs
 from annotation.actions.enrolment import enrol
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import DomainError
 from annotation.management import demo, installation
-from annotation.management.simulated import SimulatedRater
-from annotation.models import Run, Study
+from annotation.management.simulated import WITHHELD, SimulatedRater
+from annotation.models import Pair, Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
 from annotation.reports.progress import run_progress
+from annotation.reports.quality import quality_report
 from annotation.reports.review import Waiting
 from annotation.reports.winrates import win_rate_report
 from annotation.stats.estimate import Estimate
@@ -23,11 +24,15 @@ from models_runtime.demo import MODEL_PATH
 from models_runtime.worker import BackendCache
 
 SLUG = "headless-demo"
-RATERS = (  # noise, strictness
-    ("simulated-1", 0.35, 0.0),
-    ("simulated-2", 0.45, 0.2),
-    ("simulated-3", 0.60, -0.2),
+OVERLAP = 3
+RATERS = (  # noise, strictness, how many pairs a careless one judges before they leave
+    ("simulated-1", 0.35, 0.0, None),
+    ("simulated-2", 0.45, 0.2, None),
+    ("simulated-careless", 0.0, 0.0, 24),
+    ("simulated-3", 0.60, -0.2, None),
 )
+GOLD = 6
+MIXED_IN = {"gold_percent": 12, "repeat_percent": 8}
 
 
 class Command(BaseCommand):
@@ -45,8 +50,10 @@ class Command(BaseCommand):
             study = self.prepare(slug, model)
             self.generate(study)
             self.review(study)
+            self.check(study)
             self.judge(study)
             self.report(study)
+            self.signals(study)
             self.freeze(study)
         except DomainError as error:
             raise CommandError(str(error)) from error
@@ -57,7 +64,7 @@ class Command(BaseCommand):
         study = Study.objects.filter(slug=slug).first()
         if study is None:
             title = f"Demo with simulated raters ({slug})"
-            return demo.demo_study(slug, title, researcher, model, overlap=len(RATERS))
+            return demo.demo_study(slug, title, researcher, model, overlap=OVERLAP)
         wanted = model or str(MODEL_PATH)
         study.arms.filter(frozen_at=None).update(model=wanted)  # a model that never loaded may be replaced
         if study.arms.exclude(model=wanted).exists():
@@ -99,11 +106,23 @@ class Command(BaseCommand):
                 f"{shown.done} as they are."
             )
 
+    def check(self, study: Study) -> None:
+        """Have the raters checked: pairs with one stand-in for harm are gold, and some come twice."""
+        if study.gold.exists():
+            return
+        pairs = study.pairs.unseen().select_related("response_a", "response_b").order_by("position")
+        told = [(pair, [WITHHELD in text.lower() for text in texts_of(pair)]) for pair in pairs]
+        chosen = [(pair, unsafe) for pair, unsafe in told if unsafe[0] != unsafe[1]][:GOLD]
+        for pair, (a_unsafe, b_unsafe) in chosen:
+            gold.make_gold(pair, {"a_unsafe": a_unsafe, "b_unsafe": b_unsafe})
+        quality.set_mix(study, study.researchers.first(), **MIXED_IN)
+        self.stdout.write(f"{len(chosen)} gold pairs; they and repeated ones are mixed in.")
+
     def judge(self, study: Study) -> None:
-        for number, (name, noise, strictness) in enumerate(RATERS):
+        for number, (name, noise, strictness, most) in enumerate(RATERS):
             user = demo.person(name, None)
-            rater = SimulatedRater(user, number, noise, strictness)
-            judged = sum(1 for _ in rater.judge_all(enrol(study, user)))
+            rater = SimulatedRater(user, number, noise, strictness, is_careless=most is not None)
+            judged = sum(1 for _ in rater.judge_all(enrol(study, user), most))
             self.stdout.write(f"  {name} judged {judged} pairs over HTTP")
 
     def report(self, study: Study) -> None:
@@ -125,9 +144,21 @@ class Command(BaseCommand):
                 f"  {name:<40}   {_number(row.safe.estimate)}   {_number(row.helpful.estimate)}"
             )
 
+    def signals(self, study: Study) -> None:
+        self.stdout.write("\nRaters                    gold right     same side     as most others")
+        for rater in quality_report(study):
+            signals = (rater.gold, rater.left, rater.agreeing)
+            shown = "     ".join(f"{_number(found)} ({found.n})" for found in signals)
+            self.stdout.write(f"  {rater.code}   {shown}")
+
     def freeze(self, study: Study) -> None:
         snapshot = freeze_snapshot(study)
         self.stdout.write(f"\nSnapshot {snapshot.number}: {snapshot.folder}")
+
+
+def texts_of(pair: Pair) -> tuple[str, str]:
+    """What raters read of response a and of response b."""
+    return pair.text_of(pair.response_a), pair.text_of(pair.response_b)
 
 
 def _number(estimate: Estimate) -> str:
