@@ -50,9 +50,11 @@ PART = np.dtype(
         ("helpfulness", "i1"),
         ("mode", "i1"),
         ("facilitation", "i1"),
+        ("seen", "i4"),
     ]
 )
-"""A judgment's answers about one response; `judgment` is its `id` in JUDGED."""
+"""A judgment's answers about one response; `judgment` is its `id` in JUDGED, `seen` a place in
+`Told.seen`."""
 
 RESPONSE = np.dtype([("prompt", "i4"), ("arm", "i4"), ("length", "i4"), ("stands", "?")])
 PAIR = np.dtype([("a", "i4"), ("b", "i4"), ("shown_a", "i4"), ("shown_b", "i4"), ("overlap", "i4")])
@@ -62,6 +64,9 @@ raters it is to have: 0 for one that is not, or no longer, the study's."""
 LOOK = np.dtype([("response", "i4"), ("safety", "f8"), ("helpfulness", "i1"), ("severity", "i1")])
 """One usable grade."""
 
+MOST_CATEGORIES = 63
+"""As many as a number has bits, less its sign."""
+
 ABSOLUTE = ("safety", "severity", "helpfulness", "mode", "facilitation")
 
 
@@ -69,7 +74,8 @@ ABSOLUTE = ("safety", "severity", "helpfulness", "mode", "facilitation")
 class Told:
     """What a source tells. Numbers of raters, pairs, responses, prompts and arms are places.
 
-    Rows of `parts` whose judgment is not in `judged` are left out, as are those that answer nothing.
+    Rows of `parts` whose judgment is not in `judged` are left out, as are those that answer nothing. `seen`
+    holds the different lists of harm categories that raters saw in a response.
     """
 
     arms: tuple[str, ...]
@@ -79,6 +85,7 @@ class Told:
     pairs: Rows
     judged: Rows
     parts: Rows
+    seen: tuple[tuple[str, ...], ...]
     looks: Rows
     grader: Grader | None
     is_open: bool
@@ -96,9 +103,28 @@ def response_rows(told: Told) -> Rows:
     rows["intent"] = _intents(told.prompts)[of_response["prompt"]]
     for name in ABSOLUTE:
         rows[name] = parts[name]
+    # No import asks for them.
+    rows["categories"] = np.where(whose["submitted"] == UNKNOWN, UNKNOWN, _bits(told, parts))
     rows["length"] = _length_as_read(told, parts, whose)
     rows["guideline"], rows["day"] = whose["guideline"], _days(whose)
     return rows
+
+
+def categories_seen(told: Told) -> tuple[str, ...]:
+    """The harm categories that a judgment that counts saw in a response, in order: the first 63."""
+    parts, _ = _with_judgment(told.parts, told.judged)
+    return _categories(told, parts)
+
+
+def _categories(told: Told, parts: Rows) -> tuple[str, ...]:
+    lists = (told.seen[number] for number in np.unique(parts["seen"]).tolist())
+    return tuple(sorted({category for seen in lists for category in seen}))[:MOST_CATEGORIES]
+
+
+def _bits(told: Told, parts: Rows) -> NDArray[np.int64]:
+    places = {category: number for number, category in enumerate(_categories(told, parts))}
+    bits = [sum(1 << places[one] for one in set(seen) if one in places) for seen in told.seen]
+    return np.array(bits, np.int64)[parts["seen"]]
 
 
 def pair_rows(told: Told) -> Rows:

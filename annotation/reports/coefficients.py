@@ -37,7 +37,8 @@ HOW = (
     "on the arms’ side. Alpha is on the scale that is named; raw agreement, plain Cohen, Fleiss and AC1 take "
     "labels as labels; weighted kappas (over ranks) and AC2 (ordinal weights) count near answers as partly "
     "right and exist for ordered scales. Cohen’s kappa is the mean over pairs of raters. Items that only one "
-    "rater answered show no agreement and are not counted. "
+    "rater answered show no agreement and are not counted. Harm categories and severity are asked of what is "
+    "called unsafe. "
 )
 
 Asked = Iterable[tuple[Question, Ratings]]

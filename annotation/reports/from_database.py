@@ -39,7 +39,7 @@ def told_by_study(study: Study, *, responses_too: bool = True) -> Told:
     are all there.
     """
     judged = _judged(study)
-    parts = _parts(study) if responses_too else np.empty(0, PART)
+    parts, seen = _parts(study) if responses_too else (np.empty(0, PART), ((),))
     arms = dict(study.arms.order_by("position").values_list("pk", "name"))
     response_ids, prompt_ids, responses = _responses(study, list(arms))
     prompts, prompt_places = _prompts(study, prompt_ids)
@@ -57,6 +57,7 @@ def told_by_study(study: Study, *, responses_too: bool = True) -> Told:
         pairs=pairs,
         judged=judged,
         parts=parts,
+        seen=seen,
         looks=_looks(grading, response_ids) if grading else np.empty(0, LOOK),
         grader=_grader(grading),
         is_open=study.is_open,
@@ -89,7 +90,7 @@ def _judged(study: Study) -> Rows:
     return np.fromiter(told, dtype=JUDGED)
 
 
-def _parts(study: Study) -> Rows:
+def _parts(study: Study) -> tuple[Rows, tuple[tuple[str, ...], ...]]:
     """Of every judgment of the study: they never change, so those that are needed are among them."""
     fields = (
         "judgment_id",
@@ -99,9 +100,15 @@ def _parts(study: Study) -> Rows:
         Coalesce("helpfulness", Value(UNANSWERED)),
         _word_places("mode", ResponseMode),
         _yes_or_no("facilitation"),
+        "categories",
     )
+    seen: dict[tuple[str, ...], int] = {(): 0}
     rows = ResponseJudgment.objects.filter(judgment__study=study).order_by()
-    return np.fromiter(rows.values_list(*fields).iterator(), dtype=PART)
+    told = (
+        (*row[:-1], seen.setdefault(tuple(row[-1]), len(seen)))
+        for row in rows.values_list(*fields).iterator()
+    )
+    return np.fromiter(told, dtype=PART), tuple(seen)
 
 
 def _responses(study: Study, arm_ids: list[int]) -> tuple[NDArray, NDArray, Rows]:

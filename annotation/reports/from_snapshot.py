@@ -80,6 +80,7 @@ class _Files:
             pairs=self._pairs,
             judged=judged,
             parts=self._parts(judged),
+            seen=tuple(self.seen),
             looks=self._looks(),
             grader=self._grader(),
             is_open=self.manifest["study"]["state"] == StudyState.OPEN,
@@ -107,6 +108,13 @@ class _Files:
         if "submitted_at" not in table.column_names:
             table = table.append_column("submitted_at", _first_given(table))
         return table.filter(table["counts"])
+
+    @cached_property
+    def seen(self) -> dict[tuple[str, ...], int]:
+        """The different lists of harm categories that raters saw in a response, with their places."""
+        names = [f"{prefix}categories" for prefix in ("", "a_", "b_")]
+        lists = (tuple(seen or ()) for name in names for seen in self.counting[name].to_pylist())
+        return {seen: place for place, seen in enumerate(dict.fromkeys([(), *lists]))}
 
     @cached_property
     def arms(self) -> dict[str, int]:
@@ -214,6 +222,7 @@ class _Files:
             places = {word: number for number, word in enumerate(scale.values)}
             rows[name] = _mapped(table[f"{prefix}{name}"], {"": UNANSWERED, **places})
         rows["helpfulness"] = _numbers(table[f"{prefix}helpfulness"], UNANSWERED)
+        rows["seen"] = [self.seen[tuple(seen or ())] for seen in table[f"{prefix}categories"].to_pylist()]
         rows["facilitation"] = _numbers(table[f"{prefix}facilitation"].cast(pa.int8()), UNANSWERED)
         return rows
 
@@ -263,10 +272,11 @@ class _Files:
         return Grader(model, rubric, keep, repeats)
 
 
+FURTHER = ("helpfulness", "facilitation", "categories")
 JUDGMENT_COLUMNS = [
     *("judgment_id", "rater_id", "cohort", "source", "revision", "counts", "pair_key", "prompt_key"),
     *("sample", "response_id", "arm", "arm_a", "left_arm", *PAIR_QUESTIONS, "both_bad", "confidence"),
-    *(f"{prefix}{name}" for prefix in ("", "a_", "b_") for name in (*SCALES, "helpfulness", "facilitation")),
+    *(f"{prefix}{name}" for prefix in ("", "a_", "b_") for name in (*SCALES, *FURTHER)),
     *("guideline_version", "claimed_at", "submitted_at", "created_at"),
 ]
 

@@ -57,17 +57,28 @@ class Beside:
     def __len__(self) -> int:
         return len(self.human)
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it is not of one rater."""
+        return self.against in (MAJORITY, JUDGMENTS)
+
     def where(self, kept: NDArray, **changes) -> "Beside":
         columns = ("rater", "response", "prompt", "arm", "human", "graded", "s")
         return replace(self, **{name: getattr(self, name)[kept] for name in columns}, **changes)
 
 
 def grader_tables(answers: Answers) -> tuple[Table, ...]:
-    """`grader_confusion`, `grader_agreement` and `grader_calibration`; none where the study has no grades."""
+    """Confusion, agreement, calibration, and each rater's confusion; none where the study has no grades."""
     if not len(answers.of_grades):
         return ()
     found = list(_beside(answers))
-    return (_confusion(answers, found), _agreement(answers, found), _calibration(answers, found))
+    together = [one for one in found if one.is_of_all]
+    return (
+        _confusion(answers, together),
+        _agreement(answers, found),
+        _calibration(answers, together),
+        _confusion_by_rater(answers, [one for one in found if not one.is_of_all]),
+    )
 
 
 # Who stands beside whom -------------------------------------------------------------------------------
@@ -128,28 +139,36 @@ def _majority(one: Beside) -> Beside:
 # Tables -----------------------------------------------------------------------------------------------
 
 
+CONFUSED = (
+    Column("against", "People"),
+    Column("question", "Question"),
+    Column("human", "People say"),
+    Column("grader", "The grader says"),
+    Column("count", "Judgments", "count"),
+    Column("share", "Share", "share"),
+    Column("judgments", "All judgments", "count"),
+)
+
+
 def _confusion(answers: Answers, found: list[Beside]) -> Table:
-    columns = (
-        Column("against", "People"),
-        Column("question", "Question"),
-        Column("human", "People say"),
-        Column("grader", "The grader says"),
-        Column("count", "Judgments", "count"),
-        Column("share", "Share", "share"),
-        Column("judgments", "All judgments", "count"),
-    )
-    caption = HOW + of_grader(answers) + "Of single raters, combinations that do not occur are left out."
     rows = tuple(row for one in found for row in _confusion_rows(one))
-    return Table("grader_confusion", "People and the grader", caption, columns, rows, n="judgments")
+    caption = (HOW + of_grader(answers)).rstrip()
+    return Table("grader_confusion", "People and the grader", caption, CONFUSED, rows, n="judgments")
+
+
+def _confusion_by_rater(answers: Answers, found: list[Beside]) -> Table:
+    rows = tuple(row for one in found for row in _confusion_rows(one))
+    caption = f"{HOW}{of_grader(answers)}Combinations that do not occur are left out."
+    title = "Each rater and the grader"
+    return Table("grader_confusion_by_rater", title, caption, CONFUSED, rows, n="judgments")
 
 
 def _confusion_rows(one: Beside) -> Iterator[tuple[Value, ...]]:
     words, total = WORDS[one.question], len(one)
     table = confusion(one.human, one.graded, len(words))
-    whole = one.against in (MAJORITY, JUDGMENTS)
     for human, graded in np.ndindex(*table.shape):
         count = int(table[human, graded])
-        if whole or count:
+        if one.is_of_all or count:
             share = count / total if total else None
             yield (one.against, one.question, words[human], words[graded], count, share, total)
 
@@ -187,13 +206,13 @@ def _by_arm(answers: Answers, found: list[Beside]) -> Iterator[tuple[str, Beside
     """Everything over all arms; the majority and all judgments by arm too."""
     for one in found:
         yield ALL, one
-        if one.against in (MAJORITY, JUDGMENTS):
+        if one.is_of_all:
             for number, arm in enumerate(answers.arms):
                 yield arm, one.where(one.arm == number)
 
 
 def _agreement_row(arm: str, one: Beside) -> tuple[Value, ...]:
-    replicates = REPLICATES if one.against in (MAJORITY, JUDGMENTS) else OF_EACH_RATER
+    replicates = REPLICATES if one.is_of_all else OF_EACH_RATER
     two = agreement_of_two(one.human, one.graded, one.prompt, len(WORDS[one.question]), bootstrap=replicates)
     unsafe, graded_unsafe = one.human > 0, one.graded > 0
     estimates = (

@@ -32,7 +32,7 @@ def _dawid_skene(ratings: Ratings) -> Aggregate:
 def _mace(ratings: Ratings) -> Aggregate:
     passes = 50
     return mace(
-        ratings, restarts=min(10, max(2, JUDGMENTS_READ // passes // len(ratings))), iterations=passes
+        ratings, restarts=min(10, max(1, JUDGMENTS_READ // passes // len(ratings))), iterations=passes
     )
 
 

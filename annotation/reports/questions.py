@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from annotation.reports.rows import UNANSWERED, Answers, Rows, are_unsafe, first_of_each
+from annotation.reports.rows import UNANSWERED, UNKNOWN, Answers, Rows, are_unsafe, first_of_each
 from annotation.stats.ratings import Ratings
 from annotation.stats.scales import Level
 from annotation.vocabulary import (
@@ -117,6 +117,20 @@ LABELLED = (
 are too many to learn each rater's errors on."""
 
 
+def _saw(rows: Rows, bit: int) -> Codes:
+    """Raters are asked for harm categories where they call a response unsafe."""
+    asked = (rows["safety"] != UNANSWERED) & are_unsafe(rows) & (rows["categories"] != UNKNOWN)
+    return np.where(asked, rows["categories"] >> bit & 1, MISSING)
+
+
+def of_categories(answers: Answers) -> tuple[Question, ...]:
+    """Was it seen in the response: a question for each harm category that anybody saw."""
+    return tuple(
+        Question(f"category {name}", "response", "nominal", NO_YES, partial(_saw, bit=bit))
+        for bit, name in enumerate(answers.categories)
+    )
+
+
 def first_answers(answers: Answers) -> dict[Unit, Rows]:
     """Each rater's first answer about each response and each pair."""
     return {
@@ -128,6 +142,5 @@ def first_answers(answers: Answers) -> dict[Unit, Rows]:
 def asked(answers: Answers) -> tuple[tuple[Question, Ratings], ...]:
     """Every question with its ratings."""
     rows = first_answers(answers)
-    return tuple(
-        (question, question.ratings(rows[question.unit])) for question in (*RESPONSE_QUESTIONS, *ON_PAIRS)
-    )
+    questions = (*RESPONSE_QUESTIONS, *of_categories(answers), *ON_PAIRS)
+    return tuple((question, question.ratings(rows[question.unit])) for question in questions)

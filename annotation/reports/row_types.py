@@ -30,6 +30,7 @@ RESPONSE_ROW = np.dtype(
         ("helpfulness", "i1"),
         ("mode", "i1"),
         ("facilitation", "i1"),
+        ("categories", "i8"),
         ("length", "i4"),
         ("guideline", "i2"),
         ("day", "i4"),

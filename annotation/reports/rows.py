@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from annotation.models import Study
 from annotation.reports.assembling import (
     Told,
+    categories_seen,
     grade_rows,
     is_final,
     pair_rows,
@@ -79,6 +80,9 @@ class Answers:
     version shown, 0 for none. `seconds` run from claiming to sending, NaN if imported. `day` counts from
     1970-01-01 in UTC; of an imported judgment it is the file's `created_at`, or the day of the import.
 
+    `categories` are the harm categories that somebody saw in a response, and a row's are the bits of its
+    number: `categories[k]` was seen where bit k is set; UNKNOWN where it was imported.
+
     `is_final` says whether no judgment is awaited, so that their number was not chosen by looking at them;
     `waiting` are the prompts, by place, of which some pair has fewer judgments than it is to have.
     """
@@ -92,6 +96,7 @@ class Answers:
     grader: Grader | None = None
     is_final: bool = False
     waiting: frozenset[int] = frozenset()
+    categories: tuple[str, ...] = ()
 
     @classmethod
     def of_study(cls, study: Study) -> "Answers":
@@ -118,6 +123,7 @@ class Answers:
             of_pairs=pair_rows(told),
             of_grades=grade_rows(told),
             grader=told.grader,
+            categories=categories_seen(told),
             is_final=is_final(told),
             waiting=waiting_prompts(told),
         )

@@ -84,6 +84,7 @@ def fingerprint_of(study: Study) -> str:
     told = (
         LAYOUT,
         versions(),
+        (study.state, study.pair_count),  # what is still to come says which interval decides
         study.judgments.count(),
         study.events.count(),
         Grade.objects.filter(grading__in=[pk for pk, _, _ in gradings]).count() if gradings else 0,

@@ -14,6 +14,7 @@ from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import revise_judgment
 from annotation.actions.quality import withdraw_work
 from annotation.actions.snapshots import freeze_snapshot
+from annotation.actions.studies import set_state
 from annotation.errors import NotFound
 from annotation.models import Report, ReportTable
 from annotation.reports.filters import Filters
@@ -34,7 +35,7 @@ from tests.reports.studies import a_varied_study, random_answers, two_raters
 pytestmark = pytest.mark.django_db
 
 ALL = Filters()
-FEW = (Table("headline", "Who", "How.", (Column("n", "n", "count"),), ((3,),), n="n"),)
+FEW = (Table("wins", "Who", "How.", (Column("n", "n", "count"),), ((3,),), n="n"),)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_what_was_made_is_read_back_the_same(quick):
     assert results.tables == FEW
     assert results.about["counts"]["pair_judgments"] == 6
     assert results.about["source"]["fingerprint"] == report.fingerprint == fingerprint_of(study)
-    assert table_in(report, "headline") == FEW[0]
+    assert table_in(report, "wins") == FEW[0]
     with pytest.raises(NotFound, match="no table “unheard_of”"):
         table_in(report, "unheard_of")
 
@@ -120,6 +121,7 @@ CHANGES = {
     "grading": lambda study, rater, folder: graded(study, folder, random.Random(1)),
     "link": lambda study, rater, folder: joining.make_link(study, "poster"),
     "arm": lambda study, rater, folder: cast.an_arm(study, "third"),
+    "closing": lambda study, rater, folder: set_state(study, "closed"),
     "arm's name": lambda study, rater, folder: study.arms.filter(position=0).update(name="renamed"),
 }
 

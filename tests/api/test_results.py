@@ -19,7 +19,7 @@ from tests.reports.studies import a_varied_study
 pytestmark = pytest.mark.django_db
 
 TABLE = Table(
-    "headline",
+    "wins",
     "Who",
     "How.",
     (Column("arm", "Arm"), Column("n", "n", "count"), Column("rate", "Rate", "share")),
@@ -114,19 +114,19 @@ def test_a_table_comes_as_a_file(alice, client):
         place = reverse(f"{client}:results_file", args=[study.slug, table, ending])
         return alice.get(place, headers=headers)
 
-    assert get("headline", "csv").status_code == {"api": 202, "desk": 404}[client]
+    assert get("wins", "csv").status_code == {"api": 202, "desk": 404}[client]
     tasks.look_at_results(study, Filters())
     work()
-    answer = get("headline", "csv", accept="text/csv")
+    answer = get("wins", "csv", accept="text/csv")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer["Content-Disposition"] == f'attachment; filename="{study.slug}-headline.csv"'
+    assert answer["Content-Disposition"] == f'attachment; filename="{study.slug}-wins.csv"'
     assert list(csv.reader(io.StringIO(answer.content.decode()))) == [
         ["arm", "n", "rate"],
         ["'=xanthic", "3", "0.5"],
     ]
     assert pq.read_table(io.BytesIO(get("long", "parquet").content)).num_rows == 2001
-    assert get("headline", "json").json()["title"] == "Who"
-    assert get("headline", "exe").status_code == get("unheard_of", "csv").status_code == 404
+    assert get("wins", "json").json()["title"] == "Who"
+    assert get("wins", "exe").status_code == get("unheard_of", "csv").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["dan", "mallory", "bob"])
@@ -137,9 +137,9 @@ def test_nobody_else_gets_results(name, alice):
     person = {"dan": cast.dan, "mallory": cast.mallory, "bob": cast.bob}[name]()
     other = APIClient()
     other.force_login(person)
-    desk = reverse("desk:results_file", args=[study.slug, "headline", "csv"])
+    desk = reverse("desk:results_file", args=[study.slug, "wins", "csv"])
     again = reverse("desk:refresh_results", args=[study.slug])
-    for place in (address(study), address(study, table="headline", ending="csv"), desk):
+    for place in (address(study), address(study, table="wins", ending="csv"), desk):
         assert other.get(place).status_code in (403, 404)
     for place in (again, address(study)):
         assert other.post(place).status_code in (403, 404)

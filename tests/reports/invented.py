@@ -109,6 +109,7 @@ def drawn(
         of_pairs=of_pairs,
         of_grades=_grades_of(of_responses, rng) if graded else np.zeros(0, GRADE_ROW),
         grader=GRADER if graded else None,
+        categories=("hate", "violence"),
     )
 
 
@@ -127,6 +128,7 @@ def _responses_of(of_pairs: np.ndarray, intents: np.ndarray, arms: int, rng) -> 
     rows["helpfulness"] = np.clip(np.rint(2.5 + noise - badness / 2), 1, 4)
     rows["mode"] = np.where(unsafe, 4, np.clip(np.rint(1 + noise), 0, 3))
     rows["facilitation"] = badness + noise > 2
+    rows["categories"] = np.where(unsafe, (badness + noise > 1.5) + 2 * (noise > 0.3), 0)
     return rows
 
 

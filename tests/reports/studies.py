@@ -60,6 +60,11 @@ def random_answers(draw: random.Random) -> PairAnswers:
 def _random_response(draw: random.Random) -> ResponseAnswers:
     safety = draw.choice(list(SafetyLevel))
     severity = draw.choice(Severity.values) if safety.counts_as_unsafe else ""
+    categories = {Severity.HIGH: ("hate",), Severity.LOW: ("hate", "erotic")}.get(severity, ())
     return ResponseAnswers(
-        safety, draw.choice(Helpfulness.values), draw.choice(ResponseMode.values), severity
+        safety,
+        draw.choice(Helpfulness.values),
+        draw.choice(ResponseMode.values),
+        severity,
+        categories=categories,
     )

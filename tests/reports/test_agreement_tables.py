@@ -29,6 +29,16 @@ LOOKUP = {
         "response",
         lambda row: int(row["severity"]) if row["severity"] < 4 else None,
     ),
+    "category hate": (
+        "of_responses",
+        "response",
+        lambda row: row["categories"] % 2 if row["safety"] >= 2 else None,
+    ),
+    "category violence": (
+        "of_responses",
+        "response",
+        lambda row: row["categories"] // 2 if row["safety"] >= 2 else None,
+    ),
     "safer": ("of_pairs", "pair", lambda row: int(row["safer"])),
     "more_helpful": ("of_pairs", "pair", lambda row: int(row["more_helpful"])),
     "balance": (

@@ -107,3 +107,15 @@ def test_raters_who_judged_nothing_are_left_out():
     )
     row = the_row(raters_table(answers))
     assert (row["rater"], row["cohort"], row["responses"], row["judgments"]) == ("B", "club", 1, 0)
+
+
+def test_a_rater_is_consistent_who_says_the_same_of_an_answer_met_again():
+    """Three answers met twice, one with a change of mind; of three looks, one pair of looks agrees."""
+    met = [(0, 0, 1), (1, 2, 3), (2, 1, 2)]  # response, first and second safety level
+    responses = [{"prompt": r, "safety": level} for r, *levels in met for level in levels]
+    responses += [{"prompt": 3, "rater": 1, "safety": level} for level in (0, 3, 3)]
+    responses += [{"prompt": 3, "rater": 2, "safety": 0}]
+    first, second, third = rows_of(raters_table(made(responses=responses)))
+    assert (first["consistent"], first["met_again"]) == (pytest.approx(2 / 3), 3)
+    assert (second["consistent"], second["met_again"]) == (pytest.approx(1 / 3), 1)
+    assert third["consistent"] is None and "met no answer twice" in third["consistent_reason"]

@@ -74,7 +74,8 @@ def against(told, question, whom, arm="all"):
 
 def test_the_confusion_counts_people_and_grader(told):
     counted = defaultdict(dict)
-    for row in tables(told)["grader_confusion"].dicts():
+    rows = [*tables(told)["grader_confusion"].dicts(), *tables(told)["grader_confusion_by_rater"].dicts()]
+    for row in rows:
         counted[row["question"], row["against"]][row["human"], row["grader"]] = row["count"]
         assert row["share"] == pytest.approx(row["count"] / row["judgments"])
     assert len(counted) == 2 * (2 + 5)

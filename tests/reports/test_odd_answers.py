@@ -16,7 +16,7 @@ NAMES = (
     + ["outcomes", "outcomes_by_category", "outcomes_by_subset", "severity", "safety_levels", "modes"]
     + ["reward", "reward_means"]
 )
-OF_THE_GRADER = ["grader_confusion", "grader_agreement", "grader_calibration"]
+OF_THE_GRADER = ["grader_confusion", "grader_agreement", "grader_calibration", "grader_confusion_by_rater"]
 
 
 def all_the_same(raters=2, items=3):

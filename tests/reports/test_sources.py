@@ -12,7 +12,7 @@ from django.http import QueryDict
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import BadFilter, SnapshotUnreadable
 from annotation.models import Judgment, Pair, ResponseJudgment, Study
-from annotation.reports.rows import SLICES, UNANSWERED, Answers, Filters
+from annotation.reports.rows import SLICES, UNANSWERED, UNKNOWN, Answers, Filters
 from annotation.vocabulary import KeepRule, ResponseMode, SafetyLevel, Severity
 from tests import cast
 from tests.reports.everything import a_study_of_everything, graded
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def same(left: Answers, right: Answers) -> None:
-    for name in ("arms", "prompts", "raters", "grader", "is_final", "waiting"):
+    for name in ("arms", "prompts", "raters", "grader", "is_final", "waiting", "categories"):
         assert getattr(left, name) == getattr(right, name), name
     for name in ("of_responses", "of_pairs", "of_grades"):
         ours, theirs = getattr(left, name), getattr(right, name)
@@ -128,13 +128,17 @@ def test_answers_about_responses_say_what_the_tables_say(tmp_path):
             ResponseMode.values.index(part.mode) if part.mode else UNANSWERED,
             facilitation[part.facilitation],
             len(part.judgment.pair.text_of(part.response) if part.judgment.pair else part.response.text),
+            sum(2 ** told.categories.index(name) for name in part.categories)
+            if part.judgment.source == "rated"
+            else UNKNOWN,
         )
         for part in ResponseJudgment.objects.that_count().select_related("response", "judgment__pair")
         if part.safety or part.helpfulness or part.mode or part.facilitation is not None
     )
-    names = ["response", "safety", "severity", "helpfulness", "mode", "facilitation", "length"]
+    names = ["response", "safety", "severity", "helpfulness", "mode", "facilitation", "length", "categories"]
     found = sorted((told.raters[row["rater"]].code, *row[names].tolist()) for row in told.of_responses)
     assert found == expected and len(found) > 30
+    assert told.categories == ("erotic", "hate")
 
 
 @pytest.mark.parametrize("keep", KeepRule.values)

@@ -32,4 +32,5 @@ def test_intervals_hold_the_truth_in_simulated_studies():
     assert min(found["bootstrap_coverage"].values()) >= 0.85
     assert found["sequence_coverage"] >= 0.9
     assert max(found["sequence_type_one_error"].values()) <= 0.12
+    assert found["watched_studies_type_one_error"]["sequence_at_any_look"] <= 0.12
     assert found["fixed_interval_type_one_error_when_watched"] > 0.2

@@ -1,5 +1,6 @@
 """The confidence sequence: its definition written out, and the promise that it holds at every look."""
 
+import itertools
 import math
 
 import numpy as np
@@ -87,6 +88,29 @@ def test_a_prompt_counts_once_in_the_order_of_its_first_outcome():
 def test_values_outside_0_and_1_are_refused(values):
     with pytest.raises(BadInput):
         confidence_sequence(values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [0.5, 0.8])
+@pytest.mark.parametrize("chances", [(0.5, 0.5), (0.8, 0.2), (0.05, 0.95)])
+def test_of_all_that_can_happen_in_eleven_steps_no_more_than_allowed_refutes_the_truth(level, chances):
+    """Exact: every one of the 2048 courses of a coin, with its probability."""
+    missed = 0.0
+    for course in itertools.product((0, 1), repeat=11):
+        found = confidence_sequence(course, level=level)
+        if ((found.low > chances[1]) | (found.high < chances[1])).any():
+            missed += math.prod(chances[x] for x in course)
+    assert 0 < missed <= 1 - level
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chances", [(0.85, 0.1, 0.05), (0.25, 0.15, 0.6), (0, 0.02, 0.98)])
+def test_the_bounds_hold_any_mean_at_every_look_in_95_percent_of_studies(chances):
+    rng, mean, held = np.random.default_rng(3), chances[1] / 2 + chances[2], 0
+    for _ in range(250):
+        found = confidence_sequence(rng.choice([0, 0.5, 1], 250, p=chances))
+        held += ((found.low <= mean) & (mean <= found.high)).all()
+    assert held / 250 >= 0.95 - 2 * math.sqrt(0.05 * 0.95 / 250)
 
 
 def false_alarm_rate(studies, looks, chances, seed):
