@@ -129,7 +129,7 @@ ORDER: dict[str, tuple[str, str]] = {
         "outcomes outcomes_by_category outcomes_by_subset reward reward_means",
     ),
     "severity": ("Severity and modes", "severity safety_levels modes"),
-    "agreement": ("How far the raters agree", "agreement agreement_notes agreement_by_slice rater_pairs"),
+    "agreement": ("How far raters agree", "agreement agreement_notes agreement_by_slice rater_pairs"),
     "labels": ("One label from several raters", "labels label_methods"),
     "biases": ("Biases", "biases drift"),
     "people": (
