@@ -84,12 +84,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """Counts of each Part, drawn as shares of their sum."""
+    """Counts of each Part, drawn as shares of their sum. `text` and `n` stand beside it."""
 
     group: str
     label: str
     counts: tuple[float, ...]
     text: str
+    n: int
     few: bool = False
 
 
@@ -213,9 +214,9 @@ def shares(rows: Sequence[Bar], parts: Sequence[Part], layout: Layout, heading: 
     step = 40 if layout.labels else 56
     rects, words = [], []
     if heading:
-        right = layout.plot + layout.values
-        line = shortened(heading, right, SMALL)
-        words.append(_text(right, y + 4, line, role="muted", size=SMALL, align="right"))
+        x, align = (layout.plot + 14, "left") if layout.values else (layout.plot, "right")
+        line = shortened(heading, layout.values - 14 if layout.values else layout.plot, SMALL)
+        words.append(_text(x, y + 4, line, role="muted", size=SMALL, align=align))
         y += 16
     for group, members in groupby(rows, key=lambda bar: bar.group):
         if group:
@@ -272,12 +273,25 @@ def _bar_words(bar: Bar, y: float, layout: Layout) -> list[dict]:
         label = shortened(bar.label, layout.labels - 16, TEXT)
         return [
             _text(-layout.labels, y + 20, label, few=bar.few),
-            _text(layout.plot + 14, y + 20, bar.text, few=bar.few),
+            *_beside_bar(bar, y + 20, layout),
         ]
-    label = shortened(bar.label, layout.plot - width(bar.text, TEXT) - 8, TEXT)
+    said = f"{bar.text}  n = {bar.n:,}".strip()
+    label = shortened(bar.label, layout.plot - width(said, TEXT) - 8, TEXT)
     return [
         _text(0, y + 13, label, few=bar.few),
-        _text(layout.plot, y + 13, bar.text, few=bar.few, align="right"),
+        _text(layout.plot, y + 13, said, few=bar.few, align="right"),
+    ]
+
+
+def _beside_bar(bar: Bar, y: float, layout: Layout) -> list[dict]:
+    """As beside dots: the words, and n in a column of its own; n alone where there are no words."""
+    number = f"n = {bar.n:,}"
+    if not bar.text:
+        return [_text(layout.plot + 14, y, number, few=bar.few)]
+    right = layout.plot + layout.values
+    return [
+        _text(layout.plot + 14, y, bar.text, few=bar.few),
+        _text(right, y, number, few=bar.few, align="right"),
     ]
 
 

@@ -149,7 +149,8 @@ def _win_bar(row: Row, has_group: bool) -> Bar:
         group=f"{row['arm_a']} against {row['arm_b']}" if has_group else "",
         label=said(row["question"]),
         counts=(row["wins"], row["ties"], row["both_bad"], row["losses"]),
-        text=f"{_rate(row)}  n = {row['judgments']:,}",
+        text=_rate(row),
+        n=row["judgments"],
         few=row["judgments"] < FEW,
     )
 
@@ -387,7 +388,7 @@ def _stacked(
         found = list(levels)
         whole = found[0][n]
         counts = arranged(tuple(row["count"] for row in found), whole)
-        bars.append(Bar(said(intent), arm, counts, f"n = {whole:,}", whole < FEW))
+        bars.append(Bar(said(intent), arm, counts, "", whole, whole < FEW))
     if not bars:
         return None
     spoken = [

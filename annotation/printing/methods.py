@@ -43,7 +43,7 @@ def _arms(manifest: Mapping) -> Iterator[str]:
 
 
 def _made_by(arm: Mapping) -> str:
-    if not arm["model"]:
+    if not arm["backend"]:
         return "holds responses that were imported"
     said = f"was answered by {arm['model']} (backend {arm['backend']})"
     if arm["revision"]:

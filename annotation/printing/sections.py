@@ -129,10 +129,13 @@ ORDER: dict[str, tuple[str, str]] = {
         "outcomes outcomes_by_category outcomes_by_subset reward reward_means",
     ),
     "severity": ("Severity and modes", "severity safety_levels modes"),
-    "agreement": ("How far the raters agree", "agreement agreement_notes agreement_by_slice rater_pairs"),
+    "agreement": ("How far raters agree", "agreement agreement_notes agreement_by_slice rater_pairs"),
     "labels": ("One label from several raters", "labels label_methods"),
     "biases": ("Biases", "biases drift"),
-    "people": ("People and grader", "raters grader_confusion grader_agreement grader_calibration"),
+    "people": (
+        "People and grader",
+        "raters grader_confusion grader_agreement grader_calibration grader_confusion_by_rater",
+    ),
     "planning": ("How large a study must be", "planning"),
 }
 """By the section's name: its title and its tables."""

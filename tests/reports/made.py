@@ -21,7 +21,7 @@ PAIR = dict(
 )
 RESPONSE = dict(
     {name: UNANSWERED for name in ("safety", "severity", "helpfulness", "mode", "facilitation")},
-    **{"rater": 0, "arm": 0, "intent": 0, "length": 100, "guideline": 0, "day": 20_000, "categories": 0},
+    **{"rater": 0, "arm": 0, "intent": 0, "categories": 0, "length": 100, "guideline": 0, "day": 20_000},
 )
 
 
