@@ -152,9 +152,10 @@ def a_study(slug: str, pairs: int, overlap: int = 3, **rules):
 
 
 PROMPTS = """
-INSERT INTO annotation_prompt (study_id, key, messages, intent, harm_category, subset, family)
+INSERT INTO annotation_prompt (study_id, key, messages, intent, harm_category, subset, family,
+                               language)
 SELECT %(study)s, 'prompt-' || n, jsonb_build_array(jsonb_build_object('role', 'user', 'content',
-       %(prompt)s || n)), (ARRAY['benign', 'dual_use', 'malicious'])[1 + n %% 3], 'illicit', '[]', ''
+       %(prompt)s || n)), (ARRAY['benign', 'dual_use', 'malicious'])[1 + n %% 3], 'illicit', '[]', '', 'en'
 FROM generate_series(1, %(prompts)s) n
 """
 RESPONSES = """
