@@ -13,6 +13,10 @@ from annotation.vocabulary import (
     Severity,
 )
 
+# Once: an enumeration makes its list anew each time it is asked, and every judgment asks eight times.
+SAFETY_LEVELS, SEVERITIES = tuple(SafetyLevel.values), tuple(Severity.values)
+MODES, HELPFUL, CONFIDENT = tuple(ResponseMode.values), tuple(Helpfulness.values), tuple(Confidence.values)
+
 
 @dataclass(frozen=True)
 class ResponseAnswers:
@@ -57,15 +61,15 @@ def response_problems(answers: ResponseAnswers, categories: Collection[str] | No
         problems.append(
             f"This study has no harm category {', '.join(f'“{name}”' for name in sorted(unknown))}."
         )
-    if answers.safety not in SafetyLevel.values:
+    if answers.safety not in SAFETY_LEVELS:
         problems.append(f"“{answers.safety}” is not a safety level.")
-    elif SafetyLevel(answers.safety).counts_as_unsafe and answers.severity not in Severity.values:
+    elif SafetyLevel(answers.safety).counts_as_unsafe and answers.severity not in SEVERITIES:
         problems.append("An unsafe response needs a severity.")
     elif answers.severity and not SafetyLevel(answers.safety).counts_as_unsafe:
         problems.append("A safe response has no severity.")
-    if answers.helpfulness not in Helpfulness.values:
+    if answers.helpfulness not in HELPFUL:
         problems.append("Helpfulness is a whole number from 1 to 4.")
-    if answers.mode not in ResponseMode.values:
+    if answers.mode not in MODES:
         problems.append(f"“{answers.mode}” is not a response mode.")
     return problems
 
@@ -76,7 +80,7 @@ def pair_problems(
     """What is wrong with the answers about a pair, in sentences; empty when all is well."""
     problems = [f"A: {problem}" for problem in response_problems(answers.left, categories)]
     problems += [f"B: {problem}" for problem in response_problems(answers.right, categories)]
-    if answers.confidence is not None and answers.confidence not in Confidence.values:
+    if answers.confidence is not None and answers.confidence not in CONFIDENT:
         problems.append("Confidence is a whole number from 1 (guessing) to 4 (certain).")
     if answers.both_bad == (answers.balance is not None):
         problems.append("Choose a better balance or “both are bad”, one of the two.")

@@ -3,7 +3,6 @@
 import json
 import logging
 import uuid
-from dataclasses import asdict
 from datetime import datetime
 
 from django.db import DatabaseError, connection
@@ -29,7 +28,7 @@ def judge_and_claim(
     """
     if connection.vendor != "postgresql" or pair_problems(answers, allow_tie=True):
         return None
-    arguments = [auth_key, hold, key, Jsonb(asdict(answers)), uuid.uuid4(), at or timezone.now()]
+    arguments = [auth_key, hold, key, Jsonb(_as_json(answers)), uuid.uuid4(), at or timezone.now()]
     try:
         connection.ensure_connection()
         with connection.wrap_database_errors, Cursor(connection.connection, row_factory=dict_row) as cursor:
@@ -38,3 +37,8 @@ def judge_and_claim(
         log.warning("The short cut for judgments failed.", exc_info=True)
         return None
     return row and row | {name: json.loads(row[name] or "null") for name in ("messages", "harm_categories")}
+
+
+def _as_json(answers: PairAnswers) -> dict:
+    """By its attributes: `asdict` copies each value by itself, which took an eighth of the web's time."""
+    return vars(answers) | {"left": vars(answers.left), "right": vars(answers.right)}

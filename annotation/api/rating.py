@@ -4,9 +4,11 @@ What is sent of a pair is `access.BlindText` and nothing else.
 """
 
 import json
+import re
 from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
@@ -103,16 +105,46 @@ def _next(user: User, judgment: Judgment, claimed: Assignment | None) -> dict:
 
 @csrf_exempt  # the long way asks for it wherever a session is what lets somebody in
 def judge(request: HttpRequest, token: UUID) -> HttpResponse:
-    """`Judge`, with a short cut for the plain case: a whole judgment and the next pair in one statement."""
-    if (told := _short_cut(request, token)) is None:
-        return LONG_WAY(request, token=token)
-    return told
+    """`Judge`; what `StraightMiddleware` has kept already is told of as new."""
+    return LONG_WAY(request, token=token, just_kept=getattr(request, "just_kept", False))
+
+
+class StraightMiddleware:
+    """Answers the plain judgment before other middleware: one statement keeps it and claims the next pair.
+
+    No session, language or cookie has a part in it, since the token says who it is. All else, and whatever
+    the short cut leaves, goes on to the others and to `judge`. It must come first.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST" and (found := JUDGMENT_PATH.fullmatch(request.path_info)):
+            request.get_host()  # raises DisallowedHost, as CommonMiddleware would
+            told = _short_cut(request, UUID(found[1]))
+            if told is not None:
+                return told
+        return self.get_response(request)
+
+
+JUDGMENT_PATH = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment")
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": settings.X_FRAME_OPTIONS,
+}
+"""What the other middleware says of each answer, for one that is never a page."""
 
 
 def _short_cut(request: HttpRequest, token: UUID) -> HttpResponse | None:
-    kind, _, auth_key = request.headers.get("Authorization", "").partition(" ")
-    key = request.headers.get("Idempotency-Key", "")
-    if request.method != "POST" or kind != "Token" or not 0 < len(key) <= LONGEST_KEY:
+    """The answer, or None where the long way has to be gone; `request.just_kept` says that it kept them."""
+    kind, _, auth_key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
+    if kind != "Token" or not 0 < len(key) <= LONGEST_KEY:
         return None
     try:
         body = json.loads(request.body)
@@ -125,9 +157,12 @@ def _short_cut(request: HttpRequest, token: UUID) -> HttpResponse | None:
     if row is None:
         return None
     if row["token"] is None:  # the answers are kept; the long way finds them by their key and goes on
-        return LONG_WAY(request, token=token, just_kept=True)
+        request.just_kept = True
+        return None
     reply = {"id": str(token), "revision": 1, "surplus": False, "next": _as_json(access.blind_row(row))}
-    return JsonResponse(reply, status=201, headers={"Cache-Control": "no-store"})
+    told = JsonResponse(reply, status=201, headers=HEADERS)
+    told["Content-Length"] = len(told.content)
+    return told
 
 
 class Heartbeat(ForRaters):

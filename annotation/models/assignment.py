@@ -56,7 +56,7 @@ class Assignment(models.Model):
     """
 
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="assignments")
+    pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     enrolment = models.ForeignKey(Enrolment, on_delete=models.PROTECT, related_name="assignments")
     slot = models.PositiveSmallIntegerField(null=True)
     left_is_a = models.BooleanField(help_text="Side order as shown, drawn from the study's seed.")

@@ -10,7 +10,7 @@ from annotation.models.study import Study
 class Event(models.Model):
     """Append-only (trigger `event_is_append_only`). `verb` is the name of the action that recorded it."""
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="events")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="events", db_index=False)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
     verb = models.CharField(max_length=50)
     detail = models.JSONField(default=dict)

@@ -29,13 +29,7 @@ KNOWN = {
 }
 
 
-def _is_plain(row: str, table: str) -> str:
-    known = ", ".join(f"'{name}'" for name in KNOWN[table].split())
-    return (
-        f"NOT EXISTS (SELECT FROM jsonb_each(to_jsonb({row}) - ARRAY[{known}]) AS other "
-        "WHERE other.value NOT IN ('null', '0', 'false', '\"\"', '[]', '{}'))"
-    )
-
+EMPTY = """('null', '0', 'false', '""', '[]', '{}')"""
 
 NAME = "evenhand_judge_and_claim"
 ARGUMENTS = "auth_key text, hold uuid, idempotency text, given jsonb, new_hold uuid, at timestamptz"
@@ -43,62 +37,69 @@ RESULT = (
     "token uuid, study_slug text, messages jsonb, left_text text, right_text text, allow_tie boolean, "
     "harm_categories jsonb, guideline text, lease_until timestamptz, judged integer, pair_count integer"
 )
-PLANS = (
-    "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off"
-)
+WAYS = "seqscan bitmapscan sort hashjoin mergejoin material memoize"
+PLANS = " ".join(f"SET enable_{way} = off" for way in WAYS.split())
+PLANS += " SET plan_cache_mode = force_generic_plan"
 """A connection plans these statements once. Planned while the tables are nearly empty, they would read whole
 tables ever after; by index they are right at every size."""
 
 FREE = """
-    FROM annotation_pair x
-    WHERE x.study_id = s.id AND x.place >= start AND x.open_slots > 0 AND x.state = 'open' AND NOT EXISTS (
+    x.study_id = h.study_id AND x.place >= start AND x.open_slots > 0 AND x.state = 'open' AND NOT EXISTS (
         SELECT FROM annotation_assignment y
-        WHERE y.pair_id = x.id AND y.enrolment_id = r.id AND y.state <> 'expired'
+        WHERE y.pair_id = x.id AND y.enrolment_id + 0 = h.rater AND y.state <> 'expired'
     ) ORDER BY x.place LIMIT 1"""
+"""`+ 0` lets no index of raters be used: a pair has a few holds, a rater thousands."""
 
-BODY = f"""
+# The statements are few and wide because each costs more to begin than to do.
+BODY = """
 #variable_conflict use_column
 DECLARE
-    me bigint; a annotation_assignment; r annotation_enrolment; s annotation_study; p annotation_pair;
-    n annotation_pair; judgment bigint; today date := (at AT TIME ZONE 'UTC')::date; so_far integer;
-    start bigint; first_place bigint; slots smallint[]; lefts integer; lean integer; a_left boolean;
-    guide annotation_guidelineversion; until timestamptz; sign smallint;
+    h record; n record; judgment bigint; today CONSTANT date := (at AT TIME ZONE 'UTC')::date; start bigint;
+    -- A variable, lest the index of all that is leased be read: it would meet what was leased before.
+    still CONSTANT text := 'leased';
+    a_left boolean; guide bigint; guide_text text := ''; until timestamptz; sign smallint;
 BEGIN
-    SELECT w.id INTO me FROM authtoken_token t JOIN annotation_user w ON w.id = t.user_id
-        WHERE t.key = auth_key AND w.is_active;
-    SELECT z.* INTO a FROM annotation_assignment z WHERE z.token = hold;
-    -- The rater first: docs/rules/locking.md.
-    SELECT z.* INTO r FROM annotation_enrolment z WHERE z.id = a.enrolment_id AND z.user_id = me
-        FOR NO KEY UPDATE;
-    IF NOT FOUND THEN RETURN; END IF;
-    SELECT z.* INTO s FROM annotation_study z WHERE z.id = r.study_id;
-    SELECT z.* INTO p FROM annotation_pair z WHERE z.id = a.pair_id;
-    so_far := CASE WHEN r.judged_on = today THEN r.judged_today ELSE 0 END + 1;
-    -- What stands before the next pair: see claims.refuse_unless_ready.
-    IF s.consent_version <> r.consent_version OR s.practice_needed AND r.practised_at IS NULL
+    -- The rater is locked first: docs/rules/locking.md. For what comes before a pair see
+    -- claims.refuse_unless_ready.
+    SELECT w.id AS person, r.id AS rater, r.code, r.cursor, r.tilt, r.judged + 1 AS judged,
+        CASE WHEN r.judged_on = today THEN r.judged_today ELSE 0 END + 1 AS so_far,
+        s.id AS study_id, s.slug, s.seed, s.guideline_condition, s.lease_minutes, s.allow_tie,
+        s.harm_categories, s.pair_count, a.id AS assignment, p.id AS pair, p.response_a_id, p.response_b_id
+    INTO h
+    FROM authtoken_token t
+        JOIN annotation_user w ON w.id = t.user_id AND w.is_active
+        JOIN annotation_assignment a ON a.token = hold
+        JOIN annotation_enrolment r ON r.id = a.enrolment_id AND r.user_id = w.id
+        JOIN annotation_study s ON s.id = r.study_id
+        JOIN annotation_pair p ON p.id = a.pair_id
+    WHERE t.key = auth_key AND (
+        s.consent_version <> r.consent_version OR s.practice_needed AND r.practised_at IS NULL
         OR s.quiz_pass_percent IS NOT NULL AND r.qualification <> 'passed' OR a.kind <> 'rated'
-    THEN RETURN; END IF;
-    IF s.state <> 'open' OR r.state <> 'active' OR s.overlap_max IS NOT NULL OR s.arrivals <> r.arrivals_seen
+        OR s.state <> 'open' OR r.state <> 'active' OR s.overlap_max IS NOT NULL
+        OR s.arrivals <> r.arrivals_seen
         OR r.judged + 1 >= COALESCE(r.cap_total, s.cap_total, 2147483647)
-        OR so_far >= COALESCE(r.cap_per_day, s.cap_per_day, 2147483647)
+        OR CASE WHEN r.judged_on = today THEN r.judged_today ELSE 0 END + 1
+            >= COALESCE(r.cap_per_day, s.cap_per_day, 2147483647)
         OR NOT s.allow_tie AND '0' IN (given->>'safer', given->>'more_helpful', given->>'balance')
         OR NOT s.harm_categories @> (given->'left'->'categories')
         OR NOT s.harm_categories @> (given->'right'->'categories')
-        OR NOT ({_is_plain("s", "study")}) OR NOT ({_is_plain("r", "enrolment")})
-        OR NOT ({_is_plain("p", "pair")})
-    THEN RETURN; END IF;
+        OR NOT ({plain_study}) OR NOT ({plain_rater}) OR NOT ({plain_pair})
+    ) IS NOT TRUE
+    FOR NO KEY UPDATE OF r;
+    IF NOT FOUND THEN RETURN; END IF;
 
-    -- By its number alone: through the index of what is leased it would meet all that was leased before.
-    SELECT z.* INTO a FROM annotation_assignment z WHERE z.id = a.id FOR NO KEY UPDATE;
-    IF a.token <> hold OR a.state <> 'leased' THEN RETURN; END IF;
-    UPDATE annotation_assignment z SET state = 'submitted', submitted_at = at WHERE z.id = a.id;
-    sign := CASE WHEN a.left_is_a THEN 1 ELSE -1 END;
+    UPDATE annotation_assignment z SET state = 'submitted', submitted_at = at
+        WHERE z.id = h.assignment AND z.token = hold AND z.state = still
+        RETURNING z.left_is_a, z.guideline_condition, z.guideline_id INTO n;
+    IF NOT FOUND THEN RETURN; END IF;
+    sign := CASE WHEN n.left_is_a THEN 1 ELSE -1 END;
     INSERT INTO annotation_judgment (
         study_id, enrolment_id, source, assignment_id, pair_id, revision, idempotency_key,
         guideline_condition, guideline_id, left_is_a, safer, safer_canonical, more_helpful,
         more_helpful_canonical, balance, balance_canonical, both_bad, confidence, rationale)
     VALUES (
-        s.id, r.id, 'rated', a.id, p.id, 1, idempotency, a.guideline_condition, a.guideline_id, a.left_is_a,
+        h.study_id, h.rater, 'rated', h.assignment, h.pair, 1, idempotency,
+        n.guideline_condition, n.guideline_id, n.left_is_a,
         (given->>'safer')::smallint, (given->>'safer')::smallint * sign,
         (given->>'more_helpful')::smallint, (given->>'more_helpful')::smallint * sign,
         (given->>'balance')::smallint, (given->>'balance')::smallint * sign,
@@ -106,56 +107,101 @@ BEGIN
     RETURNING id INTO judgment;
     INSERT INTO annotation_responsejudgment (
         judgment_id, response_id, side, safety, severity, helpfulness, mode, categories, facilitation)
-    SELECT judgment, CASE WHEN (side = 'left') = a.left_is_a THEN p.response_a_id ELSE p.response_b_id END,
+    SELECT judgment, CASE WHEN (side = 'left') = n.left_is_a THEN h.response_a_id ELSE h.response_b_id END,
         side, part->>'safety', part->>'severity', (part->>'helpfulness')::smallint, part->>'mode',
         part->'categories', (part->>'facilitation')::boolean
     FROM (VALUES ('left', given->'left'), ('right', given->'right')) AS parts (side, part);
     INSERT INTO annotation_event (study_id, actor_id, verb, detail)
-    VALUES (s.id, me, 'submit_judgment', jsonb_build_object('rater', r.code, 'revision', 1));
+    VALUES (h.study_id, h.person, 'submit_judgment', jsonb_build_object('rater', h.code, 'revision', 1));
 
-    start := CASE WHEN r.cursor >= {2**62} THEN GREATEST({2**62}, r.cursor - 60000000) ELSE r.cursor END;
-    SELECT x.* INTO n {FREE} FOR NO KEY UPDATE SKIP LOCKED;
-    IF n.id IS NOT NULL AND {_is_plain("n", "pair")} AND NOT EXISTS (
-        SELECT FROM annotation_assignment y WHERE y.pair_id = n.id AND y.enrolment_id = r.id)
-    THEN
-        SELECT x.place INTO first_place {FREE};
-        SELECT COALESCE(array_agg(y.slot), '{{}}'), count(*) FILTER (WHERE y.left_is_a) INTO slots, lefts
-            FROM annotation_assignment y WHERE y.pair_id = n.id AND y.kind = 'rated'
-                AND y.state IN ('leased', 'submitted');
-        lean := COALESCE(NULLIF(2 * lefts - cardinality(slots), 0), r.tilt);
-        -- The coin of draws.left_is_a: the lowest bit that a draw keeps of its hash.
-        a_left := CASE WHEN lean <> 0 THEN lean < 0 ELSE (get_byte(sha256(convert_to(concat_ws(
-            E'\\x1f', s.seed, 'side', n.position, r.code), 'UTF8')), 7) >> 2) & 1 = 0 END;
-        IF s.guideline_condition <> 'policy_free' THEN
-            SELECT g.* INTO guide FROM annotation_guidelineversion g WHERE g.study_id = s.id
-                ORDER BY g.version DESC LIMIT 1;
-        END IF;
-        until := at + make_interval(mins => s.lease_minutes);
-        UPDATE annotation_pair z SET open_slots = z.open_slots - 1 WHERE z.id = n.id;
-        INSERT INTO annotation_assignment (
-            token, pair_id, enrolment_id, kind, attempt, slot, left_is_a, guideline_condition, guideline_id,
-            state, claimed_at, lease_until, reason, note)
-        SELECT new_hold, n.id, r.id, 'rated', 1, min(free), a_left, s.guideline_condition, guide.id,
-            'leased', at, until, '', ''
-        FROM generate_series(0, n.overlap - 1) AS free WHERE free <> ALL (slots);
-        r.cursor := LEAST(COALESCE(first_place, n.place), n.place);
-        r.offered := r.offered + 1;
-        r.tilt := r.tilt + CASE WHEN a_left THEN 1 ELSE -1 END;
-        token := new_hold;
-        SELECT q.messages, CASE WHEN a_left THEN a_text ELSE b_text END,
-            CASE WHEN a_left THEN b_text ELSE a_text END INTO messages, left_text, right_text
-        FROM annotation_prompt q, annotation_response ra, annotation_response rb, LATERAL (
-            SELECT COALESCE(n.shown_a, ra.text) AS a_text, COALESCE(n.shown_b, rb.text) AS b_text) AS texts
-        WHERE q.id = n.prompt_id AND ra.id = n.response_a_id AND rb.id = n.response_b_id;
-        study_slug := s.slug; allow_tie := s.allow_tie; harm_categories := s.harm_categories;
-        guideline := COALESCE(guide.body, ''); lease_until := until; pair_count := s.pair_count;
+    start := CASE WHEN h.cursor < {returned} THEN h.cursor
+        ELSE GREATEST({returned}, h.cursor - 60000000) END;
+    SELECT x.id, x.place, x.position, x.overlap, q.messages,
+        COALESCE(x.shown_a, ra.text) AS a_text, COALESCE(x.shown_b, rb.text) AS b_text,
+        (SELECT x.place FROM annotation_pair x WHERE {free}) AS first_place,
+        ({plain_next}) AND 0 = (  -- counted for this pair alone; EXISTS might gather all the rater has had
+            SELECT count(*) FROM annotation_assignment y
+            WHERE y.pair_id = x.id AND y.enrolment_id + 0 = h.rater
+        ) AS is_plain
+    INTO n
+    FROM annotation_pair x JOIN annotation_prompt q ON q.id = x.prompt_id
+        JOIN annotation_response ra ON ra.id = x.response_a_id
+        JOIN annotation_response rb ON rb.id = x.response_b_id
+    WHERE {free} FOR NO KEY UPDATE OF x SKIP LOCKED;
+    judged := h.judged;
+    IF NOT FOUND OR NOT n.is_plain THEN
+        UPDATE annotation_enrolment z SET judged = h.judged, judged_today = h.so_far, judged_on = today
+            WHERE z.id = h.rater;
+        RETURN NEXT;
+        RETURN;
     END IF;
-    UPDATE annotation_enrolment z SET cursor = r.cursor, tilt = r.tilt, offered = r.offered,
-        judged = r.judged + 1, judged_today = so_far, judged_on = today WHERE z.id = r.id;
-    judged := r.judged + 1;
+
+    IF h.guideline_condition <> 'policy_free' THEN
+        SELECT g.id, g.body INTO guide, guide_text FROM annotation_guidelineversion g
+            WHERE g.study_id = h.study_id ORDER BY g.version DESC LIMIT 1;
+    END IF;
+    until := at + make_interval(mins => h.lease_minutes);
+    UPDATE annotation_pair z SET open_slots = z.open_slots - 1 WHERE z.id = n.id;
+    -- The coin of draws.left_is_a: the lowest bit that a draw keeps of its hash.
+    INSERT INTO annotation_assignment (
+        token, pair_id, enrolment_id, kind, attempt, slot, left_is_a, guideline_condition, guideline_id,
+        state, claimed_at, lease_until, reason, note)
+    SELECT new_hold, n.id, h.rater, 'rated', 1,
+        (SELECT min(free) FROM generate_series(0, n.overlap - 1) AS free WHERE free <> ALL (taken.slots)),
+        CASE WHEN taken.lean <> 0 THEN taken.lean < 0 ELSE (get_byte(sha256(convert_to(concat_ws(
+            E'\\x1f', h.seed, 'side', n.position, h.code), 'UTF8')), 7) >> 2) & 1 = 0 END,
+        h.guideline_condition, guide, 'leased', at, until, '', ''
+    FROM (
+        SELECT COALESCE(array_agg(y.slot), '{{}}') AS slots,
+            COALESCE(NULLIF(2 * count(*) FILTER (WHERE y.left_is_a) - count(*), 0), h.tilt) AS lean
+        FROM annotation_assignment y
+        WHERE y.pair_id = n.id AND y.kind = 'rated' AND y.state IN ('leased', 'submitted')
+    ) AS taken
+    RETURNING left_is_a INTO a_left;
+    UPDATE annotation_enrolment z SET cursor = LEAST(COALESCE(n.first_place, n.place), n.place),
+        tilt = h.tilt + CASE WHEN a_left THEN 1 ELSE -1 END, offered = z.offered + 1,
+        judged = h.judged, judged_today = h.so_far, judged_on = today WHERE z.id = h.rater;
+    token := new_hold; study_slug := h.slug; messages := n.messages; allow_tie := h.allow_tie;
+    left_text := CASE WHEN a_left THEN n.a_text ELSE n.b_text END;
+    right_text := CASE WHEN a_left THEN n.b_text ELSE n.a_text END;
+    harm_categories := h.harm_categories; guideline := COALESCE(guide_text, ''); lease_until := until;
+    pair_count := h.pair_count;
     RETURN NEXT;
 END
 """
+
+
+def _is_plain(cursor, row: str, table: str) -> str:
+    """The condition that all columns which the function does not know are empty, zero or false.
+
+    Those there are now are looked at one by one. All of the row only when a column was added since.
+    """
+    cursor.execute(f"SELECT * FROM annotation_{table} LIMIT 0")
+    known = KNOWN[table].split()
+    others = [field[0] for field in cursor.description if field[0] not in known]
+    of_now = [f"COALESCE(to_jsonb({row}.{name}), 'null') IN {EMPTY}" for name in others]
+    cursor.execute(COLUMNS, [f"annotation_{table}"])
+    quoted = f"'annotation_{table}'"
+    as_of_now = f"({COLUMNS % quoted}) = {cursor.fetchone()[0]}"
+    of_all = (
+        f"NOT EXISTS (SELECT FROM jsonb_each(to_jsonb({row}) - ARRAY{known}) AS other "
+        f"WHERE other.value NOT IN {EMPTY})"
+    )
+    return f"CASE WHEN {as_of_now} THEN {' AND '.join(of_now) or 'TRUE'} ELSE {of_all} END"
+
+
+COLUMNS = "SELECT relnatts FROM pg_class WHERE oid = %s::regclass"  # of dropped ones too: it only grows
+
+
+def _body(cursor) -> str:
+    return BODY.format(
+        plain_study=_is_plain(cursor, "s", "study"),
+        plain_rater=_is_plain(cursor, "r", "enrolment"),
+        plain_pair=_is_plain(cursor, "p", "pair"),
+        plain_next=_is_plain(cursor, "x", "pair"),
+        returned=2**62,
+        free=FREE,
+    )
 
 
 def install(connection) -> None:
@@ -165,7 +211,7 @@ def install(connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP FUNCTION IF EXISTS {NAME}")
         head = f"CREATE FUNCTION {NAME}({ARGUMENTS}) RETURNS TABLE ({RESULT})"
-        cursor.execute(f"{head} LANGUAGE plpgsql {PLANS} AS $body${BODY}$body$")
+        cursor.execute(f"{head} LANGUAGE plpgsql {PLANS} AS $body${_body(cursor)}$body$")
 
 
 def remove(connection) -> None:

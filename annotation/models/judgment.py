@@ -71,10 +71,12 @@ class Judgment(models.Model):
     `balance` and is kept apart from a tie.
     """
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="judgments")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="judgments", db_index=False)
     enrolment = models.ForeignKey(Enrolment, on_delete=models.PROTECT, related_name="judgments")
     source = models.CharField(max_length=10, choices=JudgmentSource.choices, default=JudgmentSource.RATED)
-    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="judgments", null=True)
+    assignment = models.ForeignKey(
+        Assignment, on_delete=models.PROTECT, related_name="judgments", null=True, db_index=False
+    )
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="judgments", null=True)
     response = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+", null=True)
     revision = models.PositiveSmallIntegerField(default=1)
@@ -178,7 +180,7 @@ class ResponseJudgment(models.Model):
     Rated here, safety, helpfulness and mode are always answered; an imported row may hold any of them.
     """
 
-    judgment = models.ForeignKey(Judgment, on_delete=models.PROTECT, related_name="responses")
+    judgment = models.ForeignKey(Judgment, on_delete=models.PROTECT, related_name="responses", db_index=False)
     response = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="judged")
     side = models.CharField(max_length=5, choices=Side.choices, blank=True)
     safety = models.CharField(max_length=20, choices=SafetyLevel.choices, blank=True)

@@ -81,7 +81,9 @@ class Pair(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="pairs")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="pairs")
-    response_a = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_a")
+    response_a = models.ForeignKey(
+        Response, on_delete=models.PROTECT, related_name="pairs_as_a", db_index=False
+    )
     response_b = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="pairs_as_b")
     position = models.BigIntegerField(help_text="Place in the study's shuffled order.")
     place = models.BigIntegerField(
