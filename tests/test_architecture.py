@@ -24,7 +24,7 @@ TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "gene
 TABLES += ["gold", "enrolment", "quality", "joining", "assignment", "draft", "judgment", "adjudication"]
 TABLES += ["grade", "snapshot", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
-HEAVY = {"torch", "transformers"}
+HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
 
 
