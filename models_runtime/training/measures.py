@@ -3,8 +3,10 @@
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+from scipy import stats
 
 Z95 = 1.959963984540054
 LEAST_ROWS = 10  # to fit a calibration on
@@ -115,5 +117,36 @@ def calibration_report(predicted: Sequence[float], human: Sequence[float]) -> Ca
     return CalibrationReport(float(error), float(((p - y) ** 2).mean()), len(p), bins)
 
 
-def as_dict(value: Rate | CalibrationReport | None) -> dict | None:
+def as_dict(value: "Rate | Mean | CalibrationReport | None") -> dict[str, Any] | None:
     return None if value is None else asdict(value)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of n, with a 95 % interval that allows for rows of one cluster being alike; None where unknown."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+
+
+def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Mean | None:
+    """Student's interval on the clusters' sums of deviations (a ratio mean, linearised); None without rows.
+
+    One cluster says nothing of how clusters differ, so it gives no interval.
+    """
+    n = len(values)
+    if not n:
+        return None
+    middle = sum(values) / n
+    sums: dict[str, float] = {}
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[str(cluster)] = sums.get(str(cluster), 0.0) + value - middle
+    k = len(sums)
+    if k < 2:
+        return Mean(middle, None, None, n, k)
+    error = math.sqrt(sum(part**2 for part in sums.values()) * k / (k - 1)) / n
+    half = float(stats.t.ppf(0.975, k - 1)) * error
+    return Mean(middle, middle - half, middle + half, n, k)
