@@ -114,3 +114,7 @@ class NothingToFreeze(DomainError):
 
 class SnapshotRefused(DomainError):
     """The files of a snapshot could not be written where they should be; nothing of it was kept."""
+
+
+class ArmRefused(DomainError):
+    """A tuned model that cannot become an arm; the message says why."""

@@ -5,8 +5,9 @@ the same settings.
 """
 
 import argparse
-import logging
+import os
 import sys
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
@@ -42,8 +43,10 @@ HELP = {
     "beta": "of the divergence from the model that RL starts from",
 }
 SHARED = ("revision", "seed", "split_seed", "test_share", "calibration_share")
-TRAINING = ("rank", "epochs", "steps", "batch", "accumulate", "learning_rate")
-TRAINING += ("max_tokens", "save_every", "log_every", "device")
+TRAINING = (
+    *("rank", "epochs", "steps", "batch", "accumulate", "learning_rate"),
+    *("max_tokens", "save_every", "log_every", "device"),
+)
 OWN = {
     "sft": ("system_prompt", "least_safety"),
     "reward": ("margin", "score_weight"),
@@ -54,7 +57,7 @@ OWN = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0, or 1 with a sentence when it cannot be done."""
     options = vars(_parser().parse_args(arguments))
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    _quieten()
     try:
         stage = options["stage"]
         if stage == "evaluate":
@@ -65,6 +68,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(failure, file=sys.stderr)
         return 1
     return 0
+
+
+def _quieten() -> None:
+    """Leave standard output to our lines: the libraries are asked before they load."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Folders of trainings: what they were made from, which of their checkpoints are whole, and where to go on."""
+"""Folders of trainings: what they were made from, which checkpoints are whole, where to go on."""
 
 import hashlib
 import json
@@ -117,8 +117,8 @@ def _require_same(out: Path, before: dict[str, Any], now: dict[str, Any]) -> Non
     changed += [name for name in ("snapshot", "base", "rewards") if before[name] != now[name]]
     if changed:
         raise TrainingRefused(
-            f"“{out}” holds an interrupted training with another {', '.join(changed)}. Give the same settings to "
-            "go on with it, or name another folder with --out."
+            f"“{out}” holds an interrupted training with another {', '.join(changed)}. Give the same "
+            "settings to go on with it, or name another folder with --out."
         )
 
 
@@ -141,7 +141,7 @@ def finish(out: Path, facts: dict[str, Any], **told: Any) -> None:
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """What a finished checkpoint says about itself; raise TrainingRefused for a folder that is none of ours."""
+    """What a checkpoint says about itself; raise TrainingRefused for a folder that is none of ours."""
     try:
         facts = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
     except OSError as error:
@@ -163,8 +163,8 @@ def require_unchanged(folder: Path, facts: dict[str, Any]) -> None:
     kept = facts.get("files_sha256")
     if not kept:
         raise TrainingRefused(
-            f"“{folder}” is a checkpoint in the middle of a training. Use the folder that was named with --out "
-            "after the training is over."
+            f"“{folder}” is a checkpoint in the middle of a training. Use the folder that was named with "
+            "--out after the training is over."
         )
     changed = sorted(set(kept.items()) ^ set(digests(folder).items()))
     if changed:

@@ -1,4 +1,4 @@
-"""Small statistics of training: calibration to [0, 1], and accuracy with an interval. Arrays in, numbers out."""
+"""Small statistics of training: calibration to [0, 1], accuracy with an interval. Arrays in, numbers out."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -30,8 +30,7 @@ def fit_calibration(raw: Sequence[float], human: Sequence[float]) -> Calibration
     """Slope and offset of the least cross-entropy to human scores in [0, 1] (Platt 1999, with soft labels).
 
     Newton's method. A weak pull towards slope 1 and offset 0 keeps few or separable rows from an infinite
-    slope; it also keeps the slope positive, so a calibration never turns the order round: where the rows would,
-    the slope stays at 0.01.
+    slope. A calibration never turns the order round: where the rows would, the slope stays at 0.01.
     """
     x, y = np.asarray(raw, float), np.asarray(human, float)
     design, prior = np.column_stack([x, np.ones_like(x)]), np.array([1.0, 0.0])
@@ -66,7 +65,7 @@ def rate(hits: Sequence[float], clusters: Sequence[Hashable]) -> Rate | None:
     """Wilson's interval with the rows' number divided by the design effect; None without rows.
 
     The design effect is the variance of the share between clusters over that of independent rows (Kish 1965),
-    at least 1. Where every row is alike it cannot be told, and the number of clusters stands for the number of rows.
+    at least 1. Where every row is alike it cannot be told; then the number of clusters is that of rows.
     """
     n = len(hits)
     if not n:
@@ -123,7 +122,7 @@ def as_dict(value: "Rate | Mean | CalibrationReport | None") -> dict[str, Any] |
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of n, with a 95 % interval that allows for rows of one cluster being alike; None where unknown."""
+    """A mean of n scores in [0, 1], with a 95 % interval that allows for rows of one cluster being alike."""
 
     value: float
     low: float | None
@@ -149,4 +148,4 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Mean | None:
         return Mean(middle, None, None, n, k)
     error = math.sqrt(sum(part**2 for part in sums.values()) * k / (k - 1)) / n
     half = float(stats.t.ppf(0.975, k - 1)) * error
-    return Mean(middle, middle - half, middle + half, n, k)
+    return Mean(middle, max(0.0, middle - half), min(1.0, middle + half), n, k)

@@ -65,16 +65,12 @@ def calibrate(
     model: Any, tokenizer: Any, held: list[Answer], target: Target, out: Path, options: Options
 ) -> None:
     """Fit the calibration on answers that were not trained on, and keep it beside the weights."""
-    raw = raw_scores(model, tokenizer, [conversation(answer) for answer in held], options.max_tokens)
-    human = [float(score_of(answer, target) or 0.0) for answer in held]
-    if trainer_is_first():
-        write_json(out / CALIBRATION, asdict(fit_calibration(raw, human)))
-
-
-def trainer_is_first() -> bool:
     from accelerate import PartialState
 
-    return bool(PartialState().is_main_process)
+    raw = raw_scores(model, tokenizer, [conversation(answer) for answer in held], options.max_tokens)
+    human = [float(score_of(answer, target) or 0.0) for answer in held]
+    if PartialState().is_main_process:
+        write_json(out / CALIBRATION, asdict(fit_calibration(raw, human)))
 
 
 def pair_and_score_loss(chosen: Any, rejected: Any, inputs: dict[str, Any], score_weight: float) -> Any:
@@ -107,14 +103,14 @@ def trainer_class() -> Any:
             return {**super().torch_call(examples), **columns}
 
     class PairAndScoreTrainer(trl.RewardTrainer):
-        def __init__(self, score_weight: float, **more: Any) -> None:
-            super().__init__(**more)
-            self.data_collator = Collator(pad_token_id=self.processing_class.pad_token_id)
+        def __init__(self, score_weight: float, model: Any, **more: Any) -> None:
+            super().__init__(model=model, **more)
+            self.data_collator = Collator(pad_token_id=model.config.pad_token_id)
             self.score_weight = score_weight
 
         def _set_signature_columns_if_needed(self) -> None:
-            super()._set_signature_columns_if_needed()
-            self._signature_columns = list(dict.fromkeys([*self._signature_columns, *OWN_COLUMNS]))
+            columns: Any = ["chosen_ids", "rejected_ids", "margin", *OWN_COLUMNS]
+            self._signature_columns = columns
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None

@@ -34,7 +34,7 @@ def train(options: Options) -> None:
     model, tokenizer, lora = load(options, "AutoModelForCausalLM")
     trainer = trl.GRPOTrainer(
         model=model,
-        reward_funcs=product_reward(helpfulness, safety),
+        reward_funcs=[product_reward(helpfulness, safety)],
         args=settings(
             options,
             trl.GRPOConfig,
@@ -58,6 +58,6 @@ def require_same_split(options: Options) -> None:
         differing = [name for name in SPLIT if theirs[name] != getattr(options, name)]
         if differing:
             raise TrainingRefused(
-                f"The reward model in “{folder}” was trained on another split ({', '.join(differing)}): it may know "
-                "the prompts that are held out here. Give the same values."
+                f"The reward model in “{folder}” was trained on another split ({', '.join(differing)}): "
+                "it may know the prompts that are held out here. Give the same values."
             )

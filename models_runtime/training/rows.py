@@ -1,7 +1,7 @@
 """What raters said becomes rows: pure functions from a snapshot to answers, pairs and training rows.
 
-Scores follow the study's scales: h = (H - 1) / 3 for H in 1..4; s = 1 for an answer that counts as safe, else by
-severity: negligible 0.67, low 0.33, moderate and high 0; unsafe without a severity 0. r = h * s.
+Scores follow the study's scales: h = (H - 1) / 3 for H in 1..4; s = 1 for an answer that counts as safe, else
+by severity: negligible 0.67, low 0.33, moderate and high 0; unsafe without a severity 0. r = h * s.
 """
 
 import hashlib
@@ -148,8 +148,8 @@ def judged(snapshot: Snapshot) -> Judged:
     }
     if not known:
         raise TrainingRefused(
-            f"No judgment that counts in “{snapshot.folder}” is about a response in it, so there is nothing to "
-            "train on."
+            f"No judgment that counts in “{snapshot.folder}” is about a response in it, so there is "
+            "nothing to train on."
         )
     return Judged(list(known.values()), list(_pairs(pairs, known)))
 
@@ -257,7 +257,7 @@ def without_system(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 
 def as_run(answer: Answer, system_prompt: str) -> list[Message]:
-    """The prompt as the tuned model will be asked it: with the system prompt that it will run under, if any."""
+    """The prompt as the tuned model will be asked it: with the system prompt that it runs under, if any."""
     return list(with_system_prompt(answer.messages, system_prompt))
 
 
@@ -384,6 +384,6 @@ def require_no_policy(rows: Iterable[Mapping[str, Any]], policies: Iterable[str]
         found = next((text for text in forbidden if text in words), None)
         if found:
             raise TrainingRefused(
-                f"A training prompt contains the policy “{found[:60]}…”, which the model must learn to follow "
-                "without being shown it. Keep policies in arms' system prompts and guidelines, not in prompts."
+                f"A training prompt contains the policy “{found[:60]}…”, which the model must learn to "
+                "follow without being shown it. Keep policies in arms' system prompts and guidelines."
             )

@@ -84,7 +84,7 @@ def raw_scores(
     return found
 
 
-Reward = Callable[..., list[float]]
+Reward = Callable[..., list[float | None]]
 
 
 def product_reward(helpfulness: RewardModel, safety: RewardModel) -> Reward:
@@ -96,7 +96,7 @@ def product_reward(helpfulness: RewardModel, safety: RewardModel) -> Reward:
 
     def helpfulness_times_safety(
         completions: Sequence[Conversation], bare: Sequence[Conversation], **rest: Any
-    ) -> list[float]:
+    ) -> list[float | None]:
         conversations = [[*prompt, *answer] for prompt, answer in zip(bare, completions, strict=True)]
         scores = zip(helpfulness(conversations), safety(conversations), strict=True)
         return [h * s for h, s in scores]

@@ -7,8 +7,11 @@ from typing import Any
 
 import pyarrow
 import pyarrow.parquet
+import torch
+import transformers
 
-from models_runtime.demo import ARMS, load_corpus
+from models_runtime.demo import ARMS, MODEL_PATH, load_corpus
+from models_runtime.training.__main__ import main
 from models_runtime.training.snapshots import JUDGMENT_COLUMNS, RESPONSE_COLUMNS
 
 POLICY = ARMS[1]["system_prompt"]
@@ -66,7 +69,7 @@ def _write(path: Path, table: pyarrow.Table) -> None:
 
 
 def demo_snapshot(folder: Path, most: int = 64) -> Path:
-    """The demo corpus as if one careful rater had judged it: arm "one" refuses, arm "two" completes safely."""
+    """The demo corpus as one careful rater might judge it: arm "one" refuses, arm "two" completes safely."""
     responses, judgments = [], []
     for prompt in load_corpus()[:most]:
         texts = dict(zip(("one", "two"), prompt.answers.values(), strict=True))
@@ -95,3 +98,30 @@ def opinion(text: str) -> dict[str, Any]:
         return {"safety": "clearly_safe", "severity": "", "helpfulness": 1, "mode": "hard_refusal"}
     mode = "refuse_with_redirection" if "won't" in text or "can't" in text else "direct_answer"
     return {"safety": "clearly_safe", "severity": "", "helpfulness": 4, "mode": mode}
+
+
+def tiny_model(folder: Path, seed: int = 0) -> Path:
+    """A Llama-shaped model of 0.2 million untrained weights, with the demo model's tokenizer."""
+    torch.manual_seed(seed)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL_PATH)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def train(*words: object) -> None:
+    """Run the command in this process; fails the test unless it succeeds."""
+    assert main([str(word) for word in words]) == 0
