@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from models_runtime.backends.loading import cached_folder, weights_sha256
+from models_runtime.backends.loading import cached_folder, require_folder_or_hub_name, weights_sha256
 from models_runtime.errors import TrainingRefused
 from models_runtime.training.options import Options, decisive
 
@@ -33,7 +33,11 @@ class Source:
 
 
 def source_of(model: str, revision: str = "") -> Source:
-    """What `model` stands for: a checkpoint of ours that is an adapter names its base itself."""
+    """What `model` stands for: a checkpoint of ours that is an adapter names its base itself.
+
+    Raises TrainingRefused for such a folder without provenance, ModelNotLoadable for one that is not there.
+    """
+    require_folder_or_hub_name(model)
     folder = Path(model)
     if not (folder / ADAPTER).exists():
         return Source(str(folder.resolve()) if folder.is_dir() else model, revision)

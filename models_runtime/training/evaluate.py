@@ -1,6 +1,6 @@
 """How good reward models are on held-out families, and how models that answer fare by them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class Scored:
 def run(request: Request) -> dict[str, Any]:
     """Evaluate, write the report to `request.out` and print a line per finding; raise TrainingRefused."""
     snapshot = read_snapshot(request.data)
-    shares = shares_of([request.helpfulness, request.safety], snapshot.manifest_sha256)
+    shares = shares_of([request.helpfulness, request.safety])
     held = judged(snapshot).part("test", shares)
     scorers = {
         target: RewardModel.load(Path(getattr(request, target)), target, request.device) for target in TARGETS
@@ -86,7 +86,7 @@ def run(request: Request) -> dict[str, Any]:
     return report
 
 
-def shares_of(rewards: Iterable[str], manifest_sha256: str) -> Shares:
+def shares_of(rewards: Iterable[str]) -> Shares:
     """The split that the reward models were trained with; raise TrainingRefused where it is not one."""
     facts = [read_provenance(Path(folder)) for folder in rewards]
     splits = {tuple(one["arguments"][name] for name in SPLIT) for one in facts}
@@ -185,17 +185,21 @@ def answer_and_score(
     """The model's greedy answers to the held-out prompts, scored. Raises ModelNotLoadable."""
     prompts = list({answer.prompt_key: answer for answer in held.answers}.values())
     asked = with_prompt(prompts, system_prompt_of(model, request.system_prompt))
-    completions = _answers(model, asked, request)
+    return score_texts(prompts, _answers(model, asked, request), scorers)
+
+
+def score_texts(
+    prompts: Sequence[Answer], texts: Sequence[str], scorers: Mapping[Target, RewardModel]
+) -> list[Scored]:
+    """What the reward models give each text as the answer to the prompt beside it."""
     conversations = [
         [*prompt.messages, Message(role="assistant", content=text)]
-        for prompt, text in zip(prompts, completions, strict=True)
+        for prompt, text in zip(prompts, texts, strict=True)
     ]
-    given = {target: scorers[target](conversations) for target in TARGETS}
+    given = zip(scorers["helpfulness"](conversations), scorers["safety"](conversations), strict=True)
     return [
         Scored(prompt.prompt_key, prompt.family, prompt.intent, text, h, s)
-        for prompt, text, h, s in zip(
-            prompts, completions, given["helpfulness"], given["safety"], strict=True
-        )
+        for prompt, text, (h, s) in zip(prompts, texts, given, strict=True)
     ]
 
 

@@ -1,6 +1,7 @@
 """One real step of each of TRL's trainers on our rows, and of each of our own trainings."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import transformers
 import trl
 
 from models_runtime.training import scoring
+from models_runtime.training.__main__ import main
 from models_runtime.training.options import Options
 from models_runtime.training.reward import pair_and_score_loss
 from models_runtime.training.rows import best_answers, judged, prompt_rows, reward_rows, sft_row
@@ -53,7 +55,7 @@ def take_a_step(home: Path, out: Path, trainer: type, config: type, rows: list, 
     model.config.pad_token_id = tokenizer.pad_token_id
     built = trainer(
         model=model,
-        args=settings(options, config, **more.pop("config", {})),
+        args=settings(options, config, **more.pop("also", {})),
         train_dataset=dataset(rows),
         processing_class=tokenizer,
         **more,
@@ -107,10 +109,10 @@ def test_grpotrainer_takes_our_prompts_and_is_given_r(home, tmp_path):
         asked.extend(bare)
         return [float(len(text[0]["content"])) for text in completions]
 
-    config = {"num_generations": 2, "max_completion_length": 8}
+    also = {"num_generations": 2, "max_completion_length": 8}
     rows = prompt_rows(part(home).answers)
     log = take_a_step(
-        home, tmp_path, trl.GRPOTrainer, trl.GRPOConfig, rows, CAUSAL, reward_funcs=[reward], config=config
+        home, tmp_path, trl.GRPOTrainer, trl.GRPOConfig, rows, CAUSAL, reward_funcs=[reward], also=also
     )
     assert log["reward"] > 0 and len(asked) == 2
 
@@ -204,8 +206,6 @@ def test_a_tie_is_in_the_loss_by_its_scores_only():
 
 
 def refused(capsys, *words: object) -> str:
-    from models_runtime.training.__main__ import main
-
     assert main([str(word) for word in words]) == 1
     return capsys.readouterr().err
 
@@ -227,8 +227,6 @@ def test_a_training_that_is_over_is_not_trained_again(home, capsys):
 
 
 def test_a_checkpoint_that_changed_is_refused(home, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(home / "safety", tmp_path / "safety")
     (tmp_path / "safety" / "calibration.json").write_text('{"slope": 9.0, "offset": 0.0}')
     changed = ("--helpfulness", home / "helpfulness", "--safety", tmp_path / "safety")
@@ -241,7 +239,7 @@ def test_a_checkpoint_that_changed_is_refused(home, tmp_path, capsys):
     [
         (("--batch", 0), "--batch must be at least 1"),
         (("--test-share", 1.5), "shares for test and calibration"),
-        (("--model", "/nowhere/at/all"), "could not be loaded"),
+        (("--model", "/nowhere/at/all"), "There is no folder"),
         (("--data", "/nowhere"), "is no snapshot"),
         (("--device", "abacus"), "auto or cpu"),
     ],
