@@ -6,6 +6,7 @@ import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ def source_of(model: str, revision: str = "") -> Source:
 
 def provenance(options: Options, snapshot: dict[str, Any]) -> dict[str, Any]:
     """What a checkpoint of this training says about itself."""
+    require_packages()
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -62,6 +64,16 @@ def provenance(options: Options, snapshot: dict[str, Any]) -> dict[str, Any]:
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
     }
+
+
+def require_packages() -> None:
+    """Raise TrainingRefused where this installation only generates."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise TrainingRefused(
+            f"Training needs {', '.join(missing)}, which is not installed here: "
+            "pip install -r requirements-train.txt"
+        )
 
 
 def _base(source: Source) -> dict[str, Any]:

@@ -42,10 +42,10 @@ SHARED: dict[str, Any] = {
     "device": "cpu",
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "reward": {"epochs": 10.0, "learning_rate": 3e-4},
+    "reward": {"epochs": 5.0, "learning_rate": 3e-4},
     "sft": {"epochs": 1.0, "learning_rate": 5e-5},
     "rl": {
-        **{"steps": 20, "batch": 32, "generations": 8, "new_tokens": 140},
+        **{"steps": 12, "batch": 32, "generations": 8, "new_tokens": 140},
         **{"learning_rate": 3e-5, "temperature": 0.7},
     },
 }
