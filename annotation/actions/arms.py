@@ -12,7 +12,13 @@ from annotation.models import Arm, Study, User
 from annotation.text import refuse_hidden
 from annotation.vocabulary import FinishReason
 from models_runtime.errors import TrainingRefused
-from models_runtime.training.checkpoints import ANSWERS, Source, read_provenance, require_unchanged, source_of
+from models_runtime.training.checkpoints import (
+    Source,
+    read_provenance,
+    require_answering,
+    require_unchanged,
+    source_of,
+)
 
 
 @transaction.atomic
@@ -32,12 +38,11 @@ def register_checkpoint(study: Study, folder: Path, name: str = "", actor: User 
     """
     try:
         facts = read_provenance(folder)
+        require_answering(str(folder))
         require_unchanged(folder, facts)
         source = source_of(str(folder))
     except TrainingRefused as error:
         raise ArmRefused(str(error)) from error
-    if facts["stage"] not in ANSWERS:
-        raise ArmRefused(f"“{folder}” is a {facts['stage']} model: it scores answers and gives none.")
     name = name or f"{facts['stage']} {folder.resolve().name}"
     if study.arms.filter(name=name).exists():
         raise ArmRefused(f"“{study.title}” has an arm “{name}” already. Choose another name.")

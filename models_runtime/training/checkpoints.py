@@ -174,6 +174,14 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def require_answering(model: str) -> None:
+    """Raise TrainingRefused for a checkpoint of ours that answers no prompt."""
+    if (Path(model) / PROVENANCE).exists() and (
+        stage := read_provenance(Path(model))["stage"]
+    ) not in ANSWERS:
+        raise TrainingRefused(f"“{model}” is a {stage} model: it scores answers and gives none.")
+
+
 def require_unchanged(folder: Path, facts: dict[str, Any]) -> None:
     """Raise TrainingRefused unless the folder holds the files that its training ended with."""
     kept = facts.get("files_sha256")

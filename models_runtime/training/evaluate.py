@@ -7,7 +7,13 @@ from typing import Any
 
 from models_runtime.errors import TrainingRefused
 from models_runtime.registry import load_backend
-from models_runtime.training.checkpoints import PROVENANCE, read_provenance, source_of, write_json
+from models_runtime.training.checkpoints import (
+    PROVENANCE,
+    read_provenance,
+    require_answering,
+    source_of,
+    write_json,
+)
 from models_runtime.training.measures import as_dict, calibration_report, mean, rate
 from models_runtime.training.rl import SPLIT
 from models_runtime.training.rows import (
@@ -221,6 +227,7 @@ def system_prompt_of(model: str, wish: str | None) -> str:
 
 
 def _answers(model: str, asked: Sequence[GenerationRequest], request: Request) -> list[str]:
+    require_answering(model)
     source = source_of(model)
     spec = ModelSpec(
         "transformers_local",

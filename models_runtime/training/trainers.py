@@ -1,13 +1,20 @@
 """What every training shares: the model to start from, the trainer's settings, progress, and resuming."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from models_runtime.errors import ModelNotLoadable, TrainingRefused
-from models_runtime.training.checkpoints import PROVENANCE, finish, source_of, write_json
+from models_runtime.training.checkpoints import (
+    PROVENANCE,
+    finish,
+    require_answering,
+    source_of,
+    write_json,
+)
 from models_runtime.training.options import Options
 
 TOLD = ("loss", "reward", "accuracy", "entropy", "kl", "learning_rate", "grad_norm")
@@ -24,6 +31,8 @@ def on_gpu(options: Options) -> bool:
 def settings(options: Options, config: Callable[..., Any], **more: Any) -> Any:
     """The trainer's settings of TRL's class `config`; all that is the same for every stage."""
     gpu = on_gpu(options)
+    if gpu:
+        _require_one_gpu_a_process()
     return config(
         output_dir=options.out,
         seed=options.seed,
@@ -46,8 +55,18 @@ def settings(options: Options, config: Callable[..., Any], **more: Any) -> Any:
     )
 
 
+def _require_one_gpu_a_process() -> None:
+    import torch
+
+    if torch.cuda.device_count() > 1 and "WORLD_SIZE" not in os.environ:
+        raise TrainingRefused(
+            f"{torch.cuda.device_count()} GPUs are visible to one process. Start the training with accelerate "
+            "launch -m models_runtime.training …, or show it one: CUDA_VISIBLE_DEVICES=0."
+        )
+
+
 def load(options: Options, kind: str, **more: Any) -> tuple[Any, Any, Any]:
-    """(model, tokenizer, adapter settings or None) to train; raise ModelNotLoadable.
+    """(model, tokenizer, adapter settings or None) to train; raise ModelNotLoadable or TrainingRefused.
 
     kind: the class of transformers that loads the model. A model that is an adapter of ours goes on as that
     adapter, or with --full is merged into its base and trained whole.
@@ -55,7 +74,13 @@ def load(options: Options, kind: str, **more: Any) -> tuple[Any, Any, Any]:
     import peft
     import transformers
 
+    require_answering(options.model)
     source = source_of(options.model, options.revision)
+    if source.adapter and kind != "AutoModelForCausalLM":
+        raise TrainingRefused(
+            f"“{options.model}” is an adapter, and a reward model cannot start from one. Start from its base, "
+            f"“{source.base}”, or from a training with --full."
+        )
     tokenizer, model = load_base(source.base, source.revision, kind, options, **more)
     if source.adapter:
         model = peft.PeftModel.from_pretrained(model, source.adapter, is_trainable=True)

@@ -221,6 +221,11 @@ def test_a_reward_model_of_the_other_target_is_refused(home, tmp_path, capsys):
     assert "is no reward model of helpfulness" in said
 
 
+def test_a_reward_model_is_not_tuned_to_answer(home, tmp_path, capsys):
+    start = ("--data", home / "snapshot", "--model", home / "safety")
+    assert "scores answers and gives none" in refused(capsys, "sft", *start, "--out", tmp_path / "sft")
+
+
 def test_a_training_that_is_over_is_not_trained_again(home, capsys):
     said = refused(capsys, "reward", "--target", "safety", *data(home), "--out", home / "safety")
     assert "is over" in said
