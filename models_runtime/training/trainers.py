@@ -60,8 +60,8 @@ def _require_one_gpu_a_process() -> None:
 
     if torch.cuda.device_count() > 1 and "WORLD_SIZE" not in os.environ:
         raise TrainingRefused(
-            f"{torch.cuda.device_count()} GPUs are visible to one process. Start the training with accelerate "
-            "launch -m models_runtime.training …, or show it one: CUDA_VISIBLE_DEVICES=0."
+            f"{torch.cuda.device_count()} GPUs are visible to one process. Start the training with "
+            "accelerate launch -m models_runtime.training …, or show it one: CUDA_VISIBLE_DEVICES=0."
         )
 
 
@@ -78,8 +78,8 @@ def load(options: Options, kind: str, **more: Any) -> tuple[Any, Any, Any]:
     source = source_of(options.model, options.revision)
     if source.adapter and kind != "AutoModelForCausalLM":
         raise TrainingRefused(
-            f"“{options.model}” is an adapter, and a reward model cannot start from one. Start from its base, "
-            f"“{source.base}”, or from a training with --full."
+            f"“{options.model}” is an adapter, and a reward model cannot start from one. Start from its "
+            f"base, “{source.base}”, or from a training with --full."
         )
     tokenizer, model = load_base(source.base, source.revision, kind, options, **more)
     if source.adapter:
