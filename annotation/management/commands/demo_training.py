@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation.actions.arms import add_arm, register_checkpoint
 from annotation.actions.runs import start_run
 from annotation.errors import DomainError
+from annotation.management import installation
 from annotation.management.commands import demo
 from annotation.management.studies import study_named
 from annotation.models import Arm, Study
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args, slug: str, **options) -> None:
+        installation.prepare()
         slug = slug or next_free()
         call_command("demo", slug=slug, stdout=self.stdout)
         study = study_named(slug)
