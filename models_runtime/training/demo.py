@@ -43,7 +43,7 @@ SHARED: dict[str, Any] = {
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "reward": {"epochs": 5.0, "learning_rate": 3e-4},
-    "sft": {"epochs": 1.0, "learning_rate": 5e-5},
+    "sft": {"epochs": 2.0, "learning_rate": 1e-4},
     "rl": {
         **{"steps": 12, "batch": 32, "generations": 8, "new_tokens": 140},
         **{"learning_rate": 3e-5, "temperature": 0.7},

@@ -26,7 +26,7 @@ from models_runtime.training.scoring import RewardModel
 from models_runtime.training.snapshots import read_snapshot
 
 SLUG = "training-demo"
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 5)  # the first that hold out at least 12 of the 64 prompts; each draws its own split
 BEFORE, AFTER = "Before tuning", "After tuning"
 FIGURES = {
     "r": "r = h·s by the reward models, which RL raised on other prompts",
