@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: run demo test check help FORCE
+.PHONY: run demo demo-training test check help FORCE
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run    start Evenhand on this machine (PORT=8000), Ctrl-C stops it"
 	@echo "make demo   generate, pair, judge, report and export the demo study once, without a browser"
+	@echo "make demo-training   train on the demo study's judgments: reward models, SFT, RL, a new arm"
 	@echo "make test   the whole test suite, on SQLite and on PostgreSQL"
 	@echo "make check  style, types, migrations and the quick tests"
 
@@ -19,6 +20,9 @@ run: $(VENV)/.run-stamp
 
 demo: $(VENV)/.run-stamp
 	@exec $(VENV)/bin/python manage.py demo
+
+demo-training: $(VENV)/.train-stamp
+	@exec $(VENV)/bin/python manage.py demo_training
 
 test: $(VENV)/.test-stamp
 	@exec $(VENV)/bin/python -m tests.run
@@ -35,8 +39,11 @@ check: $(VENV)/.test-stamp
 $(VENV)/.run-stamp: $(VENV)/bin/python FORCE
 	@$(call install,requirements.txt)
 
+$(VENV)/.train-stamp: $(VENV)/bin/python FORCE
+	@$(call install,requirements.txt requirements-train.txt)
+
 $(VENV)/.test-stamp: $(VENV)/bin/python FORCE
-	@$(call install,requirements.txt requirements-dev.txt)
+	@$(call install,requirements.txt requirements-train.txt requirements-dev.txt)
 
 # PyTorch comes first and alone: its build for this machine decides what the others are resolved against.
 define install

@@ -144,3 +144,7 @@ class PdfUnavailable(DomainError):
 
 class ReportRefused(DomainError):
     """A report could not be written where it should be; nothing of it was kept."""
+
+
+class ArmRefused(DomainError):
+    """A tuned model that cannot become an arm; the message says why."""

@@ -15,3 +15,7 @@ class ModelNotLoadable(RuntimeFailure):
 
 class InvalidSampling(RuntimeFailure, ValueError):
     """A sampling setting is outside its range or unknown."""
+
+
+class TrainingRefused(RuntimeFailure):
+    """A snapshot, a checkpoint or a setting that cannot be trained from; the message says what to change."""

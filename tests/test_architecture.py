@@ -36,7 +36,7 @@ TABLES += [
 ]
 TABLES += ["grade", "snapshot", "report", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
-HEAVY = {"torch", "transformers"}
+HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
 
 

@@ -1,12 +1,24 @@
 """Arms are defined, and frozen once they have generated."""
 
+from pathlib import Path
+
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from annotation.models import Arm, Study
+from annotation.actions import events
+from annotation.errors import ArmRefused
+from annotation.models import Arm, Study, User
 from annotation.text import refuse_hidden
 from annotation.vocabulary import FinishReason
+from models_runtime.errors import TrainingRefused
+from models_runtime.training.checkpoints import (
+    Source,
+    read_provenance,
+    require_answering,
+    require_unchanged,
+    source_of,
+)
 
 
 @transaction.atomic
@@ -16,6 +28,43 @@ def add_arm(study: Study, name: str, **settings) -> Arm:
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # two new arms take turns for a position
     last = study.arms.aggregate(last=Max("position"))["last"]
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
+
+
+def register_checkpoint(study: Study, folder: Path, name: str = "", actor: User | None = None) -> Arm:
+    """A tuned model becomes the study's next arm, with what it was made from in the event. Raises ArmRefused.
+
+    The arm runs under the system prompt that the model was trained with, usually none, and is sampled as the
+    study's first arm that generates. Reads all weights for their digests: minutes where they are large.
+    """
+    try:
+        facts = read_provenance(folder)
+        require_answering(str(folder))
+        require_unchanged(folder, facts)
+        source = source_of(str(folder))
+    except TrainingRefused as error:
+        raise ArmRefused(str(error)) from error
+    name = name or f"{facts['stage']} {folder.resolve().name}"
+    if study.arms.filter(name=name).exists():
+        raise ArmRefused(f"“{study.title}” has an arm “{name}” already. Choose another name.")
+    return _add_registered(study, name, source, facts, actor)
+
+
+@transaction.atomic
+def _add_registered(study: Study, name: str, source: Source, facts: dict, actor: User | None) -> Arm:
+    first = next((arm for arm in study.arms.all() if arm.generates), None)
+    settings = {"sampling": first.sampling} if first else {}
+    arm = add_arm(
+        study,
+        name,
+        backend="transformers_local",
+        model=source.base,
+        revision=source.revision,
+        adapter=source.adapter,
+        system_prompt=facts["arguments"]["system_prompt"],
+        **settings,
+    )
+    events.record(study, "register_arm", actor, arm=name, provenance=facts)
+    return arm
 
 
 def lock_arm(arm: Arm) -> bool:

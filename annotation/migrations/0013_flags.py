@@ -19,7 +19,7 @@ def install(apps, schema_editor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0011_quality"),
+        ("annotation", "0012_rating_speed"),
     ]
 
     # SQLite rebuilds tables that triggers read, and refuses to while a trigger is there.

@@ -16,7 +16,7 @@ WEIGHTS = ("*.safetensors", "*.bin")
 
 def load_model(spec: ModelSpec, placement: Placement) -> tuple[Any, Any]:
     """Return (tokenizer, model in evaluation mode on its device or devices); raise ModelNotLoadable."""
-    _require_folder_or_hub_name(spec.model)
+    require_folder_or_hub_name(spec.model)
     _require_packages(spec)
     try:
         tokenizer, model = _cached_first(spec.model, lambda local: _load_files(spec, placement, local))
@@ -68,7 +68,7 @@ def cached_folder(name: str, file: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _require_folder_or_hub_name(model: str) -> None:
+def require_folder_or_hub_name(model: str) -> None:
     """Refuse early what looks like a path and is none, before the hub is asked for it."""
     looks_like_path = model.startswith(("/", "./", "../", "~")) or model.count("/") > 1
     if not model or (looks_like_path and not Path(model).is_dir()):

@@ -95,13 +95,14 @@ def _texts() -> list[str]:
 def encode_corpus(tokenizer: Any) -> list[Example]:
     """Return (token ids, position of the first answer token) of every answer of every arm."""
     return [
-        _encode(tokenizer, conversation(prompt.prompt, arm), prompt.answers[arm["name"]])
+        encode(tokenizer, conversation(prompt.prompt, arm), prompt.answers[arm["name"]])
         for prompt in load_corpus()
         for arm in ARMS
     ]
 
 
-def _encode(tokenizer: Any, messages: tuple[Message, ...], answer: str) -> Example:
+def encode(tokenizer: Any, messages: tuple[Message, ...], answer: str) -> Example:
+    """Return the token ids of the conversation and the position of the first answer token."""
     opening = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
     opening_ids = tokenizer(opening, add_special_tokens=False)["input_ids"]
     answer_ids = tokenizer(answer + END, add_special_tokens=False)["input_ids"]
@@ -128,12 +129,12 @@ def build_model(tokenizer: Any) -> Any:
     return transformers.LlamaForCausalLM(config)
 
 
-def learn(model: Any, examples: list[Example], pad_id: int, epochs: int) -> None:
+def learn(model: Any, examples: list[Example], pad_id: int, epochs: int, rate: float = LEARNING_RATE) -> None:
     """Fit the answers (loss on answer tokens only) with AdamW and a cosine schedule; prints every epoch."""
     import torch
 
     steps = epochs * math.ceil(len(examples) / BATCH_ROWS)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.0, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     started = time.perf_counter()
     model.train()
