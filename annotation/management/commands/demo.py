@@ -50,7 +50,7 @@ class Command(BaseCommand):
             study = self.prepare(slug, model)
             self.generate(study)
             self.review(study)
-            self.check(study)
+            self.check_raters(study)
             self.judge(study)
             self.report(study)
             self.signals(study)
@@ -106,7 +106,7 @@ class Command(BaseCommand):
                 f"{shown.done} as they are."
             )
 
-    def check(self, study: Study) -> None:
+    def check_raters(self, study: Study) -> None:
         """Have the raters checked: pairs with one stand-in for harm are gold, and some come twice."""
         if study.gold.exists():
             return
