@@ -345,6 +345,7 @@ def test_order_and_repetition_change_nothing():
     ("query", "reason"),
     [
         ("intent=kind", "“kind” is no intent"),
+        ("intent=none", "“none” is no intent"),
         ("guideline=two", "“two” is no version"),
         ("guideline=²", "is no version"),
         ("since=yesterday", "“yesterday” is no day"),
