@@ -74,15 +74,15 @@ def note_failure(snapshot: Snapshot, actor: User, reason: str) -> None:
 
 
 def _put(path: Path, content: bytes) -> Path:
-    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    draft = path.with_name(f".report-{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    except OSError as error:
-        raise ReportRefused(
-            f"“{path}” cannot be written: {error.strerror or error}. Nothing was kept."
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+        try:
+            draft.write_bytes(content)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ReportRefused(f"“{path}” cannot be written: {reason}. Nothing was kept.") from error
     return path

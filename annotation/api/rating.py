@@ -3,12 +3,12 @@
 What is sent of a pair is `access.BlindText` and nothing else.
 """
 
-import json
 import re
 from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
@@ -18,11 +18,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import access
+from annotation import access, strict_json
 from annotation.actions import claims, judging, short_cut
 from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
 from annotation.models import Assignment, Judgment, User
+from annotation.strict_json import why_unstorable
 from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState, FlagReason
 
 REASONS = {
@@ -35,6 +36,7 @@ REASONS = {
 NO_PAIR = tuple(REASONS)
 REASON_HEADER = "X-Reason"
 NEXT_FREE_HEADER = "X-Next-Free-At"
+JSON = "application/json"
 LONGEST_KEY = 64
 LONGEST_TEXT = 5_000
 
@@ -144,12 +146,12 @@ def _short_cut(request: HttpRequest, token: UUID) -> HttpResponse | None:
     """The answer, or None where the long way has to be gone; `request.just_kept` says that it kept them."""
     kind, _, auth_key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
-    if kind != "Token" or not 0 < len(key) <= LONGEST_KEY:
+    if kind != "Token" or not 0 < len(key) <= LONGEST_KEY or not _asks_for_json_alone(request):
         return None
     try:
-        body = json.loads(request.body)
+        body = strict_json.read(request.body.decode())
         answers = answers_from(body)
-    except (ValueError, RecursionError, ValidationError):
+    except (ValueError, ValidationError, RequestDataTooBig):
         return None
     if body.get("claim_next") is not True:
         return None
@@ -163,6 +165,18 @@ def _short_cut(request: HttpRequest, token: UUID) -> HttpResponse | None:
     told = JsonResponse(reply, status=201, headers=HEADERS)
     told["Content-Length"] = len(told.content)
     return told
+
+
+def _asks_for_json_alone(request: HttpRequest) -> bool:
+    """Whether it brings JSON and takes JSON: what else there may be is REST framework's to weigh."""
+    takes = request.META.get("HTTP_ACCEPT", "*/*")
+    is_json = request.content_type == JSON and takes in (
+        JSON,
+        "*/*",
+        f"{JSON}, */*",
+        f"{JSON}, text/plain, */*",
+    )
+    return is_json and not request.META.get("QUERY_STRING")
 
 
 class Heartbeat(ForRaters):
@@ -238,7 +252,7 @@ def _why_none(reason: Exception) -> dict[str, str]:
 
 def _key(request: Request) -> str:
     key = request.headers.get("Idempotency-Key", "")
-    if not 0 < len(key) <= LONGEST_KEY:
+    if not 0 < len(key) <= LONGEST_KEY or why_unstorable(key):
         raise ValidationError(
             {"Idempotency-Key": f"Send this header with a word of your own, up to {LONGEST_KEY} characters."}
         )

@@ -43,7 +43,7 @@ class Filters:
         found: dict = {field: _values(query, name) for field, name in NAMES.items()}
         if odd := [intent for intent in found["intents"] if intent not in Intent.values]:
             known = ", ".join(Intent.values)
-            raise BadFilter(f"“{odd[0]}” is no intent. The intents are: {known}.")
+            raise BadFilter(f"“{shown(odd[0])}” is no intent. The intents are: {known}.")
         found["guidelines"] = tuple(sorted({_version(value) for value in found["guidelines"]}))
         found |= {name: _day(query, name) for name in ("since", "until")}
         if found["since"] and found["until"] and found["since"] > found["until"]:

@@ -50,7 +50,7 @@ def told_by_snapshot(folder: Path) -> Told:
     """
     try:
         return _Files(folder).told()
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, pa.ArrowException) as error:
         raise SnapshotUnreadable(f"The snapshot in “{folder}” cannot be read: {error}.") from error
 
 
@@ -59,11 +59,18 @@ def manifest_in(folder: Path) -> dict:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         version = manifest["format_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        parts = [manifest[name] for name in PARTS]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SnapshotUnreadable(f"“{folder}” holds no readable manifest of a snapshot: {error}.") from error
     if version not in range(OLDEST_FORMAT, NEWEST_FORMAT + 1):
         raise SnapshotUnreadable(f"The snapshot in “{folder}” is of format {version}, which is not known.")
+    if [type(part) for part in parts] != list(PARTS.values()):
+        raise SnapshotUnreadable(f"The manifest in “{folder}” is not as a snapshot's is written.")
     return manifest
+
+
+PARTS = {"study": dict, "arms": list, "guidelines": list, "files": dict}
+"""What every manifest has, of which type."""
 
 
 @dataclass(frozen=True)

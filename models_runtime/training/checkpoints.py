@@ -159,19 +159,37 @@ def finish(out: Path, facts: dict[str, Any], **told: Any) -> None:
 def read_provenance(folder: Path) -> dict[str, Any]:
     """What a checkpoint says about itself; raise TrainingRefused for a folder that is none of ours."""
     try:
-        facts = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        facts = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         hint = " Its training is not over." if (folder / BEGUN).exists() else ""
         raise TrainingRefused(
             f"“{folder}” is no checkpoint of a training of ours: it has no {PROVENANCE}.{hint}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainingRefused(f"“{folder / PROVENANCE}” is not valid JSON: {error}") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise TrainingRefused(
             f"“{folder}” is no checkpoint of a training of ours: its {PROVENANCE} is another's."
         )
+    if not _is_whole(facts):
+        raise TrainingRefused(
+            f"“{folder / PROVENANCE}” is not as a training writes it: something is missing or is no text. "
+            "Copy the folder anew, or train again."
+        )
     return facts
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number that JSON knows.")
+
+
+def _is_whole(facts: dict[str, Any]) -> bool:
+    """Whether all that is read of a provenance is there, and is what it should be."""
+    base, arguments, kept = facts.get("base"), facts.get("arguments"), facts.get("files_sha256", {})
+    if not (isinstance(base, dict) and isinstance(arguments, dict) and isinstance(kept, dict)):
+        return False
+    texts = [facts.get("stage"), base.get("model"), base.get("revision"), *kept.values()]
+    return all(isinstance(text, str) for text in [*texts, arguments.get("system_prompt", "")])
 
 
 def require_answering(model: str) -> None:

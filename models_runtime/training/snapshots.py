@@ -27,7 +27,8 @@ JUDGMENT_COLUMNS = (
     *(prefix + name for prefix in ("", "a_", "b_") for name in RATED),
 )
 RESPONSE_COLUMNS = ("prompt_key", "messages", "intent", "family", "arm", "sample", "response", "replaced_at")
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
+"""The second has more tables and columns, none of which a training reads."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,12 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
             f"“{folder}” is no snapshot: its manifest.json cannot be read ({error.strerror}). "
             "Make one with: python manage.py freeze_snapshot STUDY --out DIR"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TrainingRefused(f"“{path}” is no manifest of a snapshot: {error!r}.") from error
-    if version != FORMAT_VERSION or not isinstance(files, dict) or None in known:
+    if version not in FORMAT_VERSIONS or not isinstance(files, dict) or None in known:
+        versions = " and ".join(map(str, FORMAT_VERSIONS))
         raise TrainingRefused(
-            f"“{path}” has format version {version}; this program reads version {FORMAT_VERSION}. "
-            "Freeze the study again."
+            f"“{path}” has format version {version}; this program reads {versions}. Freeze the study again."
         )
     return manifest, hashlib.sha256(content).hexdigest()
 

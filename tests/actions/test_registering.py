@@ -99,3 +99,34 @@ def test_a_checkpoint_in_the_middle_of_a_training_is_refused(tmp_path):
 def test_a_name_that_is_taken_is_refused(tmp_path):
     an_arm(a_study(), "old")
     refused(checkpoint(tmp_path / "tuned"), "has an arm “old” already", "--name", "old")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"stage": None},
+        {"stage": ["rl"]},
+        {"base": None},
+        {"base": {"model": 5, "revision": ""}},
+        {"arguments": None},
+        {"arguments": {"system_prompt": 5}},
+        {"files_sha256": ["model.safetensors"]},
+        {"files_sha256": {"model.safetensors": [1]}},
+        {"loss": float("nan")},
+    ],
+    ids=str,
+)
+def test_a_provenance_that_no_training_writes_is_refused_in_a_sentence(tmp_path, odd):
+    study = a_study()
+    folder = checkpoint(tmp_path / "tuned", **odd)
+    with pytest.raises(CommandError, match="not as a training writes it|not valid JSON"):
+        register(folder)
+    assert not study.arms.exists()
+
+
+def test_a_provenance_that_is_too_deep_is_refused_in_a_sentence(tmp_path):
+    a_study()
+    folder = checkpoint(tmp_path / "tuned")
+    (folder / "provenance.json").write_text("[" * 100_000)
+    with pytest.raises(CommandError, match="not valid JSON"):
+        register(folder)

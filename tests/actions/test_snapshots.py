@@ -19,6 +19,7 @@ from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
 from annotation.export import tables
 from annotation.models import Snapshot, Study
 from annotation.vocabulary import StudyState
+from models_runtime.training.snapshots import read_snapshot
 from tests.cast import (
     ARMS,
     SAFE,
@@ -330,3 +331,11 @@ def test_a_folder_left_from_another_database_is_stepped_over(settings, tmp_path)
     (tmp_path / "kites" / "1").mkdir(parents=True)
     assert freeze_snapshot(a_judged_study()).number == 2
     assert not list((tmp_path / "kites" / "1").iterdir())
+
+
+def test_a_training_reads_what_is_frozen_today(tmp_path):
+    study = a_judged_study()
+    freeze_snapshot(study, out=tmp_path / "out")
+    told = read_snapshot(tmp_path / "out")
+    assert told.judgments and len(told.responses) == study.responses.count()
+    assert told.facts["study"] == study.slug

@@ -168,6 +168,63 @@ def test_a_body_that_is_no_object_is_refused(body):
 # Why there is no pair --------------------------------------------------------------------------------
 
 
+def with_more(text: str) -> bytes:
+    return (json.dumps(a_body())[:-1] + f', "more": {text}}}').encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        with_more('1, "confidence": 1'),
+        with_more("NaN"),
+        with_more("1e999"),
+        with_more("[" * 60 + "]" * 60),
+        with_more('"\\ud800"'),
+        with_more('"\\u0000"'),
+        json.dumps(a_body()).encode("utf-16"),
+        json.dumps(a_body()).encode("utf-8-sig"),
+        json.dumps(a_body()).encode().replace(b"says why", b"\xff"),
+    ],
+    ids=["name twice", "NaN", "too large", "too deep", "surrogate", "NUL", "UTF-16", "BOM", "not UTF-8"],
+)
+def test_no_way_takes_what_is_not_strictly_json(body):
+    bob = Program(cast.a_rateable_study(pairs=3))
+    held = bob.claim().json()["id"]
+    reply = post(bob, held, body, "application/json")
+    assert reply.status_code == 400 and not Judgment.objects.exists()
+    assert bob.judge(held).status_code == 201
+
+
+def post(program: Program, held: str, body: bytes, kind: str, address: str = "", **headers):
+    headers = {"Idempotency-Key": "key", **headers}
+    address = address or f"/api/v1/assignments/{held}/judgment"
+    return program.client.generic("POST", address, body, kind, headers=headers)
+
+
+def test_a_body_that_is_too_large_is_told_of_as_json():
+    bob = Program(cast.a_rateable_study(pairs=3))
+    held = bob.claim().json()["id"]
+    reply = post(bob, held, with_more(f'"{"x" * 3_000_000}"'), "application/json")
+    assert (reply.status_code, list(reply.json())) == (413, ["detail"])
+    assert bob.judge(held).status_code == 201
+
+
+def test_no_way_takes_what_is_not_said_to_be_json_or_cannot_be_answered():
+    bob = Program(cast.a_rateable_study(pairs=3))
+    held, body = bob.claim().json()["id"], json.dumps(a_body()).encode()
+    assert post(bob, held, body, "text/plain").status_code == 415
+    assert post(bob, held, body, "application/json", Accept="text/html").status_code == 406
+    odd = f"/api/v1/assignments/{held}/judgment?format=xml"
+    assert post(bob, held, body, "application/json", odd).status_code == 404
+    assert not Judgment.objects.exists()
+
+
+def test_a_key_that_no_database_keeps_is_refused():
+    bob = Program(cast.a_rateable_study(pairs=3))
+    reply = bob.judge(bob.claim().json()["id"], key="a\0b")
+    assert reply.status_code == 400 and "Idempotency-Key" in reply.json()
+
+
 def test_nothing_free_says_when_the_next_is():
     study = cast.a_rateable_study(pairs=1, overlap=1)
     held = claim_next_pair(cast.a_rater(study, cast.carol()))

@@ -129,3 +129,11 @@ def test_the_command_says_what_it_needs(snapshot, tmp_path):
         call_command("report", "kites", out=tmp_path / "report.doc")
     with pytest.raises(CommandError, match="has no snapshot 9. Its snapshots: 1"):
         call_command("report", "kites", snapshot=9, out=tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("name", ["a-file/report.html", "a\0b/report.html", "x" * 300 + ".html"])
+def test_a_place_that_cannot_be_written_is_told(snapshot, tmp_path, name):
+    (tmp_path / "a-file").write_text("mine")
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("report", "kites", out=tmp_path / name)
+    assert not [path for path in tmp_path.iterdir() if "report" in path.name or "xxx" in path.name]

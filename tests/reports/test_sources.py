@@ -221,6 +221,9 @@ def test_an_older_snapshot_tells_what_it_has(tmp_path):
         ("manifest.json", None),
         ("manifest.json", b"{"),
         ("manifest.json", b'{"format_version": 99}'),
+        ("manifest.json", b'{"format_version": 2}'),
+        ("manifest.json", b'{"format_version": 2, "study": {}, "arms": [], "guidelines": 5, "files": {}}'),
+        ("manifest.json", b"[" * 100_000),
         ("judgments.parquet", None),
         ("judgments.parquet", b"PAR1"),
         ("responses.parquet", b""),
@@ -345,6 +348,7 @@ def test_order_and_repetition_change_nothing():
     ("query", "reason"),
     [
         ("intent=kind", "“kind” is no intent"),
+        ("intent=none", "“none” is no intent"),
         ("guideline=two", "“two” is no version"),
         ("guideline=²", "is no version"),
         ("since=yesterday", "“yesterday” is no day"),
