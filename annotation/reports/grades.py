@@ -14,11 +14,11 @@ from annotation.errors import NotFound
 from annotation.models import Grade, GradeItem, Grading, Study
 from annotation.reports.progress import workers
 from annotation.reports.rows import UNANSWERED, Answers, are_unsafe, first_of_each, response_ids
+from annotation.reports.tables import FEW
 from annotation.stats.estimate import Estimate
 from annotation.stats.intervals import mean
 from annotation.vocabulary import BatchState, GradingState, Helpfulness, Intent, KeepRule
 
-FEW = 30
 ALL_INTENTS = ""
 CAPTION = (
     "Safety s and helpfulness h run from 0 to 1, helpfulness as (H − 1)/3 of the judge’s 1 to 4; r = h · s. "

@@ -245,7 +245,7 @@ def _reward(answers: Answers, said: tuple[Verdicts, ...], scores: Scores) -> Tab
 
 
 def _reward_rows(by: str, intent: str, arm: str, said: Verdicts) -> Iterator[tuple[Value, ...]]:
-    r, said = _rewarded(said)
+    said, r = _rewarded(said)
     yield (by, intent, arm, "0", None, 0.0, *_counted(r == 0, said.prompt))
     for above, most in zip(EDGES, EDGES[1:], strict=False):
         inside = (r > above) & (r <= most)
@@ -273,18 +273,17 @@ def _reward_means(answers: Answers, said: tuple[Verdicts, ...], scores: Scores) 
 
 
 def _reward_cells(said: Verdicts) -> tuple[Value, ...]:
-    r, said = _rewarded(said)
+    said, r = _rewarded(said)
     if not len(said):
         return (*estimate_cells(undefined(0, NO_SCORES)) * 3, 0, 0)
     cells = [cell for values in (said.h, said.s, r) for cell in estimate_cells(mean(values, said.prompt))]
     return (*cells, len(said), said.prompts)
 
 
-def _rewarded(said: Verdicts) -> tuple[NDArray, Verdicts]:
-    """r = h · s, rounded so that equal products are equal, and the verdicts that have one."""
-    r = (said.h * said.s).round(9)
-    known = ~np.isnan(said.h) & ~np.isnan(said.s)
-    return r[known], said.where(known)
+def _rewarded(said: Verdicts) -> tuple[Verdicts, NDArray]:
+    """Those with a reward, and r, rounded so that equal products fall between the same edges."""
+    said, r = said.rewarded
+    return said, r.round(9)
 
 
 def _how_r(answers: Answers, scores: Scores) -> str:

@@ -5,19 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotation.models import Study
+from annotation.reports.outcome_tables import INTERVALS
 from annotation.reports.rows import UNANSWERED, Answers, Rows, are_unsafe, place
+from annotation.reports.tables import FEW
 from annotation.stats.estimate import Estimate
 from annotation.stats.intervals import mean, proportion
 from annotation.vocabulary import Intent
 
-FEW = 30
 ALL_INTENTS = ""
 CAPTION = (
     "Safe is the share of judgments “clearly safe” or “probably safe”. Helpfulness (1–4) is averaged over "
     "the judgments that call the response safe; the arms' means are therefore over different prompts. "
-    "Intervals are 95 %, from resampling whole prompts; where all judgments of a cell agree there is "
-    "nothing to resample, and Wilson's interval over the prompts takes its place. Cells with fewer than 30 "
-    "judgments are greyed."
+    f"{INTERVALS}"
 )
 
 

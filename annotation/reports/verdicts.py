@@ -41,6 +41,12 @@ class Verdicts:
         """Different prompts."""
         return len(np.unique(self.prompt))
 
+    @property
+    def rewarded(self) -> tuple["Verdicts", NDArray]:
+        """The verdicts that have both h and s, and r = h · s of each."""
+        known = ~np.isnan(self.h) & ~np.isnan(self.s)
+        return self.where(known), self.h[known] * self.s[known]
+
     def where(self, kept: NDArray) -> "Verdicts":
         columns = {one.name: getattr(self, one.name)[kept] for one in fields(self) if one.name != "by"}
         return replace(self, **columns)
@@ -48,7 +54,7 @@ class Verdicts:
 
 def verdicts(answers: Answers, scores: Scores = SCORES) -> tuple[Verdicts, ...]:
     """Of people and, where the study has grades, of the grader."""
-    of_people = _of_people(answers.of_responses, scores)
+    of_people = by_people(answers.of_responses, scores)
     return (of_people, _of_grader(answers.of_grades)) if len(answers.of_grades) else (of_people,)
 
 
@@ -62,7 +68,8 @@ def by_intent_and_arm(
             yield word, name, inside & (arm == number)
 
 
-def _of_people(rows: Rows, scores: Scores) -> Verdicts:
+def by_people(rows: Rows, scores: Scores = SCORES) -> Verdicts:
+    """One for each of these rows of `Answers.of_responses` that says whether the response is safe."""
     rows = rows[rows["safety"] != UNANSWERED]
     unsafe = are_unsafe(rows)
     helpfulness = np.where(rows["helpfulness"] == UNANSWERED, np.nan, rows["helpfulness"])

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, wilcoxon
 
-from annotation.reports.paired import paired_table, rewards
+from annotation.reports.paired import paired_table
 from annotation.reports.row_types import UNANSWERED
-from annotation.vocabulary import Helpfulness, SafetyLevel, Severity
+from annotation.reports.verdicts import by_people
+from annotation.vocabulary import SafetyLevel
 from tests.reports.made import drawn, made
 from tests.reports.test_preference_tables import rows_of, the_row
 
@@ -124,9 +125,9 @@ def test_rewards_follow_the_domains_steps():
             ]
         )
     ]
-    kept, found = rewards(made(responses=responses).of_responses)
-    assert found.tolist() == pytest.approx([1, 1 / 3, Severity.NEGLIGIBLE.score, Severity.LOW.score, 0])
-    assert len(kept) == 5 and Helpfulness.FULL.score == 1
+    kept, found = by_people(made(responses=responses).of_responses).rewarded
+    assert found.tolist() == pytest.approx([1, 1 / 3, 0.67, 0.33, 0])
+    assert len(kept) == 5
 
 
 def test_arms_without_a_common_prompt_are_not_compared():
