@@ -30,12 +30,16 @@ OWN_NAMES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """`text` with its `interval` in brackets; `reason` says why there is no number."""
+    """`text` with its `interval` in brackets; `reason` says why there is no number.
+
+    `few` where less stands behind it than behind its row, and too little.
+    """
 
     text: str
     is_number: bool
     interval: str = ""
     reason: str = ""
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,13 @@ class TableView:
 
     def _line(self, row: Mapping[str, Value]) -> Line:
         first, *others = self.columns
-        n = row.get(self.table.n)
-        few = isinstance(n, int) and n < FEW
+        few = _is_few(row, self.table.n)
         return Line(few, _worded(first, row[first.name]), tuple(_cell(column, row) for column in others))
+
+
+def _is_few(row: Mapping[str, Value], n: str) -> bool:
+    count = row.get(n)
+    return isinstance(count, int) and count < FEW
 
 
 def _belongs(name: str, names: Sequence[str]) -> bool:
@@ -89,9 +97,8 @@ def _cell(column: Column, row: Mapping) -> Cell:
     value = row[column.name]
     low, high = row.get(f"{column.name}_low"), row.get(f"{column.name}_high")
     reason = row.get(f"{column.name}_reason") or ""
-    return Cell(
-        _worded(column, value), column.kind != "text", interval(low, high, column.kind == "share"), reason
-    )
+    around = interval(low, high, column.kind == "share")
+    return Cell(_worded(column, value), column.kind != "text", around, reason, _is_few(row, column.n))
 
 
 def _worded(column: Column, value: Value) -> str:

@@ -18,7 +18,7 @@ PROMPTS = Column("prompts", "Prompts", "count")
 OUTCOMES = (
     *estimate_columns("safe", "Safe", "share"),
     *estimate_columns("clearly_unsafe", "Clearly unsafe", "share"),
-    *estimate_columns("helpful", "Helpfulness given safe, 1–4", "number"),
+    *estimate_columns("helpful", "Helpfulness given safe, 1–4", "number", n="judgments_safe"),
     JUDGMENTS,
     PROMPTS,
     Column("judgments_safe", "Judgments behind helpfulness", "count"),
@@ -155,7 +155,7 @@ def _severity(answers: Answers, said: tuple[Verdicts, ...]) -> Table:
         INTENT,
         ARM,
         Column("severity", "Severity"),
-        *estimate_columns("of_unsafe", "Share of unsafe", "share"),
+        *estimate_columns("of_unsafe", "Share of unsafe", "share", n="unsafe"),
         *estimate_columns("of_all", "Share of all", "share"),
         Column("count", "Judgments with it", "count"),
         Column("unsafe", "Unsafe with a severity", "count"),

@@ -28,10 +28,10 @@ def raters_table(answers: Answers) -> Table:
     columns = (
         Column("rater", "Rater"),
         Column("cohort", "Came by"),
-        *estimate_columns("stricter", "Stricter", "number"),
+        *estimate_columns("stricter", "Stricter", "number", n="shared"),
         *estimate_columns("more_generous", "More generous", "number"),
         *estimate_columns("left", "Left", "share"),
-        *estimate_columns("consistent", "Consistent", "share"),
+        *estimate_columns("consistent", "Consistent", "share", n="met_again"),
         Column("met_again", "Answers met again", "count"),
         Column("shared", "Answers shared with others", "count"),
         Column("responses", "Answers judged", "count"),

@@ -22,11 +22,15 @@ Value = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Column:
-    """`name` for programs, the same in every file and reply; `label` for people."""
+    """`name` for programs, the same in every file and reply; `label` for people.
+
+    `n` names the column that counts what stands behind this one, "" where that is the table's.
+    """
 
     name: str
     label: str
     kind: Kind = "text"
+    n: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ class Table:
         return cls(**told | {"columns": columns, "rows": tuple(map(tuple, told["rows"]))})
 
 
-def estimate_columns(name: str, label: str, kind: Kind) -> tuple[Column, ...]:
-    """The four columns of an estimate: `name`, `name_low`, `name_high`, `name_reason`."""
+def estimate_columns(name: str, label: str, kind: Kind, n: str = "") -> tuple[Column, ...]:
+    """The four columns of an estimate: `name`, `name_low`, `name_high`, `name_reason`; `n` as a Column's."""
     return (
-        Column(name, label, kind),
+        Column(name, label, kind, n),
         Column(f"{name}_low", f"{label}, from", kind),
         Column(f"{name}_high", f"{label}, to", kind),
         Column(f"{name}_reason", f"{label}: why not"),

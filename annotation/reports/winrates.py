@@ -135,7 +135,7 @@ def headline_table(answers: Answers) -> Table:
         QUESTION,
         *COUNTS,
         *estimate_columns("rate", "Win rate", "share"),
-        *estimate_columns("watched", "Watched", "share"),
+        *estimate_columns("watched", "Watched", "share", n="watched_prompts"),
         *estimate_columns("decisive", "Decisive only", "share"),
         *estimate_columns("normalised", "By prompt and rater", "share"),
         *estimate_columns("h", "Cohen’s h", "number"),
