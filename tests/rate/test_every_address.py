@@ -40,6 +40,7 @@ def addresses(*prefixes: str) -> dict[str, set[str]]:
 
 PAGE_ADDRESSES, API_ADDRESSES = addresses(*PAGES), addresses(PROGRAMS)
 NUMBERS = {"pk": FAR, "number": 1, "rater": FAR}
+FILES = {"table": "headline", "ending": "csv", "kind": "html"}
 
 
 def test_there_are_addresses_of_every_audience():
@@ -89,12 +90,12 @@ def a_hold(study, rater, pair, kind, number) -> None:
 
 def filled_in(takes: set[str], secret: str):
     """Every way to fill in an address."""
-    if takes - {"slug", "token", "secret", "control", "appeal", *NUMBERS}:
+    if takes - {"slug", "token", "secret", "control", "appeal", *NUMBERS, *FILES}:
         pytest.fail(f"This test does not know what to put for {takes}: teach it.")
     tokens = [*Assignment.objects.values_list("token", flat=True), uuid.uuid4()]
     for slug in ("kites", "nowhere") if "slug" in takes else ("",):
         for token in tokens if "token" in takes else ("",):
-            given = {"slug": slug, "token": token, "secret": secret, "control": "pause", **NUMBERS}
+            given = {"slug": slug, "token": token, "secret": secret, "control": "pause", **NUMBERS, **FILES}
             yield {name: given[name] for name in takes}
 
 
