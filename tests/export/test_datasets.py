@@ -13,7 +13,7 @@ from tests.cast import a_judgment, a_rateable_study, a_rater, answers, bob
 pytestmark = pytest.mark.django_db
 
 LOAD = """
-import json, sys
+import json, os, sys
 from datasets import load_dataset
 folder = sys.argv[1]
 loaded = {
@@ -25,7 +25,8 @@ loaded = {
     "responses": load_dataset(folder, "responses", split="train"),
     "streamed": load_dataset(folder, "preferences", split="train", streaming=True),
 }
-print(json.dumps({name: list(data) for name, data in loaded.items()}, default=str))
+print(json.dumps({name: list(data) for name, data in loaded.items()}, default=str), flush=True)
+os._exit(0)  # the library's threads may still be at work, and end an ordinary exit with an abort
 """
 
 
