@@ -8,10 +8,11 @@ from django.conf import settings
 
 from annotation.actions import events
 from annotation.errors import DomainError, PdfUnavailable, ReportRefused
-from annotation.export.manifest import evenhand_version
 from annotation.models import Snapshot, User
 from annotation.printing.pdf import pdf_of
-from annotation.printing.report import manifest_digest, report_html
+from annotation.printing.report import report_html
+from annotation.reports.from_snapshot import manifest_digest
+from annotation.version import evenhand_version
 
 KINDS = ("html", "pdf")
 

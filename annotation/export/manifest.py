@@ -2,7 +2,6 @@
 
 import platform
 import subprocess
-import tomllib
 from datetime import datetime
 
 import django
@@ -13,6 +12,7 @@ from annotation.export.preferences import RULE, RULE_IN_WORDS, RULE_VERSION
 from annotation.export.tables import Written
 from annotation.models import Arm, Grading, Study
 from annotation.models.model_settings import public_name
+from annotation.version import evenhand_version
 
 FORMAT_VERSION = 2
 CONSISTENCY = (
@@ -87,11 +87,6 @@ def versions() -> dict:
         "pyarrow": pyarrow.__version__,
         "code_revision": _code_revision(),
     }
-
-
-def evenhand_version() -> str:
-    with (settings.BASE_DIR / "pyproject.toml").open("rb") as file:
-        return tomllib.load(file)["project"]["version"]
 
 
 def _code_revision() -> str | None:

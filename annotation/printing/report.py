@@ -19,7 +19,7 @@ from annotation.printing import limits
 from annotation.printing.methods import methods
 from annotation.printing.sections import FILES_ONLY, Piece, Section, sections_of
 from annotation.printing.sentences import headline
-from annotation.reports.from_snapshot import manifest_in
+from annotation.reports.from_snapshot import manifest_digest, manifest_in
 from annotation.reports.results import frozen, results_of
 from annotation.reports.rows import Answers
 from annotation.reports.tables import Table
@@ -56,14 +56,6 @@ def report_html(folder: Path) -> str:
     # A report is in English whoever asks for it: the same snapshot, the same bytes.
     with translation.override("en"):
         return render_to_string("printing/report.html", _context(manifest, digest, answers, tables, chapters))
-
-
-def manifest_digest(folder: Path) -> str:
-    """SHA-256 of the manifest, which holds the digests of all other files."""
-    try:
-        return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
-    except OSError as error:
-        raise SnapshotUnreadable(f"“{folder}” holds no readable manifest of a snapshot: {error}.") from error
 
 
 def _check_files(folder: Path, manifest: Mapping) -> None:

@@ -54,6 +54,14 @@ def told_by_snapshot(folder: Path) -> Told:
         raise SnapshotUnreadable(f"The snapshot in “{folder}” cannot be read: {error}.") from error
 
 
+def manifest_digest(folder: Path) -> str:
+    """SHA-256 of the manifest, which holds the digests of all other files."""
+    try:
+        return hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    except OSError as error:
+        raise SnapshotUnreadable(f"“{folder}” holds no readable manifest of a snapshot: {error}.") from error
+
+
 def manifest_in(folder: Path) -> dict:
     """The folder's manifest. Raises SnapshotUnreadable."""
     try:

@@ -1,9 +1,7 @@
 """The whole results of a study: all tables, and what they were made from."""
 
-import hashlib
 import json
 import platform
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import scipy
-from django.conf import settings
 
 from annotation.models import Study
 from annotation.reports import agreement_tables, preference_tables
 from annotation.reports.filters import Filters
-from annotation.reports.from_snapshot import manifest_in
+from annotation.reports.from_snapshot import manifest_digest, manifest_in
 from annotation.reports.rows import Answers
 from annotation.reports.tables import Table
 from annotation.reports.winrates import Headline, headlines_of
+from annotation.version import evenhand_version
 
 LAYOUT = 1
 """Goes up when results that were kept can no longer be read; they are made anew then."""
@@ -112,11 +110,10 @@ def live(fingerprint: str, at: datetime) -> dict:
 
 def frozen(folder: Path, manifest: dict) -> dict:
     """A snapshot, named by the SHA-256 of its manifest, which in turn names every file's."""
-    digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
     return {
         "kind": "snapshot",
         "number": manifest["number"],
-        "manifest_sha256": digest,
+        "manifest_sha256": manifest_digest(folder),
         "created_at": manifest["created_at"],
     }
 
@@ -124,10 +121,8 @@ def frozen(folder: Path, manifest: dict) -> dict:
 @cache
 def versions() -> dict[str, str]:
     """Of what computes."""
-    with (settings.BASE_DIR / "pyproject.toml").open("rb") as file:
-        evenhand = tomllib.load(file)["project"]["version"]
     return {
-        "evenhand": evenhand,
+        "evenhand": evenhand_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,

@@ -17,7 +17,8 @@ from annotation.errors import SnapshotUnreadable
 from annotation.models import Snapshot
 from annotation.printing import pdf
 from annotation.printing.pdf import pdf_of
-from annotation.printing.report import manifest_digest, report_html
+from annotation.printing.report import report_html
+from annotation.reports.from_snapshot import manifest_digest
 from tests import cast
 from tests.reports.studies import a_varied_study
 
