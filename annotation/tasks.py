@@ -14,6 +14,7 @@ from kombu.exceptions import KombuError
 
 from annotation.actions import (
     claims,
+    datasets,
     drafts,
     enrolment,
     generating,
@@ -26,7 +27,7 @@ from annotation.actions import (
     snapshots,
 )
 from annotation.errors import DomainError
-from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
+from annotation.models import Batch, Dataset, GradeBatch, Grading, Report, Run, Snapshot, Study, User
 from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
@@ -174,6 +175,15 @@ def draw_figures(report_id: int) -> None:
 
 
 @shared_task
+def make_dataset(dataset_id: int) -> None:
+    """Make the dataset that somebody asked for, if nobody else has it in hand."""
+    dataset = datasets.claim(dataset_id, worker_name())
+    if dataset is not None:
+        with keeping_lease(dataset, worker_name(), queue="default"):
+            datasets.make(dataset)
+
+
+@shared_task
 def print_report(snapshot_id: int, user_id: int) -> None:
     """Make the report of a snapshot; a failure is told on its study's page."""
     snapshot = Snapshot.objects.select_related("study").get(pk=snapshot_id)
@@ -213,6 +223,9 @@ def requeue_stale() -> None:
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    datasets.requeue_stale()
+    for pk in Dataset.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        make_dataset.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task
