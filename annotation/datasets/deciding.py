@@ -26,10 +26,9 @@ SAFE, NOT_SAFE = 1, 0
 A_BETTER, TIE, B_BETTER = -1, 0, 1
 SIDES = np.array([A_BETTER, TIE, B_BETTER])
 WORST = 3  # the farthest on the scale of pair answers
-MODE_RANK = np.array(
-    [MODES.index(mode) if mode in MODES else len(MODES) + n for n, mode in enumerate(SCALES["mode"])]
-)
-"""Among equally frequent modes, which comes first."""
+OTHER_MODES = sorted(set(SCALES["mode"]) - set(MODES))
+MODE_RANK = np.array([[*MODES, *OTHER_MODES].index(mode) for mode in SCALES["mode"]])
+"""Among equally frequent modes, which comes first: as in trainings."""
 
 
 @dataclass(frozen=True)
