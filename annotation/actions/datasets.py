@@ -19,7 +19,7 @@ from annotation.datasets.making import Preview, make_dataset, preview
 from annotation.datasets.recipe import Recipe
 from annotation.errors import DatasetRefused, DomainError
 from annotation.models import Dataset, Snapshot, User
-from annotation.models.dataset import UNFINISHED_OR_MADE
+from annotation.models.dataset import UNFINISHED, UNFINISHED_OR_MADE
 from annotation.vocabulary import BatchState
 
 SECONDS_BETWEEN_NOTES = 0.5
@@ -66,7 +66,7 @@ def preview_of(snapshot: Snapshot, recipe: Recipe) -> Preview:
 
 def stop(dataset: Dataset, actor: User | None = None) -> None:
     """Stop a making that waits or goes on; its worker notices within moments and keeps nothing."""
-    unfinished = Dataset.objects.filter(pk=dataset.pk, state__in=(BatchState.QUEUED, BatchState.CLAIMED))
+    unfinished = Dataset.objects.filter(pk=dataset.pk, state__in=UNFINISHED)
     with transaction.atomic():
         if not unfinished.update(state=BatchState.CANCELLED, claim=None, lease_until=None):
             raise DatasetRefused("This dataset is not being made, so there is nothing to stop.")

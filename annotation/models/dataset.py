@@ -9,7 +9,8 @@ from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
 from annotation.models.snapshot import Snapshot
 from annotation.vocabulary import BatchState
 
-UNFINISHED_OR_MADE = (BatchState.QUEUED, BatchState.CLAIMED, BatchState.DONE)
+UNFINISHED = (BatchState.QUEUED, BatchState.CLAIMED)
+UNFINISHED_OR_MADE = (*UNFINISHED, BatchState.DONE)
 
 
 class Dataset(ClaimedBatch):
