@@ -223,13 +223,13 @@ class Recipe:
         """The rules as sentences, for the manifest and the card."""
         if self.format == Format.JUDGMENTS:
             return [self._raters(), self._split()]
-        sentences = [f"Several raters: {Aggregation(self.aggregation).label.lower()}.", self._raters()]
+        sentences = [f"Several raters become one by: {Aggregation(self.aggregation).label}.", self._raters()]
         if self.is_of_pairs:
             sentences += [f"The question that decides: {self.question}.", f"{Ties(self.ties).label}."]
         if self.format == Format.TRL_PREFERENCE:
             sentences.append(f"Margin: {Margin(self.margin).label.lower()}.")
         sentences += [
-            f"At least {self.min_judgments} judgment(s); agreement of at least {self.min_agreement:g}.",
+            f"Fewest judgments: {self.min_judgments}. Least agreement: {self.min_agreement:g}.",
             f"Answers with a masked name: {Masked(self.masked).label.lower()}.",
             f"Duplicates (same prompt words, same answers): {Keep(self.duplicates).label.lower()}.",
             f"System messages: {Keep(self.system_messages).label.lower()}.",
