@@ -16,6 +16,7 @@ from kombu.exceptions import KombuError
 
 from annotation.actions import (
     claims,
+    datasets,
     drafts,
     enrolment,
     generating,
@@ -28,7 +29,7 @@ from annotation.actions import (
     snapshots,
 )
 from annotation.errors import DomainError
-from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
+from annotation.models import Batch, Dataset, GradeBatch, Grading, Report, Run, Snapshot, Study, User
 from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
@@ -191,6 +192,15 @@ def ask_for_report(snapshot: Snapshot, user: User) -> bool:
 
 
 @shared_task
+def make_dataset(dataset_id: int) -> None:
+    """Make the dataset that somebody asked for, if nobody else has it in hand."""
+    dataset = datasets.claim(dataset_id, worker_name())
+    if dataset is not None:
+        with keeping_lease(dataset, worker_name(), queue="default"):
+            datasets.make(dataset)
+
+
+@shared_task
 def print_report(snapshot_id: int, user_id: int) -> None:
     """Make the report of a snapshot; a failure is told on its study's page."""
     snapshot = Snapshot.objects.select_related("study").get(pk=snapshot_id)
@@ -230,6 +240,9 @@ def requeue_stale() -> None:
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    datasets.requeue_stale()
+    for pk in Dataset.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        make_dataset.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task
