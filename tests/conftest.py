@@ -2,7 +2,9 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import hypothesis
@@ -74,16 +76,31 @@ def count_raters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enrolment, "pseudonym", lambda study, name: f"rater-{next(codes)}")
 
 
+@contextmanager
+def undone(blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """A transaction outside of any test, taken back in the end."""
+    with blocker.unblock(), pytest.MonkeyPatch.context() as patched, transaction.atomic():
+        count_raters(patched)
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture(scope="module")
 def module_db(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
     """A database for what a module makes once: it stays until the last test, and each test undoes its own.
 
     All tests of such a module are `django_db`, and each is a transaction inside this one.
     """
-    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patched, transaction.atomic():
-        count_raters(patched)
+    with undone(django_db_blocker):
         yield
-        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def passing_db(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Callable[[], AbstractContextManager[None]]:
+    """`with passing_db():` has a database for what a module makes once and keeps as values, not as rows."""
+    return partial(undone, django_db_blocker)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(condition, seconds: float = 60) -> None:
+def wait_until(condition, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -94,7 +94,7 @@ def test_it_runs_survives_a_killed_worker_and_stops_without_an_orphan(local):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/") as page:
         assert page.status == 200
     second = local(free_port())
-    assert second.wait(timeout=60) == 1
+    assert second.wait(timeout=180) == 1
     assert "already running" in second.said.read_text()
     services = services_of(process)
     assert len(services) == 4
@@ -105,9 +105,9 @@ def test_it_runs_survives_a_killed_worker_and_stops_without_an_orphan(local):
     wait_until(lambda: len(services_of(process)) == 4)
     services = services_of(process) + services
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=run_local.STOP_LIMIT + 5) == 0
+    assert process.wait(timeout=run_local.STOP_LIMIT + 30) == 0
     # The killed may lie as zombies for a moment, until the system's first process has collected them.
-    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=10)
+    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=30)
 
 
 @pytest.mark.slow
@@ -118,10 +118,10 @@ def test_it_stops_cleanly_while_it_is_starting(local, home, tmp_path, awaited, s
     wait_until(lambda: awaited in process.said.read_text())
     services = services_of(process)
     process.send_signal(signum)
-    assert process.wait(timeout=run_local.STOP_LIMIT + 5) == 0
+    assert process.wait(timeout=run_local.STOP_LIMIT + 30) == 0
     assert "Stopped" in process.said.read_text()
     # The killed may lie as zombies for a moment, until the system's first process has collected them.
-    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=10)
+    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=30)
 
 
 def test_it_refuses_a_busy_port_before_it_starts_anything():

@@ -583,6 +583,7 @@ def xstest():
     return Study.objects.get()
 
 
+@pytest.mark.slow
 def test_xstest_comes_in_whole_and_agrees_as_published(xstest):
     assert [xstest.prompts.filter(intent=i).count() for i in ("benign", "malicious")] == [250, 200]
     assert (xstest.responses.count(), xstest.judgments.count()) == (2250, 4500)

@@ -92,9 +92,20 @@ class Visit:
     def submit(self) -> None:
         self.page.locator("#submit").click()
 
+    def is_ready_for_keys(self) -> None:
+        expect(self.page.locator("[data-current]")).to_be_attached()
+
     def press(self, keys: str) -> None:
         for key in keys.split():
             self.page.keyboard.press(key)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until it is there."""
+        for _ in range(100):
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            self.press("Tab")
+        pytest.fail(f"The Tab key does not come to {selector} on {self.page.url}.")
 
     def sees(self, words: str, seconds: float = 10) -> None:
         expect(self.page.get_by_text(words, exact=False).first).to_be_visible(timeout=1000 * seconds)
