@@ -168,10 +168,10 @@ def test_a_pattern_matches_what_a_regular_expression_would(text):
 
 
 def test_a_pattern_of_many_stars_is_quick_and_has_an_end(tmp_path):
-    started = time.monotonic()
+    started = time.process_time()
     assert not matches("*a" * 400 + "*b", "a" * 5_000_000)
     assert not matches("*" + "a" * 300 + "b*" * 300, "a" * 5_000_000)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     path, rule = jsonl(tmp_path, answer()), "arm:" + "*a" * 501 + "=one"
     assert "FROM has 1,002 characters; 1,000 is the most" in refusal(
         "import_responses", a_study(), path, "--value", rule
@@ -583,6 +583,7 @@ def xstest():
     return Study.objects.get()
 
 
+@pytest.mark.slow
 def test_xstest_comes_in_whole_and_agrees_as_published(xstest):
     assert [xstest.prompts.filter(intent=i).count() for i in ("benign", "malicious")] == [250, 200]
     assert (xstest.responses.count(), xstest.judgments.count()) == (2250, 4500)

@@ -18,7 +18,7 @@ from annotation.reports.rows import Answers
 from annotation.vocabulary import AppealState, AssignmentKind, AssignmentState, EnrolmentState
 from tests import cast
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("same_draws")]
+pytestmark = pytest.mark.django_db
 
 
 def judge_all(rater, given=None, seconds=None):
