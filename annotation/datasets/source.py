@@ -42,13 +42,14 @@ RESPONSE = np.dtype(
         ("prompt", np.int64),
         ("start", np.int64),
         ("length", np.int64),
+        ("sample", np.int64),
         ("words", np.uint64),
         ("stands", np.bool_),
         ("forges", np.bool_),
     ]
 )
 PART_OF = {"train": "train", "calibration": "validation", "test": "test"}
-PROMPT_COLUMNS = ("prompt_key", "messages", "intent", "harm_category", "subset", "family")
+PROMPT_COLUMNS = ("prompt_key", "messages", "intent", "harm_category", "subset", "family", "language")
 FORGES = re.compile(r"[\r\n][ \t]*(Human|Assistant):")
 """A line that begins like a turn of a transcript."""
 
@@ -103,6 +104,7 @@ class Responses:
     ids: Ints
     prompt: Ints
     place: Ints
+    sample: Ints
     words: NDArray[np.uint64]
     stands: Flags
     forges: Flags
@@ -230,7 +232,7 @@ class _Reader:
                 done += len(batch)
 
     def _responses(self) -> tuple[Prompts, Responses]:
-        columns = (*PROMPT_COLUMNS, "response_id", "response", "replaced_at")
+        columns = (*PROMPT_COLUMNS, "response_id", "sample", "response", "replaced_at")
         book = _PromptBook(self.texts, policies_in(self.manifest), self.recipe)
         pieces = [np.empty(0, RESPONSE)]
         for batch in self._batches("responses", columns):
@@ -241,6 +243,7 @@ class _Reader:
             ids=rows["id"],
             prompt=rows["prompt"],
             place=np.column_stack([rows["start"], rows["length"]]),
+            sample=rows["sample"],
             words=rows["words"],
             stands=rows["stands"],
             forges=rows["forges"],
@@ -251,7 +254,8 @@ class _Reader:
         words = _short(hashlib.sha256(text.encode()).digest())
         forges = FORGES.search(text) is not None
         stands = row["replaced_at"] is None
-        return (row["response_id"], book.number(row), *self.texts.keep(text), words, stands, forges)
+        place = self.texts.keep(text)
+        return (row["response_id"], book.number(row), *place, row["sample"], words, stands, forges)
 
     def _pairs(self, responses: Responses) -> Pairs:
         columns = ("pair_key", "response_a_id", "response_b_id", "shown_a", "shown_b")
@@ -276,7 +280,9 @@ class _Reader:
             _Piece.of(gate.kept(batch), raters, responses, pairs)
             for batch in self._batches("judgments", JUDGMENT_COLUMNS)
         ]
-        whole = _Piece.joined(pieces)
+        # By their codes, as reports number them: models that draw their starts then start alike.
+        ranks = np.argsort(np.argsort(np.array(list(raters), dtype=np.str_)))
+        whole = _Piece.joined(pieces, ranks)
         return whole.votes(), whole.parts(pairs), gate.counts()
 
 
@@ -302,7 +308,7 @@ class _PromptBook:
         return self._numbers[key]
 
     def _fact(self, row: dict) -> tuple:
-        kept = {name: row[name] for name in PROMPT_COLUMNS}
+        kept = {name: row.get(name, "") for name in PROMPT_COLUMNS}
         bare = without_system(row["messages"])
         asked = bare if self._recipe.system_messages == Keep.LEAVE_OUT else row["messages"]
         return (
@@ -427,12 +433,13 @@ class _Piece:
         return cls(columns)
 
     @classmethod
-    def joined(cls, pieces: "list[_Piece]") -> "_Piece":
-        """All pieces, the earliest judgment first."""
+    def joined(cls, pieces: "list[_Piece]", ranks: Ints) -> "_Piece":
+        """All pieces, the earliest judgment first; raters become their ranks."""
         if not pieces:
             return cls({})
         names = pieces[0].columns
         columns = {name: np.concatenate([piece.columns[name] for piece in pieces]) for name in names}
+        columns["rater"] = ranks[columns["rater"]]
         order = np.argsort(columns["moment"], kind="stable")
         return cls({name: column[order] for name, column in columns.items()})
 
