@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,18 @@ RESPONSE = np.dtype(
         ("sample", np.int64),
         ("words", np.uint64),
         ("stands", np.bool_),
+        ("forges", np.bool_),
+    ]
+)
+PROMPT = np.dtype(
+    [
+        ("start", np.int64),
+        ("length", np.int64),
+        ("words", np.uint64),
+        ("holds_policy", np.bool_),
+        ("has_system", np.bool_),
+        ("one_turn", np.bool_),
+        ("in_turns", np.bool_),
         ("forges", np.bool_),
     ]
 )
@@ -120,7 +134,7 @@ class Pairs:
     shown_a: Ints
     shown_b: Ints
 
-    @property
+    @cached_property
     def masked(self) -> Flags:
         return (self.shown_a[:, 0] >= 0) | (self.shown_b[:, 0] >= 0)
 
@@ -292,28 +306,41 @@ class _PromptBook:
     def __init__(self, texts: Texts, policies: list[str], recipe: Recipe):
         self._texts, self._policies, self._recipe = texts, policies, recipe
         self._numbers: dict[str, int] = {}
+        self._families: list[str] = []
+        self._digests: list[bytes] = []
         self._facts: list[tuple] = []
-        self._linked: list[dict] = []
+        self._pieces = [np.empty(0, PROMPT)]
 
     def number(self, row: dict) -> int:
         """The place of the row's prompt."""
         key = row["prompt_key"]
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self._facts.append(self._fact(row))
-            # The messages link equal words; their digest does that as well and is short.
-            digest = words_digest(row["messages"]).hex()
-            said = [{"role": "user", "content": digest}]
-            self._linked.append({"prompt_key": key, "family": row["family"], "messages": said})
+            self._families.append(sys.intern(row["family"]))
+            self._digests.append(words_digest(row["messages"]))
+            self._facts.append(self._fact(row, self._digests[-1]))
+            if len(self._facts) == ROWS_AT_ONCE:
+                self._pack()
         return self._numbers[key]
 
-    def _fact(self, row: dict) -> tuple:
+    def _pack(self) -> None:
+        """A tuple takes many times the room of its numbers."""
+        self._pieces.append(np.array(self._facts, PROMPT))
+        self._facts = []
+
+    def _linked(self) -> Iterator[dict]:
+        """What links prompts; a digest of the words does it as well as the words, and is short."""
+        for key, family, digest in zip(self._numbers, self._families, self._digests, strict=True):
+            said = [{"role": "user", "content": digest.hex()}]
+            yield {"prompt_key": key, "family": family, "messages": said}
+
+    def _fact(self, row: dict, digest: bytes) -> tuple:
         kept = {name: row.get(name, "") for name in PROMPT_COLUMNS}
         bare = without_system(row["messages"])
         asked = bare if self._recipe.system_messages == Keep.LEAVE_OUT else row["messages"]
         return (
             *self._texts.keep(json.dumps(kept, ensure_ascii=False)),
-            _short(words_digest(row["messages"])),
+            _short(digest),
             self._recipe.system_messages == Keep.LEAVE_OUT and policy_in(asked, self._policies) != "",
             len(bare) < len(row["messages"]),
             [turn["role"] for turn in bare] == ["user"],
@@ -322,20 +349,21 @@ class _PromptBook:
         )
 
     def prompts(self) -> Prompts:
-        facts = np.array(self._facts, np.dtype("i8,i8,u8,?,?,?,?,?"))
-        families = family_of_prompts(self._linked)
+        self._pack()
+        facts = np.concatenate(self._pieces)
+        families = family_of_prompts(self._linked())
         names = [families[key] for key in self._numbers]
         return Prompts(
             keys=list(self._numbers),
             families=names,
-            place=np.column_stack([facts["f0"], facts["f1"]]),
-            words=facts["f2"],
+            place=np.column_stack([facts["start"], facts["length"]]),
+            words=facts["words"],
             part=np.array([self._part(name) for name in names], np.int64),
-            holds_policy=facts["f3"],
-            has_system=facts["f4"],
-            one_turn=facts["f5"],
-            in_turns=facts["f6"],
-            forges=facts["f7"],
+            holds_policy=facts["holds_policy"],
+            has_system=facts["has_system"],
+            one_turn=facts["one_turn"],
+            in_turns=facts["in_turns"],
+            forges=facts["forges"],
         )
 
     def _part(self, family: str) -> int:
@@ -422,8 +450,8 @@ class _Piece:
             raters.setdefault(code, len(raters))
         columns = {
             "of_pair": of_pair,
-            "target": np.where(of_pair, in_pairs, single).astype(np.int64),
-            "rater": np.array([raters[code] for code in batch["rater_id"].to_pylist()], np.int64),
+            "target": np.where(of_pair, in_pairs, single).astype(np.int32),
+            "rater": np.array([raters[code] for code in batch["rater_id"].to_pylist()], np.int32),
             "moment": _whole(batch["created_at"].cast(pa.int64())),
             "both_bad": _flags(batch, "both_bad"),
             **{name: _small(batch[name]) for name in PAIR_QUESTIONS},
@@ -437,11 +465,13 @@ class _Piece:
         """All pieces, the earliest judgment first; raters become their ranks."""
         if not pieces:
             return cls({})
-        names = pieces[0].columns
-        columns = {name: np.concatenate([piece.columns[name] for piece in pieces]) for name in names}
-        columns["rater"] = ranks[columns["rater"]]
-        order = np.argsort(columns["moment"], kind="stable")
-        return cls({name: column[order] for name, column in columns.items()})
+        order = np.argsort(np.concatenate([piece.columns["moment"] for piece in pieces]), kind="stable")
+        columns = {}
+        for name in list(pieces[0].columns):
+            # A column of all pieces takes the place of the pieces' own, one after the other.
+            columns[name] = np.concatenate([piece.columns.pop(name) for piece in pieces])[order]
+        columns["rater"] = ranks[columns["rater"]].astype(np.int32)
+        return cls(columns)
 
     def _column(self, name: str, chosen: Flags) -> NDArray:
         return self.columns[name][chosen]
