@@ -207,21 +207,21 @@ def _mean(units: Ints, values: Numbers, n: int) -> Numbers:
 def decided(votes: Votes, question: str, n: int, method: str, notes: dict[str, str]) -> Decision:
     """All `n` pairs on one question. “Both are bad” is a vote of 0 on the balance."""
     pair, rater, leaning, both_bad = _ballots(votes, question)
-    found = fitted(pair, rater, np.sign(leaning) + 1, n, len(SIDES), method)
-    if found.note:
-        notes[question] = found.note
-    sums = np.bincount(pair, weights=leaning, minlength=n)
     if method == Aggregation.MEAN:
-        side = np.sign(sums).astype(np.int64)
-        strength = np.abs(np.nan_to_num(_mean(pair, leaning.astype(float), n)))
+        mean = np.nan_to_num(_mean(pair, leaning.astype(float), n))
+        side, strength = np.sign(mean).astype(np.int64), np.abs(mean)
+        chances = label_shares(pair, np.sign(leaning) + 1, n, len(SIDES))
     else:
+        found = fitted(pair, rater, np.sign(leaning) + 1, n, len(SIDES), method)
+        if found.note:
+            notes[question] = found.note
         side = np.where(found.undecided | (found.chosen == NOT_KNOWN), TIE, SIDES[found.chosen])
-        strength = _strength_of_side(pair, leaning, side, n)
+        strength, chances = _strength_of_side(pair, leaning, side, n), found.posteriors
     counts = np.bincount(pair, minlength=n)
     with_side = np.bincount(pair[np.sign(leaning) == side[pair]], minlength=n)
     agreement = np.divide(with_side, counts, out=np.full(n, np.nan), where=counts > 0)
     bad = np.bincount(pair[both_bad], minlength=n)
-    return Decision(side, strength, found.posteriors, counts, bad, agreement)
+    return Decision(side, strength, chances, counts, bad, agreement)
 
 
 def _ballots(votes: Votes, question: str) -> tuple[Ints, Ints, Ints, Flags]:

@@ -77,6 +77,11 @@ def items_of(source: Source, plan: Plan | None) -> dict:
     return {"unit": plan.unit, "judged": plan.judged, "kept": plan.kept, "left_out": plan.left_out}
 
 
+def units_of(items: dict) -> str:
+    """What an item is, in the plural: “judged pairs”."""
+    return "judgments" if items["unit"] == "judgment" else f"judged {items['unit']}s"
+
+
 def manifest_of(source: Source, recipe: Recipe, plan: Plan | None, counts: dict, files: dict) -> dict:
     """All of it as JSON values. Nothing in it changes when the same dataset is made again."""
     study = source.manifest["study"]
@@ -184,7 +189,7 @@ def _left_out(counts: dict) -> str:
     judgments, items = counts["judgments"], counts["items"]
     return (
         f"Of {judgments['read']:,} judgments {judgments['used']:,} are used ({_reasons(judgments)}). "
-        f"Of {items['judged']:,} {items['unit']}s with one, {items['kept']:,} became rows "
+        f"Of {items['judged']:,} {units_of(items)}, {items['kept']:,} became rows "
         f"({_reasons(items)})."
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from annotation.datasets.describing import Tally, card_of, counts_of, items_of, manifest_of
+from annotation.datasets.describing import Tally, card_of, counts_of, items_of, manifest_of, units_of
 from annotation.datasets.files import PartFiles, described, line_of
 from annotation.datasets.recipe import Aggregation, Format, Recipe
 from annotation.datasets.rows import rows_of, schema_of
@@ -107,6 +107,6 @@ def _require_rows(rows: dict[str, int], source: Source, plan: Plan | None) -> No
     reasons = [f"{n} {reason.replace('_', ' ')}" for reason, n in items["left_out"].items() if n]
     why = f" Left out: {', '.join(reasons)}." if reasons else ""
     raise DatasetRefused(
-        f"By these rules no row is left of {items['judged']} {items['unit']}s that were judged.{why} "
+        f"By these rules no row is left of {items['judged']:,} {units_of(items)}.{why} "
         "Loosen a rule; nothing was kept."
     )

@@ -27,9 +27,11 @@ PROMPT_LABELS = [
     ("harm_category", TEXT),
     ("subset", TAGS),
     ("family", TEXT),
+    ("language", TEXT),
     ("split", TEXT),
 ]
-OF_PAIR = [("pair_key", TEXT), *PROMPT_LABELS]
+OF_RESPONSE = [*PROMPT_LABELS, ("sample", pa.int32())]
+OF_PAIR = [("pair_key", TEXT), ("question", TEXT), *OF_RESPONSE]
 HOW_SURE = [("n_judgments", pa.int32()), ("agreement", NUMBER), ("masked", pa.bool_())]
 SCORED = [("helpfulness", NUMBER), ("safety", NUMBER), ("reward", NUMBER), ("mode", TEXT)]
 PKU_SEVERITY = {"negligible": 1, "low": 1, "moderate": 2, "high": 3}
@@ -51,7 +53,7 @@ SCHEMAS = {
         [("prompt", MESSAGES), ("completion", MESSAGES), ("label", pa.bool_()), *OF_PAIR, *HOW_SURE]
     ),
     Format.SCALAR_REWARD: pa.schema(
-        [("prompt", MESSAGES), ("completion", MESSAGES), *SCORED, *PROMPT_LABELS, *HOW_SURE]
+        [("prompt", MESSAGES), ("completion", MESSAGES), *SCORED, *OF_RESPONSE, *HOW_SURE]
     ),
     Format.PKU_SAFERLHF: pa.schema(
         [
@@ -69,13 +71,10 @@ SCHEMAS = {
         ]
     ),
     Format.ANTHROPIC_HH: pa.schema([("chosen", TEXT), ("rejected", TEXT), *OF_PAIR, *HOW_SURE]),
-    Format.SFT: pa.schema(
-        [("prompt", MESSAGES), ("completion", MESSAGES), *SCORED, *PROMPT_LABELS, *HOW_SURE]
-    ),
+    Format.SFT: pa.schema([("prompt", MESSAGES), ("completion", MESSAGES), *SCORED, *OF_RESPONSE, *HOW_SURE]),
     Format.SOFT_LABELS: pa.schema(
         [
             ("unit", TEXT),
-            ("question", TEXT),
             ("prompt", MESSAGES),
             ("response_0", TEXT),
             ("response_1", TEXT),
@@ -134,6 +133,9 @@ class _Rows:
         told = {name: prompt[name] for name, _ in PROMPT_LABELS if name != "split"}
         return {**told, "split": self.source.part_of(number)}
 
+    def _sample(self, response: int) -> int:
+        return int(self.source.responses.sample[response])
+
     def _text(self, response: int, shown: Ints | None = None) -> str:
         """What the model wrote, or raters read where that is asked for and differs."""
         place = self.source.responses.place[response]
@@ -166,7 +168,9 @@ class _Rows:
         decision = self.plan.decisions[self.recipe.question]
         return {
             "pair_key": self.source.pairs.keys[int(pair)].as_py(),
+            "question": self.recipe.question,
             **self._labels_of(self._prompt_of(pair)),
+            "sample": self._sample(self.source.pairs.a[pair]),
             "n_judgments": int(decision.n[pair]),
             "agreement": float(decision.agreement[pair]),
             "masked": bool(self.source.pairs.masked[pair]),
@@ -239,7 +243,7 @@ class _Rows:
             if labels is None:
                 yield {**row, **self._scores(int(response))}
             else:
-                yield {**row, "label": bool(labels[number]), "pair_key": ""}
+                yield {**row, "label": bool(labels[number]), "pair_key": "", "question": ""}
 
     def _response(self, response: int) -> dict:
         prompt, scores = int(self.source.responses.prompt[response]), self.plan.scores
@@ -247,6 +251,7 @@ class _Rows:
             "prompt": self._messages(prompt),
             "completion": _assistant(self._text(response)),
             **self._labels_of(prompt),
+            "sample": self._sample(response),
             "n_judgments": int(scores.n[response]),
             "agreement": float(scores.agreement[response]),
             "masked": bool(scores.masked[response]),
@@ -291,6 +296,7 @@ class _Rows:
             "pair_key": pairs.keys[int(pair)].as_py(),
             "masked": bool(pairs.masked[pair]),
             **self._labels_of(self._prompt_of(pair)),
+            "sample": self._sample(pairs.a[pair]),
         }
 
     def _label_response(self, asked: Labels, response: int) -> dict:
@@ -303,6 +309,7 @@ class _Rows:
             "pair_key": "",
             "masked": bool(self.plan.scores.masked[response]),
             **self._labels_of(prompt),
+            "sample": self._sample(response),
         }
 
 

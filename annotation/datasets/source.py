@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +44,26 @@ RESPONSE = np.dtype(
         ("prompt", np.int64),
         ("start", np.int64),
         ("length", np.int64),
+        ("sample", np.int64),
         ("words", np.uint64),
         ("stands", np.bool_),
         ("forges", np.bool_),
     ]
 )
+PROMPT = np.dtype(
+    [
+        ("start", np.int64),
+        ("length", np.int64),
+        ("words", np.uint64),
+        ("holds_policy", np.bool_),
+        ("has_system", np.bool_),
+        ("one_turn", np.bool_),
+        ("in_turns", np.bool_),
+        ("forges", np.bool_),
+    ]
+)
 PART_OF = {"train": "train", "calibration": "validation", "test": "test"}
-PROMPT_COLUMNS = ("prompt_key", "messages", "intent", "harm_category", "subset", "family")
+PROMPT_COLUMNS = ("prompt_key", "messages", "intent", "harm_category", "subset", "family", "language")
 FORGES = re.compile(r"[\r\n][ \t]*(Human|Assistant):")
 """A line that begins like a turn of a transcript."""
 
@@ -103,6 +118,7 @@ class Responses:
     ids: Ints
     prompt: Ints
     place: Ints
+    sample: Ints
     words: NDArray[np.uint64]
     stands: Flags
     forges: Flags
@@ -118,7 +134,7 @@ class Pairs:
     shown_a: Ints
     shown_b: Ints
 
-    @property
+    @cached_property
     def masked(self) -> Flags:
         return (self.shown_a[:, 0] >= 0) | (self.shown_b[:, 0] >= 0)
 
@@ -230,7 +246,7 @@ class _Reader:
                 done += len(batch)
 
     def _responses(self) -> tuple[Prompts, Responses]:
-        columns = (*PROMPT_COLUMNS, "response_id", "response", "replaced_at")
+        columns = (*PROMPT_COLUMNS, "response_id", "sample", "response", "replaced_at")
         book = _PromptBook(self.texts, policies_in(self.manifest), self.recipe)
         pieces = [np.empty(0, RESPONSE)]
         for batch in self._batches("responses", columns):
@@ -241,6 +257,7 @@ class _Reader:
             ids=rows["id"],
             prompt=rows["prompt"],
             place=np.column_stack([rows["start"], rows["length"]]),
+            sample=rows["sample"],
             words=rows["words"],
             stands=rows["stands"],
             forges=rows["forges"],
@@ -251,7 +268,8 @@ class _Reader:
         words = _short(hashlib.sha256(text.encode()).digest())
         forges = FORGES.search(text) is not None
         stands = row["replaced_at"] is None
-        return (row["response_id"], book.number(row), *self.texts.keep(text), words, stands, forges)
+        place = self.texts.keep(text)
+        return (row["response_id"], book.number(row), *place, row["sample"], words, stands, forges)
 
     def _pairs(self, responses: Responses) -> Pairs:
         columns = ("pair_key", "response_a_id", "response_b_id", "shown_a", "shown_b")
@@ -276,7 +294,9 @@ class _Reader:
             _Piece.of(gate.kept(batch), raters, responses, pairs)
             for batch in self._batches("judgments", JUDGMENT_COLUMNS)
         ]
-        whole = _Piece.joined(pieces)
+        # By their codes, as reports number them: models that draw their starts then start alike.
+        ranks = np.argsort(np.argsort(np.array(list(raters), dtype=np.str_)))
+        whole = _Piece.joined(pieces, ranks)
         return whole.votes(), whole.parts(pairs), gate.counts()
 
 
@@ -286,28 +306,41 @@ class _PromptBook:
     def __init__(self, texts: Texts, policies: list[str], recipe: Recipe):
         self._texts, self._policies, self._recipe = texts, policies, recipe
         self._numbers: dict[str, int] = {}
+        self._families: list[str] = []
+        self._digests: list[bytes] = []
         self._facts: list[tuple] = []
-        self._linked: list[dict] = []
+        self._pieces = [np.empty(0, PROMPT)]
 
     def number(self, row: dict) -> int:
         """The place of the row's prompt."""
         key = row["prompt_key"]
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
-            self._facts.append(self._fact(row))
-            # The messages link equal words; their digest does that as well and is short.
-            digest = words_digest(row["messages"]).hex()
-            said = [{"role": "user", "content": digest}]
-            self._linked.append({"prompt_key": key, "family": row["family"], "messages": said})
+            self._families.append(sys.intern(row["family"]))
+            self._digests.append(words_digest(row["messages"]))
+            self._facts.append(self._fact(row, self._digests[-1]))
+            if len(self._facts) == ROWS_AT_ONCE:
+                self._pack()
         return self._numbers[key]
 
-    def _fact(self, row: dict) -> tuple:
-        kept = {name: row[name] for name in PROMPT_COLUMNS}
+    def _pack(self) -> None:
+        """A tuple takes many times the room of its numbers."""
+        self._pieces.append(np.array(self._facts, PROMPT))
+        self._facts = []
+
+    def _linked(self) -> Iterator[dict]:
+        """What links prompts; a digest of the words does it as well as the words, and is short."""
+        for key, family, digest in zip(self._numbers, self._families, self._digests, strict=True):
+            said = [{"role": "user", "content": digest.hex()}]
+            yield {"prompt_key": key, "family": family, "messages": said}
+
+    def _fact(self, row: dict, digest: bytes) -> tuple:
+        kept = {name: row.get(name, "") for name in PROMPT_COLUMNS}
         bare = without_system(row["messages"])
         asked = bare if self._recipe.system_messages == Keep.LEAVE_OUT else row["messages"]
         return (
             *self._texts.keep(json.dumps(kept, ensure_ascii=False)),
-            _short(words_digest(row["messages"])),
+            _short(digest),
             self._recipe.system_messages == Keep.LEAVE_OUT and policy_in(asked, self._policies) != "",
             len(bare) < len(row["messages"]),
             [turn["role"] for turn in bare] == ["user"],
@@ -316,20 +349,21 @@ class _PromptBook:
         )
 
     def prompts(self) -> Prompts:
-        facts = np.array(self._facts, np.dtype("i8,i8,u8,?,?,?,?,?"))
-        families = family_of_prompts(self._linked)
+        self._pack()
+        facts = np.concatenate(self._pieces)
+        families = family_of_prompts(self._linked())
         names = [families[key] for key in self._numbers]
         return Prompts(
             keys=list(self._numbers),
             families=names,
-            place=np.column_stack([facts["f0"], facts["f1"]]),
-            words=facts["f2"],
+            place=np.column_stack([facts["start"], facts["length"]]),
+            words=facts["words"],
             part=np.array([self._part(name) for name in names], np.int64),
-            holds_policy=facts["f3"],
-            has_system=facts["f4"],
-            one_turn=facts["f5"],
-            in_turns=facts["f6"],
-            forges=facts["f7"],
+            holds_policy=facts["holds_policy"],
+            has_system=facts["has_system"],
+            one_turn=facts["one_turn"],
+            in_turns=facts["in_turns"],
+            forges=facts["forges"],
         )
 
     def _part(self, family: str) -> int:
@@ -416,8 +450,8 @@ class _Piece:
             raters.setdefault(code, len(raters))
         columns = {
             "of_pair": of_pair,
-            "target": np.where(of_pair, in_pairs, single).astype(np.int64),
-            "rater": np.array([raters[code] for code in batch["rater_id"].to_pylist()], np.int64),
+            "target": np.where(of_pair, in_pairs, single).astype(np.int32),
+            "rater": np.array([raters[code] for code in batch["rater_id"].to_pylist()], np.int32),
             "moment": _whole(batch["created_at"].cast(pa.int64())),
             "both_bad": _flags(batch, "both_bad"),
             **{name: _small(batch[name]) for name in PAIR_QUESTIONS},
@@ -427,14 +461,17 @@ class _Piece:
         return cls(columns)
 
     @classmethod
-    def joined(cls, pieces: "list[_Piece]") -> "_Piece":
-        """All pieces, the earliest judgment first."""
+    def joined(cls, pieces: "list[_Piece]", ranks: Ints) -> "_Piece":
+        """All pieces, the earliest judgment first; raters become their ranks."""
         if not pieces:
             return cls({})
-        names = pieces[0].columns
-        columns = {name: np.concatenate([piece.columns[name] for piece in pieces]) for name in names}
-        order = np.argsort(columns["moment"], kind="stable")
-        return cls({name: column[order] for name, column in columns.items()})
+        order = np.argsort(np.concatenate([piece.columns["moment"] for piece in pieces]), kind="stable")
+        columns = {}
+        for name in list(pieces[0].columns):
+            # A column of all pieces takes the place of the pieces' own, one after the other.
+            columns[name] = np.concatenate([piece.columns.pop(name) for piece in pieces])[order]
+        columns["rater"] = ranks[columns["rater"]].astype(np.int32)
+        return cls(columns)
 
     def _column(self, name: str, chosen: Flags) -> NDArray:
         return self.columns[name][chosen]

@@ -11,6 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import datasets as actions
+from annotation.datasets.describing import units_of
 from annotation.datasets.making import Preview
 from annotation.datasets.recipe import PARTS, Format
 from annotation.desk.dataset_form import DatasetForm
@@ -146,7 +147,7 @@ def _rows(number: int) -> str:
 
 
 def _left_out_words(items: dict) -> str:
-    kept = f"From {items['kept']:,} of {items['judged']:,} judged {items['unit']}s."
+    kept = f"From {items['kept']:,} of {items['judged']:,} {units_of(items)}."
     reasons = [f"{n:,} {reason}" for reason, n in _reasons(items)]
     return f"{kept} Left out: {', '.join(reasons)}." if reasons else kept
 
@@ -167,8 +168,8 @@ def _state_words(dataset: Dataset) -> str:
 def _look(found: Preview) -> Look:
     judgments, items = found.judgments, found.items
     sentence = (
-        f"{judgments['used']:,} of {judgments['read']:,} judgments are used; of {items['judged']:,} judged "
-        f"{items['unit']}s {items['kept']:,} become rows."
+        f"{judgments['used']:,} of {judgments['read']:,} judgments are used; of {items['judged']:,} "
+        f"{units_of(items)} {items['kept']:,} become rows."
     )
     rows = tuple(
         tuple((name, _shown(value)) for name, value in row.items()) for row in found.as_json()["rows"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from annotation.datasets.recipe import Format
 from annotation.errors import DatasetRefused, SnapshotUnreadable
 from tests.datasets.written import GUIDELINE, Written, a_written_study, make
 
@@ -231,6 +232,13 @@ def test_an_answer_that_was_replaced_is_left_out(made, study):
 def test_rules_that_leave_nothing_are_refused_with_the_reasons(made):
     with pytest.raises(DatasetRefused, match="1 too few judgments"):
         made("trl_preference", min_judgments=9)
+
+
+@pytest.mark.parametrize("format", Format.values)
+@pytest.mark.parametrize("method", ["mean", "dawid_skene"])
+def test_no_judgment_at_all_is_told(made, format, method):
+    with pytest.raises(DatasetRefused, match="no row is left"):
+        made(format, cohorts=["nobody"], aggregation=method)
 
 
 # Snapshots that are none ---------------------------------------------------------------------------------

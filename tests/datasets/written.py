@@ -66,6 +66,8 @@ SCHEMAS = {
             ("harm_category", TEXT),
             ("subset", TAGS),
             ("family", TEXT),
+            ("language", TEXT),
+            ("sample", pa.int32()),
             ("response", TEXT),
             ("replaced_at", TIME),
         ]
@@ -85,6 +87,7 @@ class Written:
         """A response to the prompt of that key; its id."""
         messages = [{"role": "user", "content": words or f"Question {prompt}?"}]
         row = {"messages": messages, "intent": "benign", "harm_category": "", "subset": [], "family": ""}
+        row |= {"language": "", "sample": 0}
         row |= {"response_id": len(self.responses) + 1, "prompt_key": prompt, "response": text}
         self.responses.append(row | {"replaced_at": None} | more)
         return row["response_id"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.datasets import write_dataset
+from annotation.datasets.describing import units_of
 from annotation.datasets.recipe import CHOICES, FileKind, Format, Recipe
 from annotation.errors import DomainError
 from annotation.management.studies import study_named
@@ -86,5 +87,5 @@ def _told(manifest: dict, out: Path) -> str:
     left_out = f" Left out: {', '.join(reasons)}." if reasons else ""
     return (
         f"{counts['rows']:,} rows of {manifest['format']} ({parts}) from {items['kept']:,} of "
-        f"{items['judged']:,} judged {items['unit']}s.{left_out} In {out}"
+        f"{items['judged']:,} {units_of(items)}.{left_out} In {out}"
     )
