@@ -1,5 +1,7 @@
 """A study with as many judgments as asked for, written by SQL into PostgreSQL."""
 
+from rating_site import RESPONSES_PER_ARM, a_study
+
 RATERS, OVERLAP = 200, 3
 CORRECTED = 50
 """One judgment in so many was corrected once."""
@@ -54,16 +56,14 @@ ORDER BY j.id, response
 """
 
 
-def a_judged_study(judgments: int):
+def a_judged_study(slug: str, judgments: int):
     """An open study of two arms whose pairs three raters judged, one judgment in 50 with a correction: about
     so many revisions."""
     from django.db import connection
 
-    from benchmarks.rating_site import RESPONSES_PER_ARM, a_study
-
     each = RESPONSES_PER_ARM**2
     pairs = max(1, round(judgments / OVERLAP / (1 + 1 / CORRECTED) / each)) * each
-    study = a_study("large", pairs, OVERLAP)
+    study = a_study(slug, pairs, OVERLAP)
     given = {"study": study.pk, "raters": RATERS, "overlap": OVERLAP, "corrected": CORRECTED}
     with connection.cursor() as cursor:
         # The rows are as the triggers want them; asking the triggers a million times would take minutes.
