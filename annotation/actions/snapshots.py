@@ -15,11 +15,12 @@ from django.utils import timezone
 
 from annotation.actions import events
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
-from annotation.export.card import data_card
+from annotation.export.card import Found, data_card
 from annotation.export.formats import described
 from annotation.export.manifest import manifest_of, manifest_text, versions
 from annotation.export.tables import Written, write_tables
 from annotation.models import Judgment, Snapshot, Study, User
+from annotation.reports.key_figures import key_figures
 
 LONGEST_PATH = 500  # what the column holds
 SECRET_BYTES = 32
@@ -84,12 +85,20 @@ def _refuse_differences(snapshot: Snapshot, written: Written) -> None:
 
 
 def _write(study: Study, draft: Path, min_judgments: int, secret: str) -> Written:
-    """Everything but the manifest."""
+    """Everything but the manifest that tells the snapshot's number."""
     written = write_tables(study, draft, min_judgments, secret)
     card = draft / "README.md"
-    card.write_text(data_card(study, written.counts), encoding="utf-8")
+    card.write_text(data_card(study, written.counts, _found(study, draft, written)), encoding="utf-8")
     written.files[card.name] = described(card)
     return written
+
+
+def _found(study: Study, draft: Path, written: Written) -> Found | None:
+    """What the files say that were just written: read as anybody reads a snapshot, which needs a manifest."""
+    manifest = manifest_of(study, 0, timezone.now(), written, 1, {})
+    (draft / "manifest.json").write_text(manifest_text(manifest), encoding="utf-8")
+    figures = key_figures(draft, written.counts["judgments_counted"])
+    return figures and Found(figures.agreement, figures.win_rates, figures.tie_rule, figures.languages)
 
 
 def note_asked(study: Study, actor: User) -> None:

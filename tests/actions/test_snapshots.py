@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 
 from annotation.actions import snapshots
@@ -19,7 +21,9 @@ from annotation.actions.snapshots import freeze_snapshot
 from annotation.actions.studies import set_state
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
 from annotation.export import tables
+from annotation.export.formats import SCHEMAS
 from annotation.models import Judgment, Snapshot, Study
+from annotation.reports import key_figures
 from annotation.vocabulary import SafetyLevel, StudyState
 from models_runtime.training.snapshots import read_snapshot
 from tests.cast import (
@@ -288,6 +292,26 @@ def test_the_manifest_tells_what_was_asked_and_what_is_in_no_table(tmp_path):
     assert (first["version"], second["version"]) == (1, 2)
     assert first["sha256"] == hashlib.sha256(first["body"].encode()).hexdigest()
     assert manifest["filters"] == {"min_judgments": 1} and manifest["format_version"] == 3
+
+
+def test_the_card_tells_agreement_and_win_rates_as_the_hand_finds_them(tmp_path):
+    """Of 9 judgments 2 lean to the first arm, 3 to the second; all agree on what is “both are bad”."""
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    (balance,) = re.findall(r"\| balance \| (0\.\d+) \(.*?\) \| (0\.\d+) \(.*?\) \| (\d+) \|", card)
+    assert balance == ("0.444", "0.400", "9") and f"{A} against {B}" in card
+    assert "| both_bad | nominal | 1.000 (" in card
+    assert "A tie counts as half a win" in card and "`all_both_bad` 1, `tie` 1" in card
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["size_categories"] == ["n<1K"] and head["pretty_name"] == "Kites"
+    assert [config["config_name"] for config in head["configs"]] == list(SCHEMAS)
+
+
+def test_a_study_too_large_for_figures_in_its_card_says_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_figures, "MOST_JUDGMENTS", 8)
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert card.count("python manage.py report kites --snapshot NUMBER") == 2 and "win rate |" not in card
 
 
 def test_no_name_of_a_person_is_in_any_file(tmp_path):
