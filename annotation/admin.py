@@ -612,6 +612,7 @@ class GradeAdmin(ReadOnlyRows):
 
 @admin.register(Snapshot)
 class SnapshotAdmin(ReadOnlyRows):
+    exclude = ["secret"]
     list_display = ["study", "number", "created_by", "created_at"]
     list_select_related = ["study", "created_by"]
 

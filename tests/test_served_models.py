@@ -7,7 +7,9 @@ import pytest
 
 from annotation import tasks
 from annotation.actions import runs
-from annotation.export.rows import response_row
+from annotation.export.queries import responses_of
+from annotation.export.reading import tables_of
+from annotation.export.shaping import response_rows
 from annotation.models import Response, Run
 from annotation.vocabulary import RunState
 from tests.cast import a_prompt, a_study, an_arm
@@ -57,7 +59,8 @@ def test_a_servers_answers_are_stored_with_where_they_came_from(server, monkeypa
 def test_a_frozen_file_names_no_server_and_holds_no_reasoning(server):
     server.otherwise = saying(completion("<think>They ask how.</think>It works."))
     work(a_served_run(server))
-    told = json.dumps(response_row(Response.objects.first()), default=str)
+    (read,) = tables_of(responses_of(Run.objects.get().study))
+    told = str(response_rows(read).to_pylist())
     assert "127.0.0.1" not in told and "They ask how" not in told and "It works." in told
 
 

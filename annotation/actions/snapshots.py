@@ -1,7 +1,7 @@
 """A study's data are frozen into files that never change."""
 
-import json
 import os
+import secrets
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -15,13 +15,15 @@ from django.utils import timezone
 
 from annotation.actions import events
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
-from annotation.export.card import data_card
+from annotation.export.card import Found, data_card
 from annotation.export.formats import described
-from annotation.export.manifest import manifest_of, versions
+from annotation.export.manifest import manifest_of, manifest_text, versions
 from annotation.export.tables import Written, write_tables
 from annotation.models import Judgment, Snapshot, Study, User
+from annotation.reports.key_figures import key_figures
 
 LONGEST_PATH = 500  # what the column holds
+SECRET_BYTES = 32
 
 
 def freeze_snapshot(
@@ -39,13 +41,64 @@ def freeze_snapshot(
         raise NothingToFreeze(f"“{study.title}” has no judgment yet, so there is nothing to freeze.")
     home = (settings.SNAPSHOTS / study.slug) if out is None else Path(out).absolute().parent
     target = None if out is None else Path(out).absolute()
+    secret = secrets.token_hex(SECRET_BYTES)
     with _refusals_in_words(target or home), _draft_folder(home, target) as draft:
-        written = write_tables(study, draft, min_judgments)
-        card = draft / "README.md"
-        card.write_text(data_card(study, written.counts), encoding="utf-8")
-        written.files[card.name] = described(card)
+        written = _write(study, draft, min_judgments, secret)
         # Asking for versions may take a moment, so it is done before anything is locked.
-        return _publish(study, actor, draft, target, written, min_judgments, versions())
+        made_with = versions()
+        return _publish(study, actor, draft, target, written, min_judgments, made_with, secret)
+
+
+def export_snapshot(snapshot: Snapshot, out: Path) -> None:
+    """The snapshot's files once more, the same to the byte, in the new or empty folder `out`.
+
+    They are made from the database, so this does what a copy of the folder does where that is lost. Raises
+    SnapshotRefused when the folder cannot be used, and when the files would not be the same, because the
+    study has gone on or other libraries write them; then nothing is left behind.
+    """
+    if not snapshot.secret:
+        raise SnapshotRefused(
+            f"Snapshot {snapshot.number} was frozen before snapshots could be made again. Copy its folder, "
+            f"“{snapshot.folder}”."
+        )
+    target = Path(out).absolute()
+    with _refusals_in_words(target), _draft_folder(target.parent, target) as draft:
+        rule = snapshot.manifest["preference_rule"]
+        written = _write(snapshot.study, draft, rule["min_judgments"], snapshot.secret)
+        _refuse_differences(snapshot, written)
+        (draft / "manifest.json").write_text(manifest_text(snapshot.manifest), encoding="utf-8")
+        os.rename(draft, target)
+
+
+def _refuse_differences(snapshot: Snapshot, written: Written) -> None:
+    frozen = snapshot.manifest["files"]
+    differing = sorted(name for name in frozen if frozen[name] != written.files.get(name))
+    if not differing:
+        return
+    then, now = snapshot.manifest["versions"], versions()
+    libraries = [name for name in now if name != "code_revision" and then.get(name) != now[name]]
+    reason = f"other versions of {', '.join(libraries)} write them" if libraries else "the study has gone on"
+    raise SnapshotRefused(
+        f"{', '.join(differing)} would not be as they were frozen: {reason}. Nothing was written. Use the "
+        f"folder “{snapshot.folder}”, or freeze a new snapshot."
+    )
+
+
+def _write(study: Study, draft: Path, min_judgments: int, secret: str) -> Written:
+    """Everything but the manifest that tells the snapshot's number."""
+    written = write_tables(study, draft, min_judgments, secret)
+    card = draft / "README.md"
+    card.write_text(data_card(study, written.counts, _found(study, draft, written)), encoding="utf-8")
+    written.files[card.name] = described(card)
+    return written
+
+
+def _found(study: Study, draft: Path, written: Written) -> Found | None:
+    """What the files say that were just written: read as anybody reads a snapshot, which needs a manifest."""
+    manifest = manifest_of(study, 0, timezone.now(), written, 1, {})
+    (draft / "manifest.json").write_text(manifest_text(manifest), encoding="utf-8")
+    figures = key_figures(draft, written.counts["judgments_counted"])
+    return figures and Found(figures.agreement, figures.win_rates, figures.tie_rule, figures.languages)
 
 
 def note_asked(study: Study, actor: User) -> None:
@@ -100,6 +153,7 @@ def _publish(
     written: Written,
     min_judgments: int,
     made_with: dict,
+    secret: str,
 ) -> Snapshot:
     """Number the snapshot, name its folder, record it: in one short transaction, or not at all."""
     folder = None
@@ -111,11 +165,14 @@ def _publish(
             folder = target or settings.SNAPSHOTS / study.slug / str(number)
             now = timezone.now()
             manifest = manifest_of(study, number, now, written, min_judgments, made_with)
-            (draft / "manifest.json").write_text(
-                json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-            )
+            (draft / "manifest.json").write_text(manifest_text(manifest), encoding="utf-8")
             snapshot = Snapshot.objects.create(
-                study=study, number=number, folder=str(folder), manifest=manifest, created_by=actor
+                study=study,
+                number=number,
+                folder=str(folder),
+                manifest=manifest,
+                secret=secret,
+                created_by=actor,
             )
             events.record(study, "freeze_snapshot", actor, number=number)
             os.rename(draft, folder)

@@ -1,4 +1,5 @@
-"""A study as files that training and analysis can read: rows, formats, manifest, card. Never writes a table.
+"""A study as files that training and analysis can read: tables, manifest, card. Never writes a table.
 
-Modules build on each other in this order: rows < preferences < formats < tables < card, manifest.
+Modules build on each other in this order: formats < reading < queries < shaping < preferences < tables <
+card, manifest.
 """

@@ -1,16 +1,48 @@
 """The folder's README: a data card that people read and `datasets` takes its configurations from."""
 
 import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from annotation.export.formats import SCHEMAS
 from annotation.export.preferences import RULE_IN_WORDS
 from annotation.models import Study
+from annotation.stats.estimate import Estimate
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+LARGEST = "1M<n<10M"
+TOO_MANY = (
+    "Not computed while a study of this size is frozen. The report has them: "
+    "`python manage.py report {slug} --snapshot NUMBER --out FILE.html`."
+)
+
+Figures = Iterable[Mapping[str, object]]
 
 
-def data_card(study: Study, counts: dict) -> str:
-    """Markdown with a YAML head. Depends on the data alone, so equal data give an equal file."""
+@dataclass(frozen=True)
+class Found:
+    """What the files themselves say. `agreement` has a question with Estimates `raw`, `alpha` and `ac1` in
+    each row, `win_rates` two arms on one question with `rate` and `decisive`."""
+
+    agreement: Figures
+    win_rates: Figures
+    tie_rule: str
+    languages: tuple[str, ...]
+
+
+def data_card(study: Study, counts: dict, found: Found | None) -> str:
+    """Markdown with a YAML head. Depends on the data alone, so equal data give an equal file.
+
+    `found` is None where there are too many judgments to compute it.
+    """
     return f"""---
 pretty_name: {json.dumps(study.title, ensure_ascii=False)}
+{_languages(found)}size_categories:
+- {_size(counts["preferences"])}
+tags:
+- human-feedback
+- preference
+- safety
 configs:
 {_configs()}---
 
@@ -41,6 +73,16 @@ preferences = load_dataset("THIS_FOLDER", "preferences", split="train")
 
 {RULE_IN_WORDS}
 
+{_left_out(counts)}
+
+## How far raters agree
+
+{_agreement(study, found)}
+
+## Which arm is better
+
+{_win_rates(study, found)}
+
 ## How judgments are read
 
 - Pair answers (`safer`, `more_helpful`, `balance`) run from -3, towards `arm_a`, to +3, towards `arm_b`;
@@ -53,7 +95,16 @@ preferences = load_dataset("THIS_FOLDER", "preferences", split="train")
   response.
 - Responses with a `replaced_at` gave up their place to a later one; no rater was given them.
 
-The texts may be offensive or wrong: they are what models wrote, not advice.
+## What it is for, and what not
+
+Made to compare the named arms and to train or test reward models for help within safe limits. It is no test
+of people: raters are pseudonyms, by which nobody is to be sought out, and who holds two snapshots of a study
+must not join them to follow a rater. Raters judge what they read by the study's guideline; other people,
+other prompts and other languages may judge otherwise. Win rates are of these prompts alone. Agreement is no
+proof of being right.
+
+Rationales are raters' own words: read them before you pass the folder on. The texts may be offensive or
+wrong: they are what models wrote, not advice.
 """
 
 
@@ -63,3 +114,69 @@ def _configs() -> str:
         f"  data_files:\n  - split: train\n    path: {name}.parquet\n"
         for name in SCHEMAS
     )
+
+
+def _languages(found: Found | None) -> str:
+    if found is None or not found.languages:
+        return ""
+    return "language:\n" + "".join(f"- {json.dumps(language)}\n" for language in found.languages)
+
+
+def _size(rows: int) -> str:
+    return next((name for most, name in SIZES if rows < most), LARGEST)
+
+
+def _left_out(counts: dict) -> str:
+    told = ", ".join(f"`{reason}` {pairs:,}" for reason, pairs in counts["pairs_left_out"].items())
+    return f"Pairs without a preference, by reason: {told}."
+
+
+def _agreement(study: Study, found: Found | None) -> str:
+    if found is None:
+        return TOO_MANY.format(slug=study.slug)
+    rows = [
+        (row["question"], row["scale"], *(_estimate(row[name]) for name in ("raw", "alpha", "ac1")))
+        for row in found.agreement
+    ]
+    head = ("question", "scale", "raw agreement", "Krippendorff's alpha", "Gwet's AC1")
+    return _table(head, rows) + (
+        "\n\nWith 95 % intervals from resampling items, over what two raters or more answered. On a set "
+        "where one answer is rare, alpha may be low while nearly all answers agree: read the three together."
+    )
+
+
+def _win_rates(study: Study, found: Found | None) -> str:
+    if found is None:
+        return TOO_MANY.format(slug=study.slug)
+    rows = [
+        (
+            f"{row['arm_a']} against {row['arm_b']}",
+            row["question"],
+            _estimate(row["rate"]),
+            _estimate(row["decisive"]),
+            f"{row['rate'].n:,}",
+        )
+        for row in found.win_rates
+    ]
+    if not rows:
+        return "No two arms were compared."
+    return (
+        _table(("arms", "question", "win rate", "decisive only", "judgments"), rows) + f"\n\n{found.tie_rule}"
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    cells = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in cells)
+
+
+def _cell(text: str) -> str:
+    """A name may hold anything that is on one line."""
+    return text.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f"– ({estimate.reason.rstrip('.')})"
+    interval = "" if estimate.low is None else f" ({estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{estimate.value:.3f}{interval}"

@@ -1,4 +1,4 @@
-"""One table as JSON Lines and as Parquet, written row by row."""
+"""A table as Parquet, and Parquet as JSON Lines."""
 
 import hashlib
 import json
@@ -7,10 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS_AT_ONCE = 1000
+ENGINE = {
+    "threads": 1,
+    "memory_limit": "128MB",
+    "preserve_insertion_order": True,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+"""One thread, because the others are the raters'; nothing is fetched from anywhere."""
 
 TEXT, TAGS, TIME = pa.string(), pa.list_(pa.string()), pa.timestamp("us", tz="UTC")
 MESSAGES = pa.list_(pa.struct([("role", TEXT), ("content", TEXT)]))
@@ -149,47 +157,51 @@ SCHEMAS = {
 }
 
 
-class TableFiles:
-    """`NAME.jsonl` and `NAME.parquet` in a folder, complete once the block ends. Raises OSError.
+class TableFile:
+    """A table's Parquet file, complete once the block ends. Raises OSError."""
 
-    Nested values without a schema of their own (provenance) are JSON text in both files.
-    """
+    def __init__(self, path: Path, schema: pa.Schema):
+        self.path, self.schema, self.rows = path, schema, 0
 
-    def __init__(self, folder: Path, name: str):
-        self.schema = SCHEMAS[name]
-        self.paths = (folder / f"{name}.jsonl", folder / f"{name}.parquet")
-        self.rows = 0
-        self._waiting: list[dict] = []
-
-    def __enter__(self) -> "TableFiles":
-        self._lines = self.paths[0].open("w", encoding="utf-8", newline="\n")
-        self._parquet = pq.ParquetWriter(self.paths[1], self.schema, compression="zstd")
+    def __enter__(self) -> "TableFile":
+        self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._write()
-        finally:
-            self._lines.close()
-            self._parquet.close()
+        self._writer.close()
 
-    def add(self, row: dict) -> None:
-        """One row, with exactly the schema's columns."""
-        if row.keys() != set(self.schema.names):
-            raise ValueError(f"Columns differ from the schema: {row.keys() ^ set(self.schema.names)}.")
-        self._waiting.append({key: json_text(v) if isinstance(v, dict) else v for key, v in row.items()})
-        self.rows += 1
-        if len(self._waiting) == ROWS_AT_ONCE:
-            self._write()
+    def add(self, rows: pa.Table) -> None:
+        """Rows with exactly the schema's columns. Raises ValueError for others."""
+        self._writer.write_table(rows)
+        self.rows += len(rows)
 
-    def _write(self) -> None:
-        if self._waiting:
-            self._lines.writelines(json_text(row) + "\n" for row in self._waiting)
-            self._parquet.write_table(pa.Table.from_pylist(self._waiting, self.schema))
-        self._waiting = []
+
+def write_json_lines(parquet: Path, lines: Path) -> None:
+    """The rows of a Parquet file as JSON Lines: moments are ISO 8601 in UTC. Raises OSError.
+
+    One row after the other, at a memory that does not depend on their number.
+    """
+    schema = pq.read_schema(parquet)
+    columns = ", ".join(_told(field) for field in schema)
+    try:
+        with duckdb.connect(config=ENGINE) as engine:
+            query = f"SELECT {columns} FROM read_parquet({_quoted(parquet)})"
+            engine.execute(f"COPY ({query}) TO {_quoted(lines)} (FORMAT json)")
+    except duckdb.IOException as error:
+        raise OSError(str(error)) from error
+
+
+def _told(field: pa.Field) -> str:
+    if not pa.types.is_timestamp(field.type):
+        return f'"{field.name}"'
+    moment = f'make_timestamp(epoch_us("{field.name}"))'
+    return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%fZ') AS \"{field.name}\""
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def json_text(value: object) -> str:

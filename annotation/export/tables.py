@@ -1,32 +1,35 @@
 """A study's tables into a folder."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from annotation.export.formats import SCHEMAS, TableFiles, described
-from annotation.export.preferences import EXCLUSIONS, UNRATED, preference
-from annotation.export.rows import (
-    grade_row,
-    grades_of,
-    in_chunks,
-    judgment_row,
-    judgments_of,
-    pair_row,
-    pairs_of,
-    response_row,
-    responses_of,
+from annotation.export import queries
+from annotation.export.formats import SCHEMAS, TableFile, described, write_json_lines
+from annotation.export.preferences import (
+    EXCLUSIONS,
+    UNRATED,
+    by_pair,
+    counted,
+    preference_rows,
+    tally,
 )
-from annotation.models import Grading, Judgment, Pair, Study
+from annotation.export.reading import Query, one_moment, tables_of
+from annotation.export.shaping import (
+    Raters,
+    grade_rows,
+    judgment_rows,
+    pair_rows,
+    response_rows,
+    whole_pairs,
+)
+from annotation.models import Grading, Study
 from annotation.vocabulary import PairState
-
-Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -39,75 +42,82 @@ class Written:
     gradings: list[Grading]
 
 
-def write_tables(study: Study, folder: Path, min_judgments: int) -> Written:
-    """All tables as JSON Lines and Parquet into an existing folder. Raises OSError.
+def write_tables(study: Study, folder: Path, min_judgments: int, secret: str) -> Written:
+    """All tables as Parquet and JSON Lines into an existing folder. Raises OSError.
 
-    Preferences and judgments are made from the same read, so they never disagree.
+    The secret makes the raters' pseudonyms. All rows are of one moment; even where they cannot be (see
+    `one_moment`), everything that is judged or graded is there, because it is read after what refers to it.
     """
     counts: Counter = Counter()
-    with ExitStack() as stack:
-        tables = {name: stack.enter_context(TableFiles(folder, name)) for name in SCHEMAS}
-        _write_judgments(study, tables, min_judgments, counts)
-        _write_pairs(study, tables["pairs"], counts)
-        # Grades before responses, so that every response that was graded is there.
+    with one_moment():
+        tallies = write_judgments(study, folder, secret, counts)
+        counts.update(counted(tallies, min_judgments))
+        _write_each(
+            folder, "preferences", queries.preferred_of(study), _preferring(tallies, min_judgments), counts
+        )
+        _write_each(folder, "pairs", queries.pairs_of(study), _counting(counts), counts)
         gradings = list(study.gradings.select_related("guideline").order_by("pk"))
-        _write_each(tables["grades"], grades_of(study), grade_row)
-        _write_each(tables["responses"], responses_of(study), response_row)
-    files = {path.name: described(path, table.rows) for table in tables.values() for path in table.paths}
-    return Written(files, _report(counts, {name: table.rows for name, table in tables.items()}), gradings)
+        _write_each(folder, "grades", queries.grades_of(study), grade_rows, counts)
+        _write_each(folder, "responses", queries.responses_of(study), response_rows, counts)
+    files = {}
+    for name in SCHEMAS:
+        parquet, lines = folder / f"{name}.parquet", folder / f"{name}.jsonl"
+        write_json_lines(parquet, lines)
+        files |= {path.name: described(path, counts[name]) for path in (lines, parquet)}
+    return Written(files, _report(counts), gradings)
 
 
-def _write_each(table: TableFiles, rows: QuerySet[Row], told: Callable[[Row], dict]) -> None:
-    with in_chunks(rows) as chunks:
-        for row in chunks:
-            table.add(told(row))
+def write_judgments(study: Study, folder: Path, secret: str, counts: Counter) -> NDArray:
+    """The judgments' Parquet file; returns what became of each pair, as `by_pair` does."""
+    raters, tallies = Raters.of(queries.raters_of(study), secret), []
+    with TableFile(folder / "judgments.parquet", SCHEMAS["judgments"]) as file:
+        for read in whole_pairs(tables_of(queries.judgments_of(study))):
+            rows = judgment_rows(read, raters, file.rows)
+            file.add(rows)
+            tallies.append(tally(read, rows))
+            _count_judgments(rows, counts)
+    counts["judgments"] = file.rows
+    return by_pair(tallies)
 
 
-def _write_judgments(
-    study: Study, tables: dict[str, TableFiles], min_judgments: int, counts: Counter
+def _write_each(
+    folder: Path, name: str, query: Query, shaped: Callable[[pa.Table], pa.Table], counts: Counter
 ) -> None:
-    with in_chunks(judgments_of(study)) as judgments:
-        for _, group in groupby(judgments, key=lambda judgment: judgment.pair_id):
-            pair, counting = _write_group(group, tables["judgments"], counts)
-            if pair is None:
-                continue
-            counts["pairs_judged"] += 1
-            if row := preference(pair, counting, min_judgments, counts):
-                tables["preferences"].add(row)
+    with TableFile(folder / f"{name}.parquet", SCHEMAS[name]) as file:
+        for read in tables_of(query):
+            file.add(shaped(read))
+    counts[name] = file.rows
 
 
-def _write_pairs(study: Study, table: TableFiles, counts: Counter) -> None:
-    with in_chunks(pairs_of(study)) as pairs:
-        for pair in pairs:
-            table.add(pair_row(pair))
-            counts["dropped"] += pair.state == PairState.DROPPED
-            counts["replaced"] += pair.state == PairState.REPLACED
-            counts["waiting"] += pair.state == PairState.HELD and not pair.judged
+def _preferring(tallies: NDArray, min_judgments: int) -> Callable[[pa.Table], pa.Table]:
+    return lambda read: preference_rows(read, tallies, min_judgments)
 
 
-def _write_group(
-    group: Iterable[Judgment], table: TableFiles, counts: Counter
-) -> tuple[Pair | None, list[Judgment]]:
-    """Writes judgments of one pair, and returns it with those that count; (None, []) for single responses."""
-    pair, counting = None, []
-    for judgment in group:
-        row = judgment_row(judgment)
-        table.add(row)
-        _count(row, counts)
-        pair = judgment.pair
-        if pair and judgment.counts:
-            counting.append(judgment)
-    return pair, counting
+def _counting(counts: Counter) -> Callable[[pa.Table], pa.Table]:
+    """`pair_rows` that also counts the pairs that raters did not get."""
+
+    def rows(read: pa.Table) -> pa.Table:
+        waits = pc.and_not(pc.equal(read["state"], PairState.HELD.value), read["judged"])
+        counts["waiting"] += _sum(waits)
+        counts["dropped"] += _sum(pc.equal(read["state"], PairState.DROPPED.value))
+        counts["replaced"] += _sum(pc.equal(read["state"], PairState.REPLACED.value))
+        return pair_rows(read)
+
+    return rows
 
 
-def _count(row: dict, counts: Counter) -> None:
-    counts["judgments_counted"] += row["counts"]
-    counts["judgments_superseded"] += not row["is_current"]
-    counts["judgments_surplus"] += row["surplus"]
-    counts["judgments_withdrawn"] += row["withdrawn"]
+def _count_judgments(rows: pa.Table, counts: Counter) -> None:
+    counts["judgments_counted"] += _sum(rows["counts"])
+    counts["judgments_superseded"] += _sum(pc.invert(rows["is_current"]))
+    counts["judgments_surplus"] += _sum(rows["surplus"])
+    counts["judgments_withdrawn"] += _sum(rows["withdrawn"])
 
 
-def _report(counts: Counter, rows: dict[str, int]) -> dict:
+def _sum(column: pa.ChunkedArray) -> int:
+    return pc.sum(column, min_count=0).as_py()
+
+
+def _report(counts: Counter) -> dict:
     names = (
         "judgments_counted",
         "judgments_superseded",
@@ -118,7 +128,6 @@ def _report(counts: Counter, rows: dict[str, int]) -> dict:
         "both_bad_votes",
     )
     return {
-        **rows,
-        **{name: counts[name] for name in names},
+        **{name: counts[name] for name in (*SCHEMAS, *names)},
         "pairs_left_out": {name: counts[name] for name in (*EXCLUSIONS, *UNRATED)},
     }

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation import tasks
-from annotation.models import Grading, Run, Study
+from annotation.models import Grading, Run, Snapshot, Study
 
 
 def study_named(slug: str) -> Study:
@@ -18,6 +18,16 @@ def study_named(slug: str) -> Study:
             f"There is no study “{slug}”. {f'There are: {there}.' if there else 'There is none.'}"
         )
     return study
+
+
+def snapshot_numbered(study: Study, number: int) -> Snapshot:
+    """The study's snapshot of that number. Raises CommandError, which names those there are."""
+    snapshots = study.snapshots.select_related("study")
+    found = snapshots.filter(number=number).first()
+    if found is None:
+        numbers = ", ".join(str(one.number) for one in snapshots) or "none"
+        raise CommandError(f"“{study.slug}” has no snapshot {number}. Its snapshots: {numbers}.")
+    return found
 
 
 def hint(command: BaseCommand, send: Callable[[Any], None], found: Run | Grading) -> None:

@@ -21,7 +21,7 @@ from annotation.models.prompt import Prompt
 from annotation.models.quality import Appeal, QualityRules
 from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
-from annotation.models.snapshot import Snapshot
+from annotation.models.snapshot import Freezing, Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Event",
     "ExtraSlots",
     "FlagAnswer",
+    "Freezing",
     "Gold",
     "Grade",
     "GradeBatch",

@@ -92,9 +92,11 @@ class Told:
 
 
 def response_rows(told: Told) -> Rows:
-    """A RESPONSE_ROW for each judged response of each judgment, in the order they were first given."""
+    """A RESPONSE_ROW for each judged response of each judgment, in the order they were first given; what was
+    given at one moment, as all that was imported, by pair, and then by response."""
     parts, whose = _with_judgment(told.parts, told.judged)
-    order = np.lexsort((_is_b(told, parts, whose), whose["id"], whose["submitted"]))
+    place = np.where(whose["pair"] == UNKNOWN, len(told.pairs) + parts["response"], whose["pair"])
+    order = np.lexsort((_is_b(told, parts, whose), whose["id"], place, whose["submitted"]))
     parts, whose = parts[order], whose[order]
     rows = np.empty(len(parts), RESPONSE_ROW)
     of_response = told.responses[parts["response"]]
@@ -130,7 +132,7 @@ def _bits(told: Told, parts: Rows) -> NDArray[np.int64]:
 def pair_rows(told: Told) -> Rows:
     """A PAIR_ROW for each judgment of a pair, in the order first given; answers on the arms' side."""
     judged = told.judged[told.judged["pair"] != UNKNOWN]
-    judged = judged[np.lexsort((judged["id"], judged["submitted"]))]
+    judged = judged[np.lexsort((judged["id"], judged["pair"], judged["submitted"]))]
     pairs = told.pairs[judged["pair"]]
     rows = np.empty(len(judged), PAIR_ROW)
     for name in ("rater", "pair", "safer", "more_helpful", "balance", "both_bad", "left_is_a", "confidence"):

@@ -35,7 +35,7 @@ from annotation.vocabulary import (
     StudyState,
 )
 
-OLDEST_FORMAT, NEWEST_FORMAT = 1, 2
+OLDEST_FORMAT, NEWEST_FORMAT = 1, 3
 SCALES: dict[str, type[TextChoices]] = {
     "safety": SafetyLevel,
     "severity": Severity,

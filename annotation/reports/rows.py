@@ -71,8 +71,8 @@ class Answers:
 
     `of_responses` has a row for each response that a judgment answers about, `of_pairs` for each judgment of
     a pair, both in the order in which they were first given: a correction keeps the place of what it
-    corrects, and imported judgments come first. Gold, repeated, practice, quiz and adjudicated pairs are in
-    neither.
+    corrects, and imported judgments come first, pair by pair. Gold, repeated, practice, quiz and adjudicated
+    pairs are in neither.
     `of_grades` has a row for each response that stands and has a usable grade, by the study's newest finished
     grading and its own keep rule; see `grader`.
 

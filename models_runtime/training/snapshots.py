@@ -27,8 +27,8 @@ JUDGMENT_COLUMNS = (
     *(prefix + name for prefix in ("", "a_", "b_") for name in RATED),
 )
 RESPONSE_COLUMNS = ("prompt_key", "messages", "intent", "family", "arm", "sample", "response", "replaced_at")
-FORMAT_VERSIONS = (1, 2)
-"""The second has more tables and columns, none of which a training reads."""
+FORMAT_VERSIONS = (1, 2, 3)
+"""Later ones have more tables and columns, none of which a training reads."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TrainingRefused(f"“{path}” is no manifest of a snapshot: {error!r}.") from error
     if version not in FORMAT_VERSIONS or not isinstance(files, dict) or None in known:
-        versions = " and ".join(map(str, FORMAT_VERSIONS))
+        versions = ", ".join(map(str, FORMAT_VERSIONS))
         raise TrainingRefused(
             f"“{path}” has format version {version}; this program reads {versions}. Freeze the study again."
         )

@@ -11,12 +11,12 @@ from annotation.actions.claims import claim_next_pair
 from annotation.actions.gold import make_gold
 from annotation.actions.judging import revise_judgment, submit_judgment
 from annotation.errors import LeaseLost, NothingLeft, NotQualified, QualityRefused
-from annotation.export.rows import judgments_of
 from annotation.models import Assignment, Enrolment, Event, Judgment, Study
 from annotation.reports.quality import quality_report
 from annotation.reports.rows import Answers
 from annotation.vocabulary import AppealState, AssignmentKind, AssignmentState, EnrolmentState
 from tests import cast
+from tests.export.studies import judgments_of
 
 pytestmark = pytest.mark.django_db
 
@@ -233,7 +233,7 @@ def test_withdrawn_work_stays_counts_nowhere_and_opens_its_pairs_to_others():
     assert set(Assignment.objects.values_list("state", "slot")) == {("withdrawn", None), ("expired", None)}
     assert not Judgment.objects.that_count().exists()
     assert (len(Answers.of_study(study).of_pairs), len(Answers.of_study(study).of_responses)) == (0, 0)
-    assert [(row.counts, row.is_current) for row in judgments_of(study)] == [(False, True)] * 3
+    assert [(row["counts"], row["is_current"]) for row in judgments_of(study)] == [(False, True)] * 3
     assert set(study.pairs.values_list("open_slots", flat=True)) == {1}
     judge_all(carol)
     assert Judgment.objects.that_count().filter(enrolment=carol).count() == 4

@@ -3,10 +3,14 @@
 import hashlib
 import json
 import os
+import random
+import re
+import shutil
 from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from django.core.management import CommandError, call_command
 
 from annotation.actions import snapshots
@@ -17,8 +21,10 @@ from annotation.actions.snapshots import freeze_snapshot
 from annotation.actions.studies import set_state
 from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
 from annotation.export import tables
-from annotation.models import Snapshot, Study
-from annotation.vocabulary import StudyState
+from annotation.export.formats import SCHEMAS
+from annotation.models import Judgment, Snapshot, Study
+from annotation.reports import key_figures
+from annotation.vocabulary import SafetyLevel, StudyState
 from models_runtime.training.snapshots import read_snapshot
 from tests.cast import (
     ARMS,
@@ -33,6 +39,7 @@ from tests.cast import (
     carol,
 )
 from tests.export.studies import a_judged_study, judge, read, towards_b
+from tests.reports.everything import a_study_of_everything
 
 A, B = ARMS
 DATA = [
@@ -122,7 +129,7 @@ def test_judgments_are_on_the_arms_side_and_as_shown(tmp_path):
         2,
     ]
     assert [row[f"{left}_{q}"] for q in ("categories", "facilitation")] == [["hate"], False]
-    assert (row["rationale"], row["confidence"], row["rater_id"]) == ("So.", 3, held.enrolment.code)
+    assert (row["rationale"], row["confidence"]) == ("So.", 3)
 
 
 def test_a_superseded_revision_is_kept_but_does_not_count(tmp_path):
@@ -192,7 +199,8 @@ def test_the_manifest_tells_sizes_rows_and_digests(tmp_path):
         if name.endswith(".jsonl"):
             assert file["rows"] == content.count(b"\n")
     assert manifest["study"]["seed"] == 20250809 and [arm["name"] for arm in manifest["arms"]] == [A, B]
-    assert {"evenhand", "python", "django", "pyarrow", "code_revision"} == set(manifest["versions"])
+    libraries = {"python", "django", "numpy", "pyarrow", "duckdb"}
+    assert {"evenhand", "code_revision"} | libraries == set(manifest["versions"])
 
 
 def test_the_row_and_the_event_say_who_and_where(tmp_path):
@@ -204,14 +212,106 @@ def test_the_row_and_the_event_say_who_and_where(tmp_path):
     assert study.events.filter(verb="freeze_snapshot").count() == 2
 
 
-def test_two_freezes_of_the_same_data_are_the_same_to_the_byte(tmp_path):
+def test_two_freezes_of_the_same_data_differ_in_the_names_of_raters_alone(tmp_path):
     study = a_judged_study()
     for out in ("one", "two"):
         freeze_snapshot(study, out=tmp_path / out)
     for name in [*DATA, "README.md"]:
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
-    one, two = (json.loads((tmp_path / out / "manifest.json").read_text()) for out in ("one", "two"))
-    assert {key for key in one if one[key] != two[key]} == {"number", "created_at"}
+        same = (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+        assert same is not name.startswith("judgments"), name
+    one, two = (read(tmp_path / out, "judgments") for out in ("one", "two"))
+    names = {(first.pop("rater_id"), second.pop("rater_id")) for first, second in zip(one, two, strict=True)}
+    assert one == two
+    assert len(names) == 2 and len({name for both in names for name in both}) == 4
+
+
+def test_a_snapshot_exported_again_is_the_same_to_the_byte(tmp_path):
+    snapshot = freeze_snapshot(a_judged_study(), out=tmp_path / "one")
+    shutil.move(tmp_path / "one", tmp_path / "lost")
+    call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
+    files = sorted(path.name for path in (tmp_path / "lost").iterdir())
+    assert files == sorted([*DATA, "README.md", "manifest.json"])
+    for name in files:
+        assert (tmp_path / "lost" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    assert Snapshot.objects.get() == snapshot
+
+
+def test_a_snapshot_of_a_study_that_has_gone_on_is_not_exported_as_if_it_were_the_same(tmp_path):
+    study = a_judged_study()
+    freeze_snapshot(study, out=tmp_path / "one")
+    judge(study.enrolments.get(user=carol()), 3)
+    with pytest.raises(CommandError, match="the study has gone on. Nothing was written"):
+        call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
+    assert not (tmp_path / "two").exists()
+    Snapshot.objects.update(manifest=Snapshot.objects.get().manifest | {"versions": {"duckdb": "0"}})
+    with pytest.raises(CommandError, match="other versions of .*duckdb.* write them"):
+        call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
+    Snapshot.objects.update(secret="")
+    with pytest.raises(CommandError, match="frozen before .* Copy its folder"):
+        call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
+
+
+def test_the_secret_of_the_pseudonyms_is_in_no_file(tmp_path):
+    study = a_judged_study()
+    snapshot = freeze_snapshot(study, out=tmp_path / "out")
+    rows = read(tmp_path / "out", "judgments")
+    codes = set(study.enrolments.values_list("code", flat=True))
+    assert not codes & {row["rater_id"] for row in rows} and len(snapshot.secret) == 64
+    told = b"".join(path.read_bytes() for path in (tmp_path / "out").glob("*.[jm]*"))
+    assert snapshot.secret.encode() not in told and not any(code.encode() in told for code in codes)
+    assert [row["judgment_id"] for row in rows] == list(range(1, 10))
+
+
+def test_what_counts_is_what_reports_count(tmp_path):
+    study = a_study_of_everything(tmp_path, random.Random(9))
+    freeze_snapshot(study, out=tmp_path / "out")
+    rows = read(tmp_path / "out", "judgments")
+    told = [(row["created_at"], row["revision"], row["pair_key"]) for row in rows if row["counts"]]
+    expected = [
+        (
+            judgment.created_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            judgment.revision,
+            f"{judgment.pair.position:016x}" if judgment.pair else "",
+        )
+        for judgment in Judgment.objects.that_count().filter(study=study).select_related("pair")
+    ]
+    assert sorted(told) == sorted(expected) and 0 < len(told) < len(rows)
+
+
+def test_the_manifest_tells_what_was_asked_and_what_is_in_no_table(tmp_path):
+    study = a_study_of_everything(tmp_path, random.Random(9))
+    manifest = freeze_snapshot(study, out=tmp_path / "out").manifest
+    not_frozen = {one["kind"]: one["judgments"] for one in manifest["judgments_not_frozen"]}
+    assert not_frozen["gold"] > 0 and not_frozen["quiz"] == 0
+    total = manifest["counts"]["judgments"] + sum(not_frozen.values())
+    assert total == Judgment.objects.filter(study=study).count()
+    asked = manifest["questions"]["asked"]
+    assert [level["value"] for level in asked["safety"]] == SafetyLevel.values
+    assert asked["balance"] == {"least": -3, "most": 3} and manifest["questions"]["version"] == 1
+    first, second = manifest["guidelines"]
+    assert (first["version"], second["version"]) == (1, 2)
+    assert first["sha256"] == hashlib.sha256(first["body"].encode()).hexdigest()
+    assert manifest["filters"] == {"min_judgments": 1} and manifest["format_version"] == 3
+
+
+def test_the_card_tells_agreement_and_win_rates_as_the_hand_finds_them(tmp_path):
+    """Of 9 judgments 2 lean to the first arm, 3 to the second; all agree on what is “both are bad”."""
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    (balance,) = re.findall(r"\| balance \| (0\.\d+) \(.*?\) \| (0\.\d+) \(.*?\) \| (\d+) \|", card)
+    assert balance == ("0.444", "0.400", "9") and f"{A} against {B}" in card
+    assert "| both_bad | nominal | 1.000 (" in card
+    assert "A tie counts as half a win" in card and "`all_both_bad` 1, `tie` 1" in card
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["size_categories"] == ["n<1K"] and head["pretty_name"] == "Kites"
+    assert [config["config_name"] for config in head["configs"]] == list(SCHEMAS)
+
+
+def test_a_study_too_large_for_figures_in_its_card_says_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_figures, "MOST_JUDGMENTS", 8)
+    freeze_snapshot(a_judged_study(), out=tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert card.count("python manage.py report kites --snapshot NUMBER") == 2 and "win rate |" not in card
 
 
 def test_no_name_of_a_person_is_in_any_file(tmp_path):
@@ -251,10 +351,10 @@ def test_what_is_exported_can_be_imported_again(tmp_path):
 def test_a_disk_that_fills_up_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
     study = a_judged_study()
 
-    def fail(response):
+    def fail(*rows):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables, "response_row", fail)
+    monkeypatch.setattr(tables, "response_rows", fail)
     with pytest.raises(SnapshotRefused, match="No space left"):
         freeze_snapshot(study, out=tmp_path / "out")
     assert not list(tmp_path.iterdir()) and not Snapshot.objects.exists()

@@ -6,12 +6,22 @@ from pathlib import Path
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import submit_judgment
 from annotation.answers import PairAnswers
+from annotation.export import queries
+from annotation.export.reading import tables_of
+from annotation.export.shaping import Raters, judgment_rows, whole_pairs
 from annotation.models import Assignment, Enrolment, Judgment, Study
 from tests.cast import a_rateable_study, a_rater, answers, bob, carol
 
 
 def read(folder: Path, name: str) -> list[dict]:
     return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def judgments_of(study: Study) -> list[dict]:
+    """The rows of `judgments` as a snapshot would hold them."""
+    raters = Raters.of(queries.raters_of(study), "secret")
+    tables = whole_pairs(tables_of(queries.judgments_of(study)))
+    return [row for table in tables for row in judgment_rows(table, raters, 0).to_pylist()]
 
 
 def towards_b(assignment: Assignment, balance: int, **more) -> PairAnswers:

@@ -4,11 +4,13 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from django.db import connection
 
 from annotation.actions import snapshots
 from annotation.actions.snapshots import freeze_snapshot
-from annotation.export import rows, tables
+from annotation.export import queries
+from annotation.export.reading import one_moment
 from annotation.models import Enrolment
 from tests.cast import carol
 from tests.export.studies import a_judged_study, judge, read
@@ -28,23 +30,35 @@ def in_a_thread(work):
     thread.join()
 
 
-def test_a_judgment_given_meanwhile_is_in_all_files_or_in_none(committed_db, tmp_path, monkeypatch):
+@pytest.mark.parametrize("while_reading", ["judgments_of", "preferred_of", "responses_of"])
+def test_a_judgment_given_meanwhile_is_in_all_files_or_in_none(
+    committed_db, tmp_path, monkeypatch, while_reading
+):
     study = a_judged_study()
     carols = Enrolment.objects.get(user=carol())
-    made, row_of = [], tables.judgment_row
+    made, query_of = [], getattr(queries, while_reading)
 
-    def row_while_carol_judges(judgment):
-        if not made:
-            in_a_thread(lambda: made.append(judge(carols, 3).pk))
-        return row_of(judgment)
+    def judged_meanwhile(study):
+        in_a_thread(lambda: made.append(judge(carols, 3).pk))
+        return query_of(study)
 
-    monkeypatch.setattr(rows, "CHUNK", 1)
-    monkeypatch.setattr(tables, "judgment_row", row_while_carol_judges)
+    monkeypatch.setattr(queries, while_reading, judged_meanwhile)
     snapshot = freeze_snapshot(study, out=tmp_path / "out")
     assert made and study.judgments.count() == 10
-    assert made[0] not in [row["judgment_id"] for row in read(tmp_path / "out", "judgments")]
+    assert len(read(tmp_path / "out", "judgments")) == 9
     assert [row["n_judgments"] for row in read(tmp_path / "out", "preferences")] == [2, 2, 1]
     assert snapshot.manifest["counts"]["votes"] == 9
+
+
+def test_raters_judge_while_a_snapshot_reads(committed_db):
+    """Reading takes no lock: on SQLite, too, where it would be the one that writers need."""
+    study = a_judged_study()
+    carols = Enrolment.objects.get(user=carol())
+    with one_moment():
+        assert study.judgments.count() == 9
+        in_a_thread(lambda: judge(carols, 3))
+        assert study.judgments.count() == 9
+    assert study.judgments.count() == 10
 
 
 def test_freezes_at_once_get_different_numbers(committed_db, settings, tmp_path):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.printing import write_report
 from annotation.errors import DomainError
-from annotation.management.studies import study_named
+from annotation.management.studies import snapshot_numbered, study_named
 from annotation.models import Snapshot, Study
 
 
@@ -35,14 +35,12 @@ class Command(BaseCommand):
 
 
 def _snapshot(study: Study, number: int | None) -> Snapshot:
-    snapshots = study.snapshots.select_related("study")
-    found = (snapshots.filter(number=number) if number is not None else snapshots).first()
-    if found is None and number is None:
+    if number is not None:
+        return snapshot_numbered(study, number)
+    newest = study.snapshots.select_related("study").first()
+    if newest is None:
         raise CommandError(
             f"“{study.slug}” has no snapshot, and a report is made from one. Freeze it first: "
             f"python manage.py freeze_snapshot {study.slug}"
         )
-    if found is None:
-        numbers = ", ".join(str(one.number) for one in snapshots) or "none"
-        raise CommandError(f"“{study.slug}” has no snapshot {number}. Its snapshots: {numbers}.")
-    return found
+    return newest
