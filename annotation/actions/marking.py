@@ -33,6 +33,23 @@ def marks_of(pairs: Sequence[Pair]) -> list[Mark]:
     return marks
 
 
+def marks_of_new(pairs: Sequence[Pair]) -> list[Mark]:
+    """Marks of unsaved pairs and of their responses, unsaved too, which are noted as looked at."""
+    responses = {id(one): one for pair in pairs for one in (pair.response_a, pair.response_b)}
+    marks = [mark for response in responses.values() for mark in _marks_of_response(response)]
+    for response in responses.values():
+        response.scanner = scan.VERSION
+    for pair in pairs:
+        marks += _marks_of_pair(pair, pair.response_a.text, pair.response_b.text)
+    return marks
+
+
+def refer_to_saved(marks: Sequence[Mark]) -> None:
+    """Have marks know the primary keys of what they are about, as far as it is saved by now."""
+    for mark in marks:
+        mark.response, mark.pair = mark.response, mark.pair
+
+
 def _responses_of(pairs: Sequence[Pair]) -> set[int]:
     return {pk for pair in pairs for pk in (pair.response_a_id, pair.response_b_id)}
 

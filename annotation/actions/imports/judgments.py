@@ -72,7 +72,7 @@ def import_judgments(
     identical, changes nothing; another one by the same rater about the same thing is a bad row, and so
     is a second one in the file. Raises ImportRefused with every bad row.
     """
-    loader = _JudgmentLoader(study, hide_raters)
+    loader = JudgmentLoader(study, hide_raters)
     return load(loader, study, path, mapping or Mapping(), skip_bad, actor, on_skip, on_progress)
 
 
@@ -90,7 +90,7 @@ NO_ANSWERS = _Answers()
 
 
 @dataclass(frozen=True)
-class _Row:
+class JudgmentRow:
     """`arms` is one name, or the two of a pair in the file's order, whose answers point to the second."""
 
     key: str
@@ -121,14 +121,19 @@ class _Found:
         return (self.rater.pk, "pair" if self.pair else "response", self.pair or self.responses[0])
 
 
-class _JudgmentLoader:
+class JudgmentLoader:
     fields = FIELDS
     verb = "import_judgments"
 
-    def __init__(self, study: Study, hide_raters: bool):
+    def __init__(self, study: Study, hide_raters: bool, repeats_from: str = ""):
+        """`repeats_from`: the rater whose judgment may stand in a file twice, if both are the same."""
         self.study, self.hide_raters = study, hide_raters
+        self.repeats_from = repeats_from
         self.arms = {arm.name: arm for arm in study.arms.all()}
         self.last_before = study.judgments.aggregate(last=Max("pk"))["last"] or 0
+
+    def plain(self, values: dict) -> dict:
+        return values
 
     def missing(self, has: Callable[[str], bool]) -> list[str]:
         missing = [name for name in ("prompt_key", "rater_id") if not has(name)]
@@ -136,11 +141,11 @@ class _JudgmentLoader:
             missing.append("arm (or arm_a and arm_b)")
         return missing
 
-    def read(self, row: dict) -> _Row:
+    def read(self, row: dict) -> JudgmentRow:
         is_pair = bool(word(row.get("arm_a"), "arm_a") or word(row.get("arm_b"), "arm_b"))
         if is_pair and word(row.get("arm"), "arm"):
             raise BadRow("Give “arm” for one response, or “arm_a” and “arm_b” for a pair, not both.")
-        return _Row(
+        return JudgmentRow(
             key=required_word(row.get("prompt_key"), "prompt_key"),
             sample=whole(row.get("sample"), "sample", 0, MOST_SAMPLES) or 0,
             rater=self._rater_code(row),
@@ -160,7 +165,7 @@ class _JudgmentLoader:
             )
         return name
 
-    def keep(self, rows: list[tuple[int, _Row]], result: Imported, refuse: Skipped) -> None:
+    def keep(self, rows: list[tuple[int, JudgmentRow]], result: Imported, refuse: Skipped) -> None:
         look_up = _LookUp(self.study, self.arms, [row for _, row in rows])
         raters = self._raters({row.rater for _, row in rows})
         found = []
@@ -185,7 +190,7 @@ class _JudgmentLoader:
     def _raters(self, codes: set[str]) -> dict[str, Enrolment]:
         return {rater.code: rater for rater in self.study.enrolments.filter(code__in=codes)}
 
-    def _find(self, row: _Row, look_up: "_LookUp", raters: dict, result: Imported) -> _Found:
+    def _find(self, row: JudgmentRow, look_up: "_LookUp", raters: dict, result: Imported) -> _Found:
         """Raises BadRow when the study has no such response or pair. Enrols the rater only afterwards."""
         responses = tuple(look_up.response(row, arm) for arm in row.arms)
         pair, turned = look_up.pair(row, responses) if len(responses) == 2 else (None, False)
@@ -197,12 +202,16 @@ class _JudgmentLoader:
             raise BadRow(f"“{row.rater}” is the code of somebody who rates in this study.")
         return _Found(rater, responses, pair, turned)
 
-    def _keep_found(self, found: list[tuple[int, _Row, _Found]], result: Imported, refuse: Skipped) -> None:
+    def _keep_found(
+        self, found: list[tuple[int, JudgmentRow, _Found]], result: Imported, refuse: Skipped
+    ) -> None:
         known = self._known([place for _, _, place in found])
         new: dict[tuple, tuple[Judgment, list[ResponseJudgment]]] = {}
         for line, row, place in found:
             made = self._judgment(row, place)
-            if place.key in new or known.get(place.key, (0,))[0] > self.last_before:
+            if self.repeats_from == row.rater and place.key in new:
+                self._take_repeat(line, row, made, new[place.key], result, refuse)
+            elif row.rater != self.repeats_from and self._is_second(place, new, known):
                 refuse(line, f"Rater “{row.rater}” has judged this {place.key[1]} in an earlier row already.")
             elif place.key not in known:
                 new[place.key] = made
@@ -213,6 +222,17 @@ class _JudgmentLoader:
         Judgment.objects.bulk_create([judgment for judgment, _ in new.values()])
         ResponseJudgment.objects.bulk_create([row for _, parts in new.values() for row in parts])
         result.new += len(new)
+
+    def _is_second(self, place: _Found, new: dict, known: dict) -> bool:
+        return place.key in new or known.get(place.key, (0,))[0] > self.last_before
+
+    def _take_repeat(
+        self, line: int, row: JudgmentRow, made: tuple, earlier: tuple, result: Imported, refuse: Skipped
+    ) -> None:
+        if _content(*made) == _content(*earlier):
+            result.already_there += 1
+        else:
+            refuse(line, f"“{row.rater}” has judged these answers otherwise in an earlier row.")
 
     def _known(self, places: list[_Found]) -> dict[tuple, tuple[int, tuple]]:
         """The imported judgments there are about what the chunk judges: primary key and content."""
@@ -230,7 +250,7 @@ class _JudgmentLoader:
             known[key] = (judgment.pk, _content(judgment, judgment.responses.all()))
         return known
 
-    def _judgment(self, row: _Row, place: _Found) -> tuple[Judgment, list[ResponseJudgment]]:
+    def _judgment(self, row: JudgmentRow, place: _Found) -> tuple[Judgment, list[ResponseJudgment]]:
         left_is_a = _left_is_a(row, place)
         judgment = Judgment(
             study=self.study,
@@ -256,7 +276,7 @@ class _JudgmentLoader:
 class _LookUp:
     """The responses and pairs that a chunk speaks of, fetched once."""
 
-    def __init__(self, study: Study, arms: dict, rows: list[_Row]):
+    def __init__(self, study: Study, arms: dict, rows: list[JudgmentRow]):
         self.arms = arms
         self.prompts = dict(study.prompts.filter(key__in={row.key for row in rows}).values_list("key", "pk"))
         wanted = {key for row in rows for arm in row.arms if (key := self._key(row, arm))}
@@ -271,12 +291,12 @@ class _LookUp:
             if state == PairState.DROPPED:
                 self.dropped.add(pk)
 
-    def _key(self, row: _Row, arm: str) -> tuple[int, int, int] | None:
+    def _key(self, row: JudgmentRow, arm: str) -> tuple[int, int, int] | None:
         if row.key not in self.prompts or arm not in self.arms:
             return None
         return (self.prompts[row.key], self.arms[arm].pk, row.sample)
 
-    def response(self, row: _Row, arm: str) -> int:
+    def response(self, row: JudgmentRow, arm: str) -> int:
         """Primary key of the arm's response. Raises BadRow."""
         if row.key not in self.prompts:
             raise BadRow(f"The study has no prompt “{row.key}”.")
@@ -287,7 +307,7 @@ class _LookUp:
             raise BadRow(f"Arm “{arm}” has no response to prompt “{row.key}”, sample {row.sample}.")
         return response
 
-    def pair(self, row: _Row, responses: tuple[int, ...]) -> tuple[int, bool]:
+    def pair(self, row: JudgmentRow, responses: tuple[int, ...]) -> tuple[int, bool]:
         """Primary key of the pair, and whether its order is the other way round. Raises BadRow."""
         first, second = responses
         pair = self.pairs.get((first, second)) or self.pairs.get((second, first))
@@ -358,14 +378,14 @@ def _answers(row: dict, prefix: str = "") -> _Answers:
     )
 
 
-def _left_is_a(row: _Row, place: _Found) -> bool | None:
+def _left_is_a(row: JudgmentRow, place: _Found) -> bool | None:
     """Whether the canonical first response was on the left; None when the file does not say."""
     if not row.left_arm:
         return None
     return (row.left_arm == row.arms[0]) != place.turned
 
 
-def _pair_columns(row: _Row, turned: bool, left_is_a: bool | None) -> dict:
+def _pair_columns(row: JudgmentRow, turned: bool, left_is_a: bool | None) -> dict:
     columns = {}
     for question in PAIR_QUESTIONS:
         answer = getattr(row, question)
@@ -376,7 +396,7 @@ def _pair_columns(row: _Row, turned: bool, left_is_a: bool | None) -> dict:
     return columns
 
 
-def _side(row: _Row, arm: str) -> str:
+def _side(row: JudgmentRow, arm: str) -> str:
     if not row.left_arm:
         return ""
     return Side.LEFT if arm == row.left_arm else Side.RIGHT

@@ -1,7 +1,7 @@
 """One file through one loader: chunk by chunk, every bad row noted, all or nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +34,8 @@ class Imported:
     new_arms: int = 0
     new_raters: int = 0
     new_pairs: int = 0
+    new_judgments: int = 0
+    judgments_already_there: int = 0
     unused_columns: list[str] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
 
@@ -43,6 +45,9 @@ class Loader(Protocol):
 
     fields: Sequence[str]
     verb: str
+
+    def plain(self, values: dict) -> dict:
+        """A row of the file as columns by name."""
 
     def missing(self, has: Callable[[str], bool]) -> list[str]:
         """The fields without which no row can be good."""
@@ -108,7 +113,7 @@ def _load(
         if on_skip:
             on_skip(line, reason)
 
-    for chunk in _chunks(read_records(path)):
+    for chunk in _chunks(plain_records(loader, read_records(path))):
         columns = {name for record in chunk for name in record.values}
         if not result.rows:
             _refuse_missing(loader, path, mapping, columns)
@@ -122,6 +127,13 @@ def _load(
         raise ImportRefused([], f"“{path.name}” has no rows.")
     if unseen:
         raise ImportRefused([], f"No row of “{path.name}” has a column {_quoted(sorted(unseen))}.")
+
+
+def plain_records(loader: Loader, records: Iterable[Record]) -> Iterator[Record]:
+    """The records with their values as columns."""
+    for record in records:
+        values = record.values if record.problem else loader.plain(record.values)
+        yield record if values is record.values else replace(record, values=values)
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
