@@ -25,11 +25,63 @@ import time  # noqa: E402
 
 import django  # noqa: E402
 
-WORDS = (
-    "the kite flies high above a quiet meadow while children watch and wonder how wind keeps paper up in clear "
-    "air because its shape turns some of that moving air downward so it is pushed upward against gravity with "
-    "string tension from hand below holding angle steady until gusts fade near evening light over hills"
-).split()
+WORDS = [
+    "the",
+    "kite",
+    "flies",
+    "high",
+    "above",
+    "a",
+    "quiet",
+    "meadow",
+    "while",
+    "children",
+    "watch",
+    "and",
+    "wonder",
+    "how",
+    "wind",
+    "keeps",
+    "paper",
+    "up",
+    "in",
+    "clear",
+    "air",
+    "because",
+    "its",
+    "shape",
+    "turns",
+    "some",
+    "of",
+    "that",
+    "moving",
+    "air",
+    "downward",
+    "so",
+    "it",
+    "is",
+    "pushed",
+    "upward",
+    "against",
+    "gravity",
+    "with",
+    "string",
+    "tension",
+    "from",
+    "hand",
+    "below",
+    "holding",
+    "angle",
+    "steady",
+    "until",
+    "gusts",
+    "fade",
+    "near",
+    "evening",
+    "light",
+    "over",
+    "hills",
+]
 
 
 def write_pairs(path: Path, pairs: int) -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from annotation import draws, scan
-from annotation.actions import events, marking
+from annotation.actions import bulk, events, marking
 from annotation.models import Mark, Pair, Response, Study, User
 from annotation.vocabulary import PairState
 
@@ -112,7 +112,7 @@ def keep_imported(study: Study, responses: Sequence[Response], pairs: Sequence[P
     fresh = [pair for pair in pairs if {id(pair.response_a), id(pair.response_b)} <= unsaved]
     others = [pair for pair in pairs if not {id(pair.response_a), id(pair.response_b)} <= unsaved]
     marks = marking.marks_of_new(fresh)
-    Response.objects.bulk_create(responses)
+    bulk.insert(responses)
     kept = _keep_fresh(study, fresh, marks)
     for pair in others:  # their primary keys are known by now
         pair.response_a, pair.response_b = pair.response_a, pair.response_b
@@ -126,9 +126,9 @@ def _keep_fresh(study: Study, pairs: Sequence[Pair], marks: Sequence[Mark]) -> i
     marking.refer_to_saved(marks)
     _mix(study, pairs)
     marking.hold_marked(pairs, marks)
-    Pair.objects.bulk_create(pairs)
+    bulk.insert(pairs)
     marking.refer_to_saved(marks)
-    Mark.objects.bulk_create(marks)
+    bulk.insert(marks)
     _count(study, pairs)
     return len(pairs)
 

@@ -24,4 +24,5 @@ __all__ = [
     "import_judgments",
     "import_preferences",
     "import_responses",
+    "recognise",
 ]

@@ -1,4 +1,4 @@
-"""Pairwise exports of annotation tools: Label Studio, and Argilla as its `datasets` and JSON exports write it."""
+"""Pairwise exports of annotation tools: Label Studio, and Argilla as its two kinds of export write it."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,8 @@ RESPONSES = tuple(f"response_{number}" for number in range(MOST_ANSWERS))
 ARMS = tuple(f"arm_{number}" for number in range(MOST_ANSWERS))
 PROMPT_NAMES = ("prompt", "instruction", "question", "input", "context", "query")
 ANSWER_NAME = re.compile(
-    r"(?:response|answer|completion|reply|generation|output|summary|text|candidate|model)?[-_ ]?([0-9]{1,2}|[a-j])",
+    r"(?:response|answer|completion|reply|generation|output|summary|text|candidate|model)?[-_ ]?"
+    r"([0-9]{1,2}|[a-j])",
     re.IGNORECASE,
 )
 SIDES = {"left": 0, "right": 1}
@@ -253,7 +254,7 @@ def _guess_record(row: dict) -> dict[str, str]:
     ]
     questions = [name for name in row if name.endswith(".answers")]
     ranked = [name for name in questions if _looks_like_a_choice(row[name], columns)]
-    return guess_answers(columns) | {"choice": name for name in (ranked or questions)[:1]}
+    return guess_answers(columns) | ({"choice": (ranked or questions)[0]} if questions else {})
 
 
 def _looks_like_a_choice(given: object, columns: Sequence[str]) -> bool:
@@ -342,8 +343,7 @@ def _place_of(option: object, names: Sequence[str]) -> int:
     if text in SIDES and len(names) == 2:
         return SIDES[text]
     raise BadRow(
-        f"“{text[:40]}” names none of the answers ({', '.join(names)}). Say which it means: "
-        "--value choice:FROM=response_0"
+        f"“{text[:40]}” names none of the answers ({', '.join(names)}), and is neither left, right nor a tie."
     )
 
 

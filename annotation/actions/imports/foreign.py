@@ -15,8 +15,8 @@ DATASET = "dataset"
 """The rater of a preference for which the file names nobody."""
 
 UNNAMED = ("first", "second")
-"""Arms of two answers whose models the file does not name. Which is which, the texts decide, not the preference:
-the arm then tells nothing about it, and the same pair with the opposite preference is seen as a contradiction."""
+"""Arms of two answers whose models the file does not name. Which is which, the texts decide and not the
+preference: so the arm tells nothing of it, and the same pair preferred the other way is a contradiction."""
 
 SMALLEST = 1
 """The step on our scale of a preference whose strength the file does not say: it says a side, and no more."""
@@ -139,7 +139,8 @@ def strength(row: dict) -> int:
     most = float(STRONGEST) if most is None else most
     if not 0 <= margin <= most:
         raise BadRow(
-            f"“margin” is {margin:g}; it must be from 0 to {most:g}. Say with margin_max how large the file's get."
+            f"“margin” is {margin:g}; it must be from 0 to {most:g}. Say with margin_max "
+            "how large the file’s get."
         )
     step = margin / most * STRONGEST
     return int(step + 0.5) if step >= 1 or not step else 1  # a preference is never rounded to none

@@ -1,6 +1,6 @@
 """Judgments that people made elsewhere, from a file: about single responses, or about pairs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from django.db.models import Count, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from annotation.actions import bulk
 from annotation.actions.enrolment import enrol_imported, pseudonym
 from annotation.actions.imports.cells import (
     BadRow,
@@ -166,7 +167,12 @@ class JudgmentLoader:
         return name
 
     def keep(self, rows: list[tuple[int, JudgmentRow]], result: Imported, refuse: Skipped) -> None:
-        look_up = _LookUp(self.study, self.arms, [row for _, row in rows])
+        self.keep_about(LookUp.of(self.study, self.arms, [row for _, row in rows]), rows, result, refuse)
+
+    def keep_about(
+        self, look_up: "LookUp", rows: list[tuple[int, JudgmentRow]], result: Imported, refuse: Skipped
+    ) -> None:
+        """`keep` with the responses and pairs of the rows looked up already."""
         raters = self._raters({row.rater for _, row in rows})
         found = []
         for line, row in rows:
@@ -174,7 +180,7 @@ class JudgmentLoader:
                 found.append((line, row, self._find(row, look_up, raters, result)))
             except BadRow as problem:
                 refuse(line, str(problem))
-        self._keep_found(found, result, refuse)
+        self._keep_found(found, look_up.fresh, result, refuse)
 
     def finish(self) -> None:
         """Count what each imported rater has judged by now."""
@@ -190,7 +196,7 @@ class JudgmentLoader:
     def _raters(self, codes: set[str]) -> dict[str, Enrolment]:
         return {rater.code: rater for rater in self.study.enrolments.filter(code__in=codes)}
 
-    def _find(self, row: JudgmentRow, look_up: "_LookUp", raters: dict, result: Imported) -> _Found:
+    def _find(self, row: JudgmentRow, look_up: "LookUp", raters: dict, result: Imported) -> _Found:
         """Raises BadRow when the study has no such response or pair. Enrols the rater only afterwards."""
         responses = tuple(look_up.response(row, arm) for arm in row.arms)
         pair, turned = look_up.pair(row, responses) if len(responses) == 2 else (None, False)
@@ -203,9 +209,13 @@ class JudgmentLoader:
         return _Found(rater, responses, pair, turned)
 
     def _keep_found(
-        self, found: list[tuple[int, JudgmentRow, _Found]], result: Imported, refuse: Skipped
+        self,
+        found: list[tuple[int, JudgmentRow, _Found]],
+        fresh: set[int],
+        result: Imported,
+        refuse: Skipped,
     ) -> None:
-        known = self._known([place for _, _, place in found])
+        known = self._known([place for _, _, place in found if not fresh.issuperset(place.responses)])
         new: dict[tuple, tuple[Judgment, list[ResponseJudgment]]] = {}
         for line, row, place in found:
             made = self._judgment(row, place)
@@ -219,8 +229,11 @@ class JudgmentLoader:
                 result.already_there += 1
             else:
                 refuse(line, f"Rater “{row.rater}” has judged this {place.key[1]} otherwise already.")
-        Judgment.objects.bulk_create([judgment for judgment, _ in new.values()])
-        ResponseJudgment.objects.bulk_create([row for _, parts in new.values() for row in parts])
+        bulk.insert([judgment for judgment, _ in new.values()])
+        parts = [part for _, parts in new.values() for part in parts]
+        for part in parts:
+            part.judgment = part.judgment  # its primary key is known by now
+        bulk.insert(parts)
         result.new += len(new)
 
     def _is_second(self, place: _Found, new: dict, known: dict) -> bool:
@@ -273,36 +286,48 @@ class JudgmentLoader:
         return judgment, parts
 
 
-class _LookUp:
-    """The responses and pairs that a chunk speaks of, fetched once."""
+class LookUp:
+    """The responses and pairs that a chunk speaks of, fetched once.
 
-    def __init__(self, study: Study, arms: dict, rows: list[JudgmentRow]):
-        self.arms = arms
-        self.prompts = dict(study.prompts.filter(key__in={row.key for row in rows}).values_list("key", "pk"))
-        wanted = {key for row in rows for arm in row.arms if (key := self._key(row, arm))}
-        self.responses = _responses(wanted)
-        in_pairs = {
-            self.responses.get(self._key(row, arm)) for row in rows if len(row.arms) == 2 for arm in row.arms
+    `responses` by prompt key, arm and sample, `pairs` by the two responses, `fresh` the responses that came
+    in with the chunk, about which nobody can have judged before.
+    """
+
+    def __init__(self, arms: dict, keys: Iterable[str], responses: dict, pairs: dict):
+        self.arms, self.keys = arms, set(keys)
+        self.responses: dict[tuple[str, str, int], int] = responses
+        self.pairs: dict[tuple[int, int], int] = pairs
+        self.dropped: set[int] = set()
+        self.fresh: set[int] = set()
+
+    @classmethod
+    def of(cls, study: Study, arms: dict, rows: Sequence[JudgmentRow]) -> "LookUp":
+        """What the database has of these rows."""
+        prompts = dict(study.prompts.filter(key__in={row.key for row in rows}).values_list("key", "pk"))
+        numbers = {
+            (prompts[row.key], arms[arm].pk, row.sample): (row.key, arm, row.sample)
+            for row in rows
+            for arm in row.arms
+            if row.key in prompts and arm in arms
         }
-        pairs = Pair.objects.filter(response_a__in=in_pairs - {None})
-        self.pairs, self.dropped = {}, set()
+        responses = {numbers[key]: pk for key, pk in _responses(numbers).items()}
+        found = cls(arms, prompts, responses, {})
+        two = [row for row in rows if len(row.arms) == 2]
+        in_pairs = {responses.get((row.key, arm, row.sample)) for row in two for arm in row.arms} - {None}
+        pairs = Pair.objects.filter(response_a__in=in_pairs)
         for pk, a, b, state in pairs.values_list("pk", "response_a", "response_b", "state"):
-            self.pairs[a, b] = pk
+            found.pairs[a, b] = pk
             if state == PairState.DROPPED:
-                self.dropped.add(pk)
-
-    def _key(self, row: JudgmentRow, arm: str) -> tuple[int, int, int] | None:
-        if row.key not in self.prompts or arm not in self.arms:
-            return None
-        return (self.prompts[row.key], self.arms[arm].pk, row.sample)
+                found.dropped.add(pk)
+        return found
 
     def response(self, row: JudgmentRow, arm: str) -> int:
         """Primary key of the arm's response. Raises BadRow."""
-        if row.key not in self.prompts:
+        if row.key not in self.keys:
             raise BadRow(f"The study has no prompt “{row.key}”.")
         if arm not in self.arms:
             raise BadRow(f"“{arm}” is not an arm of this study ({', '.join(self.arms)}).")
-        response = self.responses.get(self._key(row, arm))
+        response = self.responses.get((row.key, arm, row.sample))
         if response is None:
             raise BadRow(f"Arm “{arm}” has no response to prompt “{row.key}”, sample {row.sample}.")
         return response

@@ -14,7 +14,7 @@ from annotation.actions.imports.mapping import Mapping
 from annotation.errors import ImportRefused
 from annotation.models import Study, User
 
-CHUNK = 500  # rows
+CHUNK = 1_000  # rows
 CHUNK_SIZE = 4 * 1024 * 1024  # characters; a chunk ends with the row that reaches it
 MOST_LISTED = 50
 

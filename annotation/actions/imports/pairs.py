@@ -13,7 +13,7 @@ from pathlib import Path
 from annotation.actions.imports.cells import BadRow
 from annotation.actions.imports.foreign import DATASET, Foreign, Format
 from annotation.actions.imports.formats import FORMATS, Recognised, recognise
-from annotation.actions.imports.judgments import JudgmentLoader, JudgmentRow
+from annotation.actions.imports.judgments import JudgmentLoader, JudgmentRow, LookUp
 from annotation.actions.imports.loading import Imported, Loader, Progress, Skipped, load
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.imports.responses import (
@@ -150,10 +150,24 @@ class PreferenceLoader:
         result.new += count
         kept = [(line, one) for line, row in placed if line not in bad for one in row.judgments]
         judged = Imported()
-        self.judgments.keep(kept, judged, note)
+        self.judgments.keep_about(self._look_up(kept, new, pairs), kept, judged, note)
         result.new_judgments += judged.new
         result.judgments_already_there += judged.already_there
         result.new_raters += judged.new_raters
+
+    def _look_up(self, rows: Sequence[tuple[int, JudgmentRow]], new: dict, pairs: Sequence[Pair]) -> LookUp:
+        """Where the judgments belong: of answers that came with this chunk that is known."""
+        old = [row for _, row in rows if any((row.key, arm, row.sample) not in new for arm in row.arms)]
+        found = (
+            LookUp.of(self.study, self.judgments.arms, old)
+            if old
+            else LookUp(self.judgments.arms, (), {}, {})
+        )
+        found.keys |= {key for key, _, _ in new}
+        found.responses |= {key: response.pk for key, response in new.items()}
+        found.pairs |= {(pair.response_a_id, pair.response_b_id): pair.pk for pair in pairs}
+        found.fresh = {response.pk for response in new.values()}
+        return found
 
     def finish(self) -> None:
         self.judgments.finish()

@@ -11,13 +11,14 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
 
-from annotation import strict_json
+from annotation import scan, strict_json
+from annotation.actions import bulk
 from annotation.actions.arms import add_arm
 from annotation.actions.imports.cells import BadRow, label, raw_text, required_word, whole, word, words
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.pairing import make_pairs
-from annotation.actions.prompts import check_category, check_language, clean_messages, language_of
+from annotation.actions.prompts import check_category, check_language, clean_messages
 from annotation.actions.studies import create_study
 from annotation.errors import DomainError
 from annotation.models import Arm, Prompt, Response, Study, User
@@ -161,7 +162,7 @@ class ResponseLoader:
 
     def keep(self, rows: list[tuple[int, ResponseRow]], result: Imported, refuse: Skipped) -> None:
         new, _ = self.new_of(rows, result, refuse)
-        Response.objects.bulk_create(new.values())
+        bulk.insert(list(new.values()))
         result.new += len(new)
 
     def new_of(
@@ -200,15 +201,22 @@ class ResponseLoader:
         there = self.study.prompts
         prompts = {prompt.key: prompt for prompt in there.filter(key__in=brought)}
         prompts |= {prompt.key: prompt for prompt in there.filter(key__in=keys - brought).defer("messages")}
-        new: dict[str, Prompt] = {}
+        brings: dict[str, ResponseRow] = {}
         for _, row in rows:
-            if row.key not in prompts and row.key not in new and row.messages and row.intent:
-                new[row.key] = self._new_prompt(row)
-        Prompt.objects.bulk_create(new.values())
+            if row.key not in prompts and row.messages and row.intent:
+                brings.setdefault(row.key, row)
+        new = self._new_prompts(list(brings.values()))
+        bulk.insert(list(new.values()))
         result.new_prompts += len(new)
         return prompts | new
 
-    def _new_prompt(self, row: ResponseRow) -> Prompt:
+    def _new_prompts(self, rows: list[ResponseRow]) -> dict[str, Prompt]:
+        untold = [row for row in rows if not row.language]
+        languages = scan.languages_of_prompts([row.messages[-1]["content"] for row in untold])
+        found = dict(zip((row.key for row in untold), languages, strict=True))
+        return {row.key: self._new_prompt(row, row.language or found[row.key]) for row in rows}
+
+    def _new_prompt(self, row: ResponseRow, language: str) -> Prompt:
         return Prompt(
             study=self.study,
             key=row.key,
@@ -217,7 +225,7 @@ class ResponseLoader:
             harm_category=row.harm_category,
             subset=row.subset,
             family=row.family,
-            language=row.language or language_of(row.messages),
+            language=language,
         )
 
     def _known(self, wanted: list[tuple[ResponseRow, Prompt]]) -> dict[Key, bytes]:

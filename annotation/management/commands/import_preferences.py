@@ -1,4 +1,4 @@
-"""``python manage.py import_preferences STUDY FILE``: pairs of answers with what was judged, in any known format."""
+"""``python manage.py import_preferences STUDY FILE``: preference data in any known format."""
 
 from django.core.management.base import BaseCommand, CommandParser
 
