@@ -1,6 +1,6 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < event."""
+adjudication < grade < snapshot < report < file import < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -8,6 +8,7 @@ from annotation.models.assignment import Assignment
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
+from annotation.models.file_import import FileImport, ImportProblem
 from annotation.models.flag import FlagAnswer
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
 from annotation.models.gold import Gold
@@ -24,6 +25,7 @@ from annotation.models.snapshot import Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
 
 __all__ = [
+    "FileImport",
     "Adjudication",
     "Appeal",
     "Arm",
@@ -44,6 +46,7 @@ __all__ = [
     "GradeItem",
     "Grading",
     "GuidelineVersion",
+    "ImportProblem",
     "InvitationLink",
     "Judgment",
     "Mark",

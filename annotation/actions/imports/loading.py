@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -45,6 +46,7 @@ class Loader(Protocol):
 
     fields: Sequence[str]
     verb: str
+    last_before: int
 
     def plain(self, values: dict) -> dict:
         """A row of the file as columns by name."""
@@ -94,6 +96,51 @@ def load(
             f"The database gave up ({str(error).strip()}), so nothing of the file was kept. Import it again.",
         ) from error
     return result
+
+
+def load_in_parts(
+    loader: Loader,
+    study: Study,
+    records: Iterable[Record],
+    name: str,
+    mapping: Mapping,
+    result: Imported,
+    keep_mark: Callable[[Imported, list[tuple[int, str]]], None],
+) -> None:
+    """Everything after row `result.rows`, each chunk in a transaction of its own; bad rows are left out.
+
+    `keep_mark(result, bad rows of the chunk)` is called inside the chunk's transaction and may raise to undo
+    it. Raises ImportRefused when the file as a whole is unusable; what came in before stays.
+    """
+    for chunk in _chunks(plain_records(loader, islice(records, result.rows, None))):
+        columns = {key for record in chunk for key in record.values}
+        _refuse_missing(loader, Path(name), mapping, columns)
+        result.unused_columns = sorted({*result.unused_columns, *_unused(loader, mapping, columns)})
+        _keep_part(loader, study, mapping, chunk, result, keep_mark)
+    if not result.rows:
+        raise ImportRefused([], f"“{name}” has no rows.")
+
+
+def _keep_part(
+    loader: Loader,
+    study: Study,
+    mapping: Mapping,
+    chunk: list[Record],
+    result: Imported,
+    keep_mark: Callable[[Imported, list[tuple[int, str]]], None],
+) -> None:
+    bad: list[tuple[int, str]] = []
+
+    def refuse(line: int, reason: str) -> None:
+        bad.append((line, reason))
+
+    rows = list(_read(loader, mapping, chunk, refuse))
+    with transaction.atomic():
+        Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        loader.keep(rows, result, refuse)
+        result.rows += len(chunk)
+        result.bad += len(bad)
+        keep_mark(result, bad)
 
 
 def _load(

@@ -108,6 +108,14 @@ class PreferenceLoader:
         self.judgments = JudgmentLoader(study, hide_raters, repeats_from=DATASET)
         self.judgments.arms = self.responses.arms
 
+    @property
+    def last_before(self) -> int:
+        return self.judgments.last_before
+
+    @last_before.setter
+    def last_before(self, last: int) -> None:
+        self.judgments.last_before = last
+
     def plain(self, values: dict) -> dict:
         return self.format.plain(values)
 

@@ -116,6 +116,7 @@ class ResponseRow:
 class ResponseLoader:
     fields = FIELDS
     verb = "import_responses"
+    last_before = 0
 
     def __init__(self, study: Study):
         self.study = study
