@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
-    {"vocabulary", "errors", "version"},
-    {"answers", "text", "strict_json", "draws", "languages", "scan", "stats", "models_runtime"},
+    {"vocabulary", "errors", "languages", "version"},
+    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"printing"},

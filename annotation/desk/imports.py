@@ -72,7 +72,7 @@ def _limited(view):
 def imports(request: HttpRequest, slug: str) -> HttpResponse:
     """The study's files, and the form that takes another."""
     study = access.study_for(request.user, slug)
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if request.method == "POST" and (job := _received(request, study, form)):
         return redirect("desk:import", slug, job.pk)
     listed = study.file_imports.select_related("asked_by")[:LISTED]
@@ -89,6 +89,8 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
 def _received(request: HttpRequest, study: Study, form: UploadForm) -> FileImport | None:
     """The upload, kept; None with the reason in the form."""
     if getattr(request, "is_too_large", False):
+        form.full_clean()  # what came of the form is no form
+        form.errors.clear()
         form.add_error("file", str(jobs.too_large("The file")))
         return None
     if not form.is_valid():
@@ -187,25 +189,35 @@ def remap(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Read the file otherwise: in another format, or with other columns."""
     job = access.import_for(request.user, slug, pk)
     name = request.POST.get("format", "")
-    same = name == job.format
-    columns = _said(request, "column-") if same else []
-    constants = _said(request, "set-") if same else []
-    rules = (
-        [rule.strip() for rule in request.POST.get("rules", "").splitlines() if rule.strip()] if same else []
-    )
-    told = {one.partition("=")[0] for one in constants}
-    columns = [one for one in columns if one.partition("=")[0] not in told]
     try:
-        if not jobs.remap(job, name, columns, rules, constants, bool(request.POST.get("hide_raters"))):
+        # Another format has other fields: what was said about those of the one before is forgotten.
+        said = _said(request, jobs.recognised(job).found) if name == job.format else ([], [], [])
+        if not jobs.remap(job, name, *said, bool(request.POST.get("hide_raters"))):
             messages.error(request, "The file has begun to come in, so it is read as it was.")
     except DomainError as error:
         return _one(request, job, spelt_out(str(error)))
     return redirect("desk:import", slug, pk)
 
 
-def _said(request: HttpRequest, prefix: str) -> list[str]:
+def _said(request: HttpRequest, found: tuple[str, ...]) -> tuple[list[str], list[str], list[str]]:
+    """What the form says of columns (by their numbers), values and constants, as a mapping's options."""
+    constants = _given(request, "set-")
+    columns = {
+        name: found[int(number[:6])]
+        for name, number in _given(request, "column-").items()
+        if name not in constants and number.isascii() and number.isdigit() and int(number[:6]) < len(found)
+    }
+    rules = [rule.strip() for rule in request.POST.get("rules", "").splitlines() if rule.strip()]
+    return _options(columns), rules, _options(constants)
+
+
+def _given(request: HttpRequest, prefix: str) -> dict[str, str]:
     given = {key.removeprefix(prefix): value for key, value in request.POST.items() if key.startswith(prefix)}
-    return [f"{name}={value}" for name, value in given.items() if value.strip()]
+    return {name: value for name, value in given.items() if value.strip()}
+
+
+def _options(given: dict[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in given.items()]
 
 
 @desk_page
