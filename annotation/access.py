@@ -7,6 +7,7 @@ order or timing to leak.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from annotation.models import (
     Arrival,
     Assignment,
     ConsentVersion,
+    Dataset,
     Draft,
     Enrolment,
     Event,
@@ -39,7 +41,14 @@ from annotation.models import (
     User,
 )
 from annotation.models.joining import digest
-from annotation.vocabulary import PAIR_QUESTIONS, AssignmentKind, AssignmentState, GuidelineCondition, Side
+from annotation.vocabulary import (
+    PAIR_QUESTIONS,
+    AssignmentKind,
+    AssignmentState,
+    BatchState,
+    GuidelineCondition,
+    Side,
+)
 
 Row = TypeVar("Row")
 
@@ -432,6 +441,21 @@ def import_for(user: User, slug: str, pk: int) -> FileImport:
     """A file on its way into a study of this researcher's. Raises NotFound."""
     found = FileImport.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
     return _found(found.select_related("study", "asked_by").first(), "This study has no such import.")
+
+
+def dataset_for(user: User, slug: str, snapshot: int, number: int) -> Dataset:
+    """A dataset of a snapshot of this researcher's. Raises NotFound."""
+    found = Dataset.objects.filter(snapshot=snapshot_for(user, slug, snapshot), number=number)
+    return _found(found.select_related("snapshot__study").first(), "This snapshot has no such dataset.")
+
+
+def dataset_file(dataset: Dataset, name: str) -> Path:
+    """A file of a made dataset, by a name that its manifest tells. Raises NotFound."""
+    names = {*(dataset.manifest or {}).get("files", {}), "manifest.json"}
+    path = Path(dataset.folder) / name
+    if dataset.state != BatchState.DONE or name not in names or not path.is_file():
+        raise NotFound("This dataset has no such file.")
+    return path
 
 
 def snapshot_numbered(user: User, study: Study, number: str) -> Snapshot:

@@ -196,6 +196,7 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 MEDIA_ROOT = VAR / "media"
 SNAPSHOTS = VAR / "snapshots"
+DATASETS = VAR / "datasets"
 REPORTS = VAR / "reports"
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},

@@ -5,15 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from celery import current_task, shared_task
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection
+from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from annotation.actions import (
     claims,
+    datasets,
     drafts,
     enrolment,
     generating,
@@ -27,10 +30,22 @@ from annotation.actions import (
 )
 from annotation.actions.imports import jobs
 from annotation.errors import DomainError
-from annotation.models import Batch, FileImport, GradeBatch, Grading, Report, Run, Snapshot, Study, User
+from annotation.models import (
+    Batch,
+    Dataset,
+    FileImport,
+    GradeBatch,
+    Grading,
+    Report,
+    Run,
+    Snapshot,
+    Study,
+    User,
+)
 from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
+from annotation.reports.progress import reports_asked
 from annotation.reports.stored import Kept, read_results
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.worker import BackendCache
@@ -41,6 +56,7 @@ BROKER_FAILURES = (KombuError, OSError)
 """What sending a message raises while the broker is away. Rows are the queue, so nothing is lost by it."""
 
 STINT_SECONDS = 60
+ASKED_JUST_NOW = timedelta(minutes=5)  # a report takes less where a worker is there at all
 HINTS = 4  # messages under way for a run; more workers than this join at the beat's next hint
 
 backends = BackendCache()  # one loaded model per worker process
@@ -174,6 +190,28 @@ def draw_figures(report_id: int) -> None:
         sections_of(read_results(made).tables)
 
 
+def ask_for_report(snapshot: Snapshot, user: User) -> bool:
+    """Have a worker make the snapshot's report, unless one was asked for it just now; False where the queue
+    does not answer."""
+    under_way = reports_asked(snapshot.study).get(snapshot.number)
+    if under_way and under_way.asked and under_way.asked.created_at > timezone.now() - ASKED_JUST_NOW:
+        return True
+    printing.note_asked(snapshot, user)
+    if sent(print_report.delay, snapshot.pk, user.pk):
+        return True
+    printing.note_failure(snapshot, user, "The queue does not answer. Try again later.")
+    return False
+
+
+@shared_task
+def make_dataset(dataset_id: int) -> None:
+    """Make the dataset that somebody asked for, if nobody else has it in hand."""
+    dataset = datasets.claim(dataset_id, worker_name())
+    if dataset is not None:
+        with keeping_lease(dataset, worker_name(), queue="default"):
+            datasets.make(dataset)
+
+
 @shared_task
 def print_report(snapshot_id: int, user_id: int) -> None:
     """Make the report of a snapshot; a failure is told on its study's page."""
@@ -226,6 +264,9 @@ def requeue_stale() -> None:
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    datasets.requeue_stale()
+    for pk in Dataset.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        make_dataset.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from annotation.desk import (
+    datasets,
     disputes,
     flags,
     grading,
@@ -72,6 +73,17 @@ urlpatterns = [
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
+    path("<slug:slug>/snapshots/<int:number>/datasets/", datasets.datasets, name="datasets"),
+    path(
+        "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files/<str:name>",
+        datasets.dataset_file,
+        name="dataset_file",
+    ),
+    path(
+        "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/<slug:control>/",
+        datasets.control_dataset,
+        name="control_dataset",
+    ),
     path("<slug:slug>/snapshots/<int:number>/report/", views.ask_report, name="ask_report"),
     path("<slug:slug>/snapshots/<int:number>/report.<slug:kind>", views.report, name="report"),
 ]

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
-from annotation.actions import enrolment, printing, runs
+from annotation.actions import enrolment, runs
 from annotation.actions import snapshots as freezing
 from annotation.actions import studies as studying
 from annotation.actions.printing import made_reports, report_file
@@ -308,10 +308,7 @@ def _archive(folder: Path, name: str) -> tempfile._TemporaryFileWrapper:
 @require_POST
 def ask_report(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Have a worker make the report of a snapshot: it takes longer than somebody waits."""
-    snapshot = access.snapshot_for(request.user, slug, number)
-    printing.note_asked(snapshot, request.user)
-    if not tasks.sent(tasks.print_report.delay, snapshot.pk, request.user.pk):
-        printing.note_failure(snapshot, request.user, "The queue does not answer. Try again later.")
+    tasks.ask_for_report(access.snapshot_for(request.user, slug, number), request.user)
     return redirect("desk:snapshots", slug)
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0015_report"),
+        ("annotation", "0017_dataset"),
     ]
 
     operations = [

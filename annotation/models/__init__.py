@@ -1,10 +1,11 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < file import < event."""
+adjudication < grade < snapshot < report < dataset < file import < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
+from annotation.models.dataset import Dataset
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
@@ -35,6 +36,7 @@ __all__ = [
     "BatchItem",
     "Consent",
     "ConsentVersion",
+    "Dataset",
     "Draft",
     "Enrolment",
     "Event",

@@ -217,13 +217,15 @@ def family_of_prompts(responses: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     for row in responses:
         own = f"family {row['family']}" if row["family"] else f"prompt {row['prompt_key']}"
         keys[row["prompt_key"]] = own
-        links.join(own, f"words {_words(row['messages'])}")
+        links.join(own, f"words {words_digest(row['messages']).hex()}")
     return {key: links.least(own) for key, own in keys.items()}
 
 
-def _words(messages: Iterable[Message]) -> str:
-    """The prompt's words, whatever their case and spacing, without what a system message says."""
-    return " ".join(" ".join(message["content"] for message in without_system(messages)).casefold().split())
+def words_digest(messages: Iterable[Message]) -> bytes:
+    """SHA-256 of the prompt's words, whatever their case and spacing, without what a system message says."""
+    said = " ".join(message["content"] for message in without_system(messages))
+    words = " ".join(said.casefold().split())
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
 
 
 class _Links:
@@ -378,12 +380,16 @@ def require_no_policy(rows: Iterable[Mapping[str, Any]], policies: Iterable[str]
     `allowed` is the system prompt that the model will run under; it is no policy, because it is there
     whenever the model answers.
     """
-    forbidden = [text for text in policies if text != allowed.strip() and len(text) >= LEAST_POLICY]
+    forbidden = [text for text in policies if text != allowed.strip()]
     for row in rows:
-        words = "\n".join(message["content"] for message in row["prompt"])
-        found = next((text for text in forbidden if text in words), None)
-        if found:
+        if found := policy_in(row["prompt"], forbidden):
             raise TrainingRefused(
                 f"A training prompt contains the policy “{found[:60]}…”, which the model must learn to "
                 "follow without being shown it. Keep policies in arms' system prompts and guidelines."
             )
+
+
+def policy_in(prompt: Iterable[Message], policies: Iterable[str]) -> str:
+    """The first of the policies whose text stands in the prompt, or ""."""
+    words = "\n".join(message["content"] for message in prompt)
+    return next((text for text in policies if len(text) >= LEAST_POLICY and text in words), "")

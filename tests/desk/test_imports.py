@@ -56,7 +56,7 @@ def press(client: Client, job: FileImport, control: str) -> None:
     )
 
 
-def test_a_file_is_looked_at_mapped_and_taken_in(told):
+def test_a_file_is_looked_at_mapped_and_taken_in(told, django_capture_on_commit_callbacks):
     study, client = a_study(), desk()
     rows = [*ROWS, {"prompt": "Why?", "chosen": "x", "rejected": "x"}]
     shown = upload(client, rows).content.decode()
@@ -69,7 +69,8 @@ def test_a_file_is_looked_at_mapped_and_taken_in(told):
     assert "Import the file" in shown and "10 of the first 11 rows can be taken" in shown
     press(client, job, "start")
     assert told == [job.pk]
-    work()
+    with django_capture_on_commit_callbacks(execute=True):
+        work()
     shown = page(client, job)
     assert "Done: 11 rows read, 10 new, 1 left out." in shown
     assert study.pairs.count() == study.judgments.count() == 10

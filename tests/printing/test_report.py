@@ -100,6 +100,8 @@ def test_a_report_is_asked_for_on_the_desk_and_fetched_when_it_is_there(snapshot
     client.force_login(cast.alice())
     page = client.post(reverse("desk:ask_report", args=["kites", 1]), follow=True).content.decode()
     assert "A worker was asked for the report" in page
+    assert client.post(reverse("api:report", args=["kites", 1])).status_code == 202
+    assert len(asked) == 1  # who asks again waits for the same
     assert client.get(reverse("desk:report", args=["kites", 1, "html"])).status_code == 404
     tasks.print_report(*asked[0])
     page = client.get(reverse("desk:snapshots", args=["kites"])).content.decode()
