@@ -22,7 +22,7 @@ from annotation.actions.imports.responses import (
     ResponseLoader,
     ResponseRow,
 )
-from annotation.actions.pairing import keep_imported, new_pair
+from annotation.actions.pairing import keep_imported, make_pairs, new_pair
 from annotation.models import Arm, Pair, Prompt, Response, Study, User
 
 VERB = "import_preferences"
@@ -52,7 +52,10 @@ def import_preferences(
     if on_recognised:
         on_recognised(found)
     loader = loader_for(study, found, given, hide_raters)
-    return load(loader, study, path, found.mapping(given), skip_bad, actor, on_skip, on_progress)
+    result = load(loader, study, path, found.mapping(given), skip_bad, actor, on_skip, on_progress)
+    if found.name == "responses":
+        result.new_pairs = make_pairs(study, actor)
+    return result
 
 
 def loader_for(study: Study, found: Recognised, mapping: Mapping, hide_raters: bool = False) -> Loader:
