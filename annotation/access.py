@@ -26,6 +26,7 @@ from annotation.models import (
     Draft,
     Enrolment,
     Event,
+    FileImport,
     Gold,
     InvitationLink,
     Judgment,
@@ -434,6 +435,12 @@ def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
     """A snapshot of a study of this researcher's. Raises NotFound."""
     snapshots = Snapshot.objects.filter(study__in=studies_for(user), study__slug=slug, number=number)
     return _found(snapshots.first(), "This study has no such snapshot.")
+
+
+def import_for(user: User, slug: str, pk: int) -> FileImport:
+    """A file on its way into a study of this researcher's. Raises NotFound."""
+    found = FileImport.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.select_related("study", "asked_by").first(), "This study has no such import.")
 
 
 def dataset_for(user: User, slug: str, snapshot: int, number: int) -> Dataset:

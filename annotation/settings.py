@@ -65,7 +65,15 @@ def _secret_key() -> str:
 
 
 _make_folders(
-    "broker/messages", "broker/control", "figures", "log", "media", "reports", "snapshots", "static"
+    "broker/messages",
+    "broker/control",
+    "figures",
+    "imports",
+    "log",
+    "media",
+    "reports",
+    "snapshots",
+    "static",
 )
 
 SECRET_KEY = _secret_key()
@@ -333,6 +341,11 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
 }
+
+# Files that come in: the largest upload, and what a packed file may unpack to, in bytes.
+IMPORT_MOST_UPLOADED = int(os.environ.get("IMPORT_MOST_UPLOADED") or 2_000_000_000)
+IMPORT_MOST_UNPACKED = int(os.environ.get("IMPORT_MOST_UNPACKED") or 20_000_000_000)
+IMPORTS = VAR / "imports"
 
 # How long a batch waits for a silent worker before the beat queues it again; a living one renews it.
 BATCH_LEASE_SECONDS = int(os.environ.get("BATCH_LEASE_SECONDS") or 60)

@@ -28,8 +28,20 @@ from annotation.actions import (
     runs,
     snapshots,
 )
+from annotation.actions.imports import jobs
 from annotation.errors import DomainError
-from annotation.models import Batch, Dataset, GradeBatch, Grading, Report, Run, Snapshot, Study, User
+from annotation.models import (
+    Batch,
+    Dataset,
+    FileImport,
+    GradeBatch,
+    Grading,
+    Report,
+    Run,
+    Snapshot,
+    Study,
+    User,
+)
 from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
@@ -215,6 +227,15 @@ def print_report(snapshot_id: int, user_id: int) -> None:
 
 
 @shared_task
+def import_file(job_id: int) -> None:
+    """Bring in what is left of a file, if nobody else has it in hand."""
+    job = jobs.claim(job_id, worker_name())
+    if job is not None:
+        with keeping_lease(job, worker_name(), queue="default"):
+            jobs.run(job)
+
+
+@shared_task
 def dry_run(study_id: int, user_id: int) -> None:
     """Render a study's first prompts where its models can be loaded."""
     generating.dry_run(Study.objects.get(pk=study_id), backends, actor=User.objects.get(pk=user_id))
@@ -237,6 +258,9 @@ def requeue_stale() -> None:
     grading.requeue_stale()
     for pk in GradeBatch.objects.waiting().order_by().values_list("grading", flat=True).distinct():
         grade_batch.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    jobs.requeue_stale()
+    for pk in FileImport.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        import_file.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)

@@ -135,6 +135,7 @@ def _snapshots_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     """Files outlive the rows that a test rolls back, so each test writes its snapshots elsewhere."""
     monkeypatch.setattr(settings, "SNAPSHOTS", tmp_path / "snapshots")
     monkeypatch.setattr(settings, "REPORTS", tmp_path / "reports")
+    monkeypatch.setattr(settings, "IMPORTS", tmp_path / "imports")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < dataset < event."""
+adjudication < grade < snapshot < report < dataset < file import < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -9,6 +9,7 @@ from annotation.models.dataset import Dataset
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
+from annotation.models.file_import import FileImport, ImportProblem
 from annotation.models.flag import FlagAnswer
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
 from annotation.models.gold import Gold
@@ -25,6 +26,7 @@ from annotation.models.snapshot import Freezing, Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
 
 __all__ = [
+    "FileImport",
     "Adjudication",
     "Appeal",
     "Arm",
@@ -47,6 +49,7 @@ __all__ = [
     "GradeItem",
     "Grading",
     "GuidelineVersion",
+    "ImportProblem",
     "InvitationLink",
     "Judgment",
     "Mark",

@@ -313,7 +313,7 @@ UNUSABLE = {
     "only a mark": ("a.csv", b"\xef\xbb\xbf", "is empty"),
     "only a header": ("a.csv", b"prompt_key,arm,response\n", "has no rows"),
     "blank": ("a.jsonl", b"\n\n", "has no rows"),
-    "ending": ("a.xlsx", b"x", "does not end in .jsonl or .csv"),
+    "ending": ("a.xlsx", b"x", "does not end in .jsonl, .json, .csv"),
     "utf-16": ("a.csv", "prompt_key".encode("utf-16"), "is UTF-16 text"),
     "json list": ("a.jsonl", b'[{"a": 1}]', "one JSON list"),
     "same column": ("a.csv", b"arm,arm\n1,2\n", "more than one column named arm"),
@@ -413,7 +413,7 @@ def test_a_full_disk_keeps_nothing_and_is_said(tmp_path, monkeypatch):
 def test_what_somebody_else_brought_meanwhile_is_met_by_the_database(tmp_path, monkeypatch):
     study, path = a_study(), jsonl(tmp_path, answer())
     call_command("import_responses", "kites", path)
-    monkeypatch.setattr(responses._ResponseLoader, "_known", lambda self, wanted: {})
+    monkeypatch.setattr(responses.ResponseLoader, "_known", lambda self, wanted: {})
     assert "The study changed while the file came in" in refusal("import_responses", study, path)
 
 
