@@ -24,9 +24,10 @@ from annotation.actions import (
     reviewing,
     runs,
     snapshots,
+    training,
 )
 from annotation.errors import DomainError
-from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
+from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, Training, User
 from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
@@ -129,6 +130,20 @@ def grade_next(grading_id: int, worker: str, backends: BackendCache) -> bool:
     return True
 
 
+def hint_training(found: Training) -> None:
+    """Tell the workers that train of `found`. Call it after commit."""
+    train.delay(found.pk)
+
+
+@shared_task
+def train(training_id: int) -> None:
+    """Train what somebody asked for, if nobody else has it in hand."""
+    found = training.claim(training_id, worker_name())
+    if found is not None:
+        with keeping_lease(found, worker_name(), queue="train"):
+            training.train(found)
+
+
 @shared_task
 def freeze_snapshot(study_id: int, user_id: int) -> None:
     """Freeze a study that is too large to freeze while somebody waits; a failure is told on its page."""
@@ -213,6 +228,9 @@ def requeue_stale() -> None:
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    training.requeue_stale()
+    for pk in Training.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        train.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task

@@ -1,6 +1,6 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < event."""
+adjudication < grade < snapshot < report < training < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -22,6 +22,7 @@ from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
+from annotation.models.training import Training, TrainingMetric
 
 __all__ = [
     "Adjudication",
@@ -58,6 +59,8 @@ __all__ = [
     "Run",
     "Snapshot",
     "Study",
+    "Training",
+    "TrainingMetric",
     "User",
     "WorkerHeartbeat",
 ]
