@@ -43,7 +43,7 @@ def a_trainable_study(slug: str = "kites", model: str = "org/base", folder: str 
 
 
 def plan_for(study: Study, stage: str = "sft", start: Arm | Training | None = None, **more) -> Plan:
-    return Plan(stage, study.snapshots.get(), start or study.arms.get(), **more)
+    return Plan(stage, study.snapshots.get(), start or study.arms.first(), **more)
 
 
 def a_training(study: Study, stage: str = "sft", **given) -> Training:

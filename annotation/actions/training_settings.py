@@ -3,7 +3,6 @@
 There is no free option and no path among them: folders, models and reward models are chosen as rows.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +59,7 @@ class Setting:
 
     def _number(self, given: Any) -> int | float:
         is_number = isinstance(given, int | float) and not isinstance(given, bool)
-        if not is_number or not math.isfinite(given) or not self.least <= given <= self.most:
+        if not is_number or not self.least <= given <= self.most:  # which no NaN does
             raise BadSetting(f"“{self.label}” is a number from {self.least:g} to {self.most:g}.")
         if self.kind is int and given != int(given):
             raise BadSetting(f"“{self.label}” is a whole number.")
