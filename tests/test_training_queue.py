@@ -27,8 +27,3 @@ def test_a_training_goes_through_the_queue_and_its_model_becomes_an_arm(committe
     assert done.result["modes"]["direct_answer"] > 0 and "severity_missing" not in done.result["left_out"]
     arm = make_arm(done, "Tuned", alice())
     assert (arm.model, arm.system_prompt) == (str(model_folder(done).resolve()), "Be kind.\nBe brief.")
-    refused = a_training(study, "reward", **TINY, calibration_share=0.01)
-    tasks.train(refused.pk)
-    refused.refresh_from_db()
-    assert refused.state == BatchState.FAILED
-    assert "fell into the calibration part" in refused.error or "The calibration part has" in refused.error
