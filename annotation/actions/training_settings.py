@@ -88,17 +88,18 @@ SETTINGS = (
     _setting(
         "learning_rate", "Learning rate (0: chosen by stage)", TRAINS, most=1, advanced=False
     ),
-    _setting("batch", "Rows of a step (RL: answers)", TRAINS, least=1, most=4096, advanced=False),
+    _setting("batch", "Rows of a step", (REWARD, SFT), least=1, most=4096, advanced=False),
+    _setting("batch", "Answers of a step", (RL,), least=2, most=4096, advanced=False),
     _setting("generations", "Answers to one prompt", (RL,), least=2, most=512, advanced=False),
     _setting(
         "new_tokens", "Longest answer, in tokens", (RL, TrainingStage.EVALUATE),
         least=1, most=32_768, advanced=False,
     ),
     _setting("temperature", "Temperature of the answers", (RL,), least=0.01, most=10),
-    _setting("beta", "Hold to the model it starts from (KL)", (RL,), most=100),
-    _setting("system_prompt", "System prompt that the model will run under", (SFT, RL)),
+    _setting("beta", "Hold to its start (KL)", (RL,), most=100),
+    _setting("system_prompt", "System prompt it will run under", (SFT, RL)),
     _setting("least_safety", "Lowest s of an answer to imitate", (SFT,), most=1),
-    _setting("margin", "Weight of the raters’ leaning as a margin", (REWARD,), most=100),
+    _setting("margin", "Weight of the leaning as a margin", (REWARD,), most=100),
     _setting("score_weight", "Weight of the scores beside the pairs", (REWARD,), most=100),
     _setting("rank", "Rank of the adapter", TRAINS, least=1, most=1024),
     _setting("accumulate", "Batches of a step", TRAINS, least=1, most=4096),
@@ -138,6 +139,6 @@ def read_settings(stage: str, given: Mapping[str, Any]) -> dict[str, Value]:
 
 def _require_fitting(read: Mapping[str, Any]) -> None:
     if "generations" in read and read["batch"] % read["generations"]:
-        raise BadSetting("“Rows of a step” must be a multiple of “Answers to one prompt”.")
+        raise BadSetting("“Answers of a step” must be a multiple of “Answers to one prompt”.")
     if "test_share" in read and read["test_share"] + read["calibration_share"] >= 1:
         raise BadSetting("The two shares of families must leave some to train on.")

@@ -26,6 +26,7 @@ from annotation.vocabulary import BatchState, TrainingStage
 from models_runtime.training.checkpoints import ANSWERS
 
 TAIL = 4_000  # characters of the log on the page
+MOST_LISTED = 100
 ROWS_SHOWN = 20  # of the figures behind the curves
 
 
@@ -55,19 +56,22 @@ def _install() -> str:
 @require_safe
 def trainings(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    rows = study.trainings.select_related("snapshot", "start_arm", "start_training")[:100]
-    lines = [(row, training_progress(row).sentence, origin_of(row)) for row in rows]
+    rows = study.trainings.select_related("snapshot", "start_arm", "start_training")[:MOST_LISTED]
+    lines = [(row, title_of(row), training_progress(row).sentence, origin_of(row)) for row in rows]
     missing = waits_without_worker(study)
     return _page(request, "trainings", study, missing, lines=lines, stages=TrainingStage.choices)
 
 
 def origin_of(training: Training) -> str:
-    """What it was made from, in words."""
+    """What it is made from, in words."""
     start = training.start_arm or training.start_training
-    parts = [f"snapshot {training.snapshot.number}", name_of(start) if start else ""]
-    if training.stage == TrainingStage.REWARD:
-        parts.insert(0, str(training.arguments["target"]))
-    return ", ".join(part for part in parts if part)
+    return f"snapshot {training.snapshot.number}" + (f" and {name_of(start)}" if start else "")
+
+
+def title_of(training: Training) -> str:
+    """The stage, and of a reward model what it scores."""
+    target = f" of {training.arguments['target']}" if training.stage == TrainingStage.REWARD else ""
+    return f"{training.get_stage_display()}{target}"
 
 
 @desk_page
@@ -108,6 +112,7 @@ def _training_page(request: HttpRequest, found: Training, form: ArmForm) -> Http
     context = {
         "training": found,
         "progress": progress,
+        "title": title_of(found),
         "origin": origin_of(found),
         "curves": [_drawn(one.label, one.points) for one in curves],
         "figures": figures_of(found),

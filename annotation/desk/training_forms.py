@@ -6,16 +6,19 @@ from typing import Any
 from django import forms
 
 from annotation.actions.training import Plan, scores
-from annotation.actions.training_settings import Setting, settings_of
+from annotation.actions.training_settings import Setting, Value, settings_of
 from annotation.models import Arm, Study, Training
 from annotation.models.training import SCORED_STAGES
 from annotation.vocabulary import BatchState, TrainingStage
+from models_runtime.demo import MODEL_PATH
 from models_runtime.training.checkpoints import ANSWERS
 
-START_HELP = {
-    TrainingStage.REWARD: "Its weights are where the reward model begins.",
-    TrainingStage.EVALUATE: "It answers the held-out prompts. None: only the reward models are looked at.",
+NO_MODEL = "None: the reward models alone"
+FOR_THE_DEMO: dict[str, Value] = {
+    **{"full": True, "epochs": 1.0, "max_tokens": 512, "new_tokens": 120, "log_every": 1},
+    **{"generations": 4, "temperature": 0.7, "learning_rate": 1e-4},
 }
+"""What the form suggests where the study runs the small demo model: each stage takes minutes on a CPU."""
 
 
 class TrainingForm(forms.Form):
@@ -32,19 +35,21 @@ class TrainingForm(forms.Form):
         }
         self.starts = starts_of(study.arms.all(), done)
         self._add_rows()
+        suggested = FOR_THE_DEMO if study.arms.filter(model=str(MODEL_PATH)).exists() else {}
+        if suggested and stage == TrainingStage.RL:
+            suggested = suggested | {"steps": 8, "learning_rate": 3e-5}
         for setting in self.settings:
-            self.fields[setting.name] = field_for(setting)
+            self.fields[setting.name] = field_for(setting, suggested.get(setting.name, setting.default))
 
     def _add_rows(self) -> None:
         self.fields["snapshot"] = chosen("Snapshot", {n: f"Snapshot {n}" for n in self.snapshots})
         for target, found in self.rewards.items():
             label = f"Reward model of {target}"
             self.fields[f"{target}_model"] = chosen(label, {n: f"Training {n}" for n in found})
-        names = {key: name_of(one) for key, one in self.starts.items()}
+        names = {key: capitalised(name_of(one)) for key, one in self.starts.items()}
         is_needed = self.stage != TrainingStage.EVALUATE
         label = "Start from" if is_needed else "Model that answers"
-        self.fields["start"] = chosen(label, names if is_needed else {"": "None", **names}, is_needed)
-        self.fields["start"].help_text = START_HELP.get(TrainingStage(self.stage), "")
+        self.fields["start"] = chosen(label, names if is_needed else {"": NO_MODEL, **names}, is_needed)
 
     @property
     def lacks(self) -> str:
@@ -94,17 +99,21 @@ def starts_of(arms: Iterable[Arm], done: Iterable[Training]) -> dict[str, Arm | 
 
 def name_of(start: Arm | Training) -> str:
     if isinstance(start, Arm):
-        return f"Arm “{start.name}”"
-    return f"Training {start.number}, {start.get_stage_display()}"
+        return f"arm “{start.name}”"
+    return f"training {start.number} ({start.get_stage_display()})"
 
 
-def field_for(setting: Setting) -> forms.Field:
+def capitalised(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def field_for(setting: Setting, initial: Value) -> forms.Field:
     """The field of a setting; its bounds are those that the action checks again."""
     if setting.kind is bool:
-        return forms.BooleanField(required=False, initial=setting.default, label=setting.label)
+        return forms.BooleanField(required=False, initial=initial, label=setting.label)
     if setting.choices:
         choices = [(value, value) for value in setting.choices]
-        return forms.ChoiceField(choices=choices, initial=setting.default, label=setting.label)
+        return forms.ChoiceField(choices=choices, initial=initial, label=setting.label)
     if setting.kind is str:
         area = forms.Textarea(attrs={"rows": 3})
         return forms.CharField(required=False, label=setting.label, widget=area, strip=False)
@@ -112,4 +121,4 @@ def field_for(setting: Setting) -> forms.Field:
     bounds = {"min_value": setting.least, "max_value": setting.most}
     if setting.kind is int:
         bounds = {name: int(value) for name, value in bounds.items()}
-    return kind(initial=setting.default, label=setting.label, **bounds)
+    return kind(initial=f"{initial:g}", label=setting.label, **bounds)
