@@ -38,6 +38,7 @@ from annotation.models import (
     Run,
     Snapshot,
     Study,
+    Training,
     User,
 )
 from annotation.models.joining import digest
@@ -462,6 +463,14 @@ def snapshot_numbered(user: User, study: Study, number: str) -> Snapshot:
     """The study's snapshot that an address names. Raises NotFound, also for what is no number."""
     is_number = number.isascii() and number.isdigit() and len(number) <= 9
     return snapshot_for(user, study.slug, int(number) if is_number else 0)
+
+
+def training_in(study: Study, number: int) -> Training:
+    """The study's training of that number. Raises NotFound."""
+    found = study.trainings.filter(number=number).select_related(
+        *("study", "snapshot", "start_arm", "start_training", "helpfulness", "safety", "asked_by")
+    )
+    return _found(found.first(), f"This study has no training {number}.")
 
 
 def _found(row: Row | None, message: str) -> Row:

@@ -156,3 +156,11 @@ class DatasetRefused(DomainError):
 
 class BadRecipe(DatasetRefused):
     """Rules of a dataset that cannot be; the message says which and why."""
+
+
+class BadTraining(DomainError):
+    """A training that cannot start, stop or go on; the message says what to change."""
+
+
+class BadSetting(DomainError):
+    """A setting of a training that is not known, or not what it may be; the message says which."""

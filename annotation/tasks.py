@@ -27,6 +27,7 @@ from annotation.actions import (
     reviewing,
     runs,
     snapshots,
+    training,
 )
 from annotation.actions.imports import jobs
 from annotation.errors import DomainError
@@ -40,6 +41,7 @@ from annotation.models import (
     Run,
     Snapshot,
     Study,
+    Training,
     User,
 )
 from annotation.models.claimed import ClaimedBatch
@@ -144,6 +146,20 @@ def grade_next(grading_id: int, worker: str, backends: BackendCache) -> bool:
     with keeping_lease(batch, worker):
         grading.grade(batch, backends)
     return True
+
+
+def hint_training(found: Training) -> None:
+    """Tell the workers that train of `found`. Call it after commit."""
+    train.delay(found.pk)
+
+
+@shared_task
+def train(training_id: int) -> None:
+    """Train what somebody asked for, if nobody else has it in hand."""
+    found = training.claim(training_id, worker_name())
+    if found is not None:
+        with keeping_lease(found, worker_name(), queue="train"):
+            training.train(found)
 
 
 @shared_task
@@ -267,6 +283,9 @@ def requeue_stale() -> None:
     datasets.requeue_stale()
     for pk in Dataset.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_dataset.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    training.requeue_stale()
+    for pk in Training.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        train.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task

@@ -34,7 +34,7 @@ TABLES += [
     "judgment",
     "adjudication",
 ]
-TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "event"]
+TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

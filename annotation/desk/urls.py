@@ -14,6 +14,7 @@ from annotation.desk import (
     result_files,
     results,
     review,
+    training,
     views,
 )
 
@@ -62,6 +63,16 @@ urlpatterns = [
     path("<slug:slug>/gold/", quality.gold, name="gold"),
     path("<slug:slug>/gold/pairs/<int:pk>/", quality.make_gold, name="make_gold"),
     path("<slug:slug>/gold/<int:pk>/retire/", quality.retire_gold, name="retire_gold"),
+    path("<slug:slug>/trainings/", training.trainings, name="trainings"),
+    path("<slug:slug>/trainings/new/<slug:stage>/", training.new_training, name="new_training"),
+    path("<slug:slug>/trainings/<int:number>/", training.training, name="training"),
+    path("<slug:slug>/trainings/<int:number>/log.txt", training.training_log, name="training_log"),
+    path("<slug:slug>/trainings/<int:number>/arm/", training.make_arm, name="make_arm"),
+    path(
+        "<slug:slug>/trainings/<int:number>/<slug:control>/",
+        training.control_training,
+        name="control_training",
+    ),
     path("<slug:slug>/responses/", views.responses, name="responses"),
     path("<slug:slug>/responses/<int:pk>/text/", views.response_text, name="response_text"),
     path("<slug:slug>/prompts/<int:pk>/text/", views.prompt_text, name="prompt_text"),

@@ -23,7 +23,7 @@ from annotation.actions.printing import made_reports, report_file
 from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
-from annotation.models import Grading, Run, Study
+from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flagged_pairs
 from annotation.reports.progress import (
@@ -139,8 +139,8 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("desk:run", slug, run.pk)
 
 
-def tell_workers(request: HttpRequest, hint: Callable[[Any], None], found: Run | Grading) -> None:
-    """Hint at a run or a grading; the rows are the queue, so a broker that is down only delays the start."""
+def tell_workers(request: HttpRequest, hint: Callable[[Any], None], found: Run | Grading | Training) -> None:
+    """Hint at what was queued; the rows are the queue, so a broker that is down only delays the start."""
     if not tasks.sent(hint, found):
         messages.warning(request, QUEUE_IS_DOWN)
 

@@ -1,6 +1,6 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < dataset < file import < event."""
+adjudication < grade < snapshot < report < dataset < file import < training < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -24,6 +24,7 @@ from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
 from annotation.models.snapshot import Freezing, Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
+from annotation.models.training import Training, TrainingMetric
 
 __all__ = [
     "FileImport",
@@ -64,6 +65,8 @@ __all__ = [
     "Run",
     "Snapshot",
     "Study",
+    "Training",
+    "TrainingMetric",
     "User",
     "WorkerHeartbeat",
 ]
