@@ -11,8 +11,8 @@ TOO_LARGE = "The body is too large. Nothing that this interface takes is."
 
 
 def handle(error: Exception, context: dict) -> Response | None:
-    """404 for what is not there or not theirs, 422 for answers, plans, filters, recipes and settings that do not
-    fit, 409 for other refusals.
+    """404 for what is not there or not theirs, 422 for answers, plans, filters, recipes and settings that do
+    not fit, 409 for other refusals.
 
     Everything else is REST framework's own.
     """
