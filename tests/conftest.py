@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -40,9 +41,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Some are about what PostgreSQL alone can do: those run there only. A real browser may be late on a busy
     machine: its tests may try three times, and the report counts it.
-
-    Where processes share the work by files, those with slow tests come first: one of them at the end would be
-    waited for by all other processes.
     """
     for item in items:
         if item.get_closest_marker("browser"):
@@ -53,9 +51,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     if hasattr(config, "workerinput"):
-        long = {item.path for item in kept if item.get_closest_marker("slow")}
-        kept.sort(key=lambda item: item.path not in long)
+        order_for_sharing(kept)
     items[:] = kept
+
+
+def order_for_sharing(items: list[pytest.Item]) -> None:
+    """The order in which processes take files: those with slow tests first, and of the rest long ones first.
+
+    One slow file at the end would be waited for by all other processes. Browser tests come last, because
+    Playwright leaves an event loop in its process.
+    """
+    sizes = Counter(item.path for item in items)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("browser") is not None,
+            item.path not in slow,
+            -sizes[item.path],
+        )
+    )
 
 
 def pytest_report_header(config: pytest.Config) -> str:

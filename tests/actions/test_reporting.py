@@ -272,6 +272,7 @@ def test_long_tables_are_left_to_files(monkeypatch):
 # Snapshots -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_snapshots_results_are_the_same_bytes_again(tmp_path):
     study = a_varied_study(6)
     snapshot = freeze_snapshot(study, out=tmp_path / "out")
@@ -284,6 +285,7 @@ def test_a_snapshots_results_are_the_same_bytes_again(tmp_path):
     assert not kept_results(study, ALL, snapshot).moved and kept_results(study, ALL).report is None
 
 
+@pytest.mark.slow
 def test_a_snapshot_and_the_live_data_give_the_same_tables(tmp_path):
     study = a_varied_study(6)
     freeze_snapshot(study, out=tmp_path / "out")

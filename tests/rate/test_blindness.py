@@ -15,13 +15,14 @@ from tests.actions.test_reviewing import OWN_NAME, a_marked_study, keys
 from tests.rate.conftest import Rater, page_of
 
 FAR = 700_000_000  # primary keys that occur nowhere by chance
+# The numbers are long, because five digits do occur by chance, in tokens and in fractions of seconds.
 SECRETS = (
     *cast.ARMS,
     "scripted",
     "echo",
     "secret-model",
-    "31415",
-    "27182",
+    "314159265",
+    "271828182",
     "ruminated",
     "q-key-7",
     "dual_use",
@@ -46,8 +47,8 @@ def a_telling_study():
             text=f"Text of {letter}.",
             reasoning="ruminated",
             finish_reason=FinishReason.IMPORTED,
-            output_tokens=31415,
-            seconds=27182.0,
+            output_tokens=314159265,
+            seconds=271828182.0,
         )
         for number, (arm, letter) in enumerate(zip(arms, "pq", strict=True))
     ]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from functools import cache
 
 import pytest
 
@@ -94,6 +95,11 @@ ODD = {
 }
 
 
+@cache
+def tables_of(name: str) -> tuple[Table, ...]:
+    return tuple(tables(ODD[name]()))
+
+
 def as_bytes(found):
     """Refuses NaN, and NumPy's own numbers."""
     return json.dumps([table.as_json() for table in found], allow_nan=False).encode()
@@ -102,8 +108,7 @@ def as_bytes(found):
 @pytest.mark.once
 @pytest.mark.parametrize("name", ODD)
 def test_every_table_is_made_of_odd_answers_and_is_the_same_again(name):
-    told = ODD[name]()
-    found = tables(told)
+    told, found = ODD[name](), tables_of(name)
     expected = NAMES + (OF_THE_GRADER if len(told.of_grades) else []) + ["label_posteriors"]
     assert [table.name for table in found] == expected
     assert as_bytes(found) == as_bytes(tables(told))
@@ -112,7 +117,7 @@ def test_every_table_is_made_of_odd_answers_and_is_the_same_again(name):
 @pytest.mark.once
 @pytest.mark.parametrize("name", ODD)
 def test_a_missing_value_has_a_reason_and_a_value_has_its_bounds(name):
-    for table in tables(ODD[name]()):
+    for table in tables_of(name):
         estimates = [column[: -len("_reason")] for column in table.names if column.endswith("_reason")]
         for row in table.dicts():
             for estimate in estimates:
