@@ -118,6 +118,10 @@ class ImportRefused(DomainError):
         self.problems = problems
 
 
+class HubRefused(DomainError):
+    """Data that could not be pushed to, or pulled from, a hub; the message says why."""
+
+
 class NothingToFreeze(DomainError):
     """A snapshot of no judgments would help nobody."""
 

@@ -360,6 +360,13 @@ IMPORT_MOST_UPLOADED = int(os.environ.get("IMPORT_MOST_UPLOADED") or 2_000_000_0
 IMPORT_MOST_UNPACKED = int(os.environ.get("IMPORT_MOST_UNPACKED") or 20_000_000_000)
 IMPORTS = VAR / "imports"
 
+# The hub's address; empty for its own. Its older way to transfer files is plain HTTP, which tests can stand
+# in for and proxies know; HF_HUB_DISABLE_XET=0 takes the newer one.
+HUB_ENDPOINT = os.environ.get("HF_ENDPOINT", "")
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
 # How long a batch waits for a silent worker before the beat queues it again; a living one renews it.
 BATCH_LEASE_SECONDS = int(os.environ.get("BATCH_LEASE_SECONDS") or 60)
 HINT_EXPIRES_SECONDS = 9

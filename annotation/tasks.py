@@ -21,6 +21,7 @@ from annotation.actions import (
     enrolment,
     generating,
     grading,
+    hub,
     printing,
     quality,
     reporting,
@@ -249,6 +250,21 @@ def import_file(job_id: int) -> None:
     if job is not None:
         with keeping_lease(job, worker_name(), queue="default"):
             jobs.run(job)
+
+
+@shared_task
+def push_to_hub(snapshot_id: int, repository: str, user_id: int) -> None:
+    """Push a snapshot; a failure is told on its study's page."""
+    snapshot = Snapshot.objects.select_related("study").get(pk=snapshot_id)
+    user = User.objects.get(pk=user_id)
+    try:
+        hub.push_snapshot(snapshot, repository, user)
+    except DomainError as error:
+        hub.note_failure(snapshot, repository, user, str(error))
+    except Exception:
+        reason = "Something unexpected went wrong; the worker's log says what."
+        hub.note_failure(snapshot, repository, user, reason)
+        raise
 
 
 @shared_task

@@ -1,0 +1,59 @@
+"""Snapshots go to the Hugging Face Hub from the desk, by a worker."""
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from annotation import access, tasks
+from annotation.actions import hub as pushing
+from annotation.desk.views import _page, desk_page
+from annotation.errors import HubRefused
+from annotation.models import Study
+
+LISTED = 20
+
+
+class PushForm(forms.Form):
+    """Which snapshot goes where. Private: the command alone makes data public."""
+
+    snapshot = forms.ChoiceField(label="Snapshot")
+    repository = forms.CharField(max_length=200, label="Dataset repository, as OWNER/NAME")
+
+    def __init__(self, study: Study, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        numbers = study.snapshots.values_list("number", flat=True)
+        self.fields["snapshot"].choices = [(number, f"Snapshot {number}") for number in numbers]
+
+    def clean_repository(self) -> str:
+        repository = self.cleaned_data["repository"].strip()
+        try:
+            pushing.refuse_repository(repository)
+        except HubRefused as error:
+            raise forms.ValidationError(str(error)) from error
+        return repository
+
+
+@desk_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def hub(request: HttpRequest, slug: str) -> HttpResponse:
+    """What went to the Hub, and the form that has a worker push a snapshot."""
+    study = access.study_for(request.user, slug)
+    form = PushForm(study, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        _ask(request, study, form.cleaned_data)
+        return redirect("desk:hub", slug)
+    pushed = study.events.filter(verb__startswith="push_to_hub").order_by("-pk")[:LISTED]
+    return _page(request, "hub", study, form=form, pushed=pushed, is_configured=pushing.is_configured())
+
+
+def _ask(request: HttpRequest, study: Study, given: dict) -> None:
+    snapshot = access.snapshot_numbered(request.user, study, given["snapshot"])
+    repository = given["repository"]
+    pushing.note_asked(snapshot, repository, request.user)
+    if tasks.sent(tasks.push_to_hub.delay, snapshot.pk, repository, request.user.pk):
+        messages.success(request, "A worker pushes the snapshot. Reload this page in a moment.")
+    else:
+        reason = "The queue does not answer. Try again later."
+        pushing.note_failure(snapshot, repository, request.user, reason)
