@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from annotation import tasks
 from annotation.actions.runs import finish_run, start_run
 from annotation.actions.snapshots import freeze_snapshot
