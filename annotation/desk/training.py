@@ -159,7 +159,9 @@ def result_of(training: Training) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
     for name, value in training.result.items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
-        found += [(f"{name} {part}".replace("_", " ").strip().capitalize(), told) for part, told in inner]
+        found += [
+            (f"{name}: {part}".strip(": ").replace("_", " ").capitalize(), told) for part, told in inner
+        ]
     return found
 
 
