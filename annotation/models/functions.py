@@ -26,8 +26,8 @@ KNOWN = {
         "cap_total created_at role offered consent_version practised_at qualification"
     ),
     "pair": (
-        "id study_id prompt_id response_a_id response_b_id position place overlap open_slots state decision "
-        "shown_a shown_b scanner created_at"
+        "id study_id prompt_id response_a_id response_b_id position place overlap open_slots has_room "
+        "state decision shown_a shown_b scanner created_at"
     ),
 }
 
@@ -43,7 +43,7 @@ PLANS += " SET plan_cache_mode = force_generic_plan"
 tables ever after; by index they are right at every size."""
 
 FREE = """
-    x.study_id = h.study_id AND x.place >= start AND x.open_slots > 0 AND x.state = 'open' AND NOT EXISTS (
+    x.study_id = h.study_id AND x.place >= start AND x.has_room AND x.state = 'open' AND NOT EXISTS (
         SELECT FROM annotation_assignment y
         WHERE y.pair_id = x.id AND y.enrolment_id + 0 = h.rater AND y.state <> 'expired'
     ) ORDER BY x.place LIMIT 1"""
