@@ -136,12 +136,6 @@ def blind_text(assignment: Assignment) -> BlindText:
     )
 
 
-def blind_row(row: dict) -> BlindText:
-    """`blind_text` from the row of the short cut (`models.functions`)."""
-    messages = [{"role": message["role"], "content": message["content"]} for message in row.pop("messages")]
-    return BlindText(messages=messages, left=row.pop("left_text"), right=row.pop("right_text"), **row)
-
-
 def blind_pair(assignment: Assignment) -> BlindPair:
     """What the rater who holds `assignment` may see of it."""
     rater, study = assignment.enrolment, assignment.enrolment.study

@@ -9,6 +9,10 @@ busy machine slows all alike:
   and the middleware of a new Django project; BARE_MIDDLEWARE=none takes that away too;
 - a bare psycopg loop of the same two statements in two processes: `bare_sql_per_s_8`.
 
+`web_ms_per_judgment` and `database_ms_per_judgment` are the processor time that one judgment with eight
+raters takes in the web processes and in PostgreSQL, and `bare_web_ms_per_judgment` and
+`bare_database_ms_per_judgment` the bare view's: other work on the machine changes these less than the rates.
+
 `next_p95_ms_8` is the time from sending the answers until the next pair is there. `growth_1k_to_1m` is its
 p95 with the largest study over that with the smallest (`--sizes`), for a rater who is new and for one who has
 judged half of the pairs; the larger of the two counts. Every answer that was acknowledged is looked for
@@ -27,7 +31,17 @@ from dataclasses import dataclass, field
 
 import bare_view
 import psycopg
-from rating_site import ANSWER, Connection, Site, Web, a_study, a_token, site
+from rating_site import (
+    ANSWER,
+    Connection,
+    Site,
+    Web,
+    a_study,
+    a_token,
+    children,
+    processor_seconds,
+    site,
+)
 
 SECONDS = 12.0
 SIZES = (1_000, 50_000, 1_000_000)
@@ -125,6 +139,22 @@ def rate_of(raters: list, seconds: float) -> float:
     return (_done(raters) - before) / seconds
 
 
+def rate_and_cost(where: Site, web: Web, raters: list, seconds: float) -> tuple[float, float, float]:
+    """`rate_of`, and the processor milliseconds of each judgment in the web processes and in PostgreSQL."""
+    before, done = _spent(where, web), _done(raters)
+    rate = rate_of(raters, seconds)
+    judgments = _done(raters) - done
+    in_web, in_database = (
+        1000 * (now - then) / judgments for now, then in zip(_spent(where, web), before, strict=True)
+    )
+    return rate, in_web, in_database
+
+
+def _spent(where: Site, web: Web) -> tuple[float, float]:
+    assert where.server.process
+    return processor_seconds(web.workers()), processor_seconds(children(where.server.process.pid))
+
+
 def at_once(jobs: list[Callable[[], object]]) -> None:
     """Run all in threads; the first failure of any is raised when all have ended."""
     with ThreadPoolExecutor(len(jobs)) as threads:
@@ -190,7 +220,7 @@ def load(where: Site, seconds: float) -> dict:
     try:
         raters = [Rater(where.web.port, study.slug, a_token(study, f"rater-{n}")) for n in range(32)]
         others = [BareRater(bare.port, number) for number in range(32)]
-        rates = _in_turns(where, raters, others, seconds)
+        rates = _in_turns(where, bare, raters, others, seconds)
     finally:
         bare.stop()
     all_of_ours = Tally()
@@ -199,18 +229,21 @@ def load(where: Site, seconds: float) -> dict:
     return rates | _looked_at(study, all_of_ours) | {"errors": all_of_ours.errors}
 
 
-def _in_turns(where: Site, raters: list[Rater], others: list[BareRater], seconds: float) -> dict:
+def _in_turns(where: Site, bare: Web, raters: list[Rater], others: list[BareRater], seconds: float) -> dict:
     share = seconds / ROUNDS
-    found: dict[str, list[float]] = {"ours_8": [], "bare_8": [], "ours_32": [], "bare_32": [], "sql": []}
+    costs = [f"{whose}{part}_ms_per_judgment" for whose in ("", "bare_") for part in ("web", "database")]
+    names = ["ours_8", "bare_8", "ours_32", "bare_32", "sql", *costs]
+    found: dict[str, list[float]] = {name: [] for name in names}
     _warm(where, raters + others)
     for number in range(ROUNDS):
-        found["ours_8"].append(rate_of(raters[:8], share))
-        found["bare_8"].append(rate_of(others[:8], share))
-        found["ours_32"].append(rate_of(raters, share))
-        found["bare_32"].append(rate_of(others, share))
-        found["sql"].append(bare_sql_rate(where.server.url, share))
-        print(number + 1, {name: round(rates[-1]) for name, rates in found.items()}, flush=True)
-    middle = {name: statistics.median(rates) for name, rates in found.items()}
+        ours, *our_cost = rate_and_cost(where, where.web, raters[:8], share)
+        theirs, *their_cost = rate_and_cost(where, bare, others[:8], share)
+        many = (rate_of(raters, share), rate_of(others, share))
+        sql = bare_sql_rate(where.server.url, share)
+        for name, value in zip(names, (ours, theirs, *many, sql, *our_cost, *their_cost), strict=True):
+            found[name].append(value)
+        print(number + 1, {name: round(values[-1], 2) for name, values in found.items()}, flush=True)
+    middle = {name: statistics.median(values) for name, values in found.items()}
     alone = [second for rater in raters[:8] for second in rater.tally.seconds]
     return {
         "judgments_per_s_8": round(middle["ours_8"], 1),
@@ -221,6 +254,7 @@ def _in_turns(where: Site, raters: list[Rater], others: list[BareRater], seconds
         "ratio_to_bare_view_32": _ratio(found["ours_32"], found["bare_32"]),
         "bare_sql_per_s_8": round(middle["sql"], 1),
         "next_p95_ms_8": round(1000 * percentile(alone, 95), 1),
+        **{name: round(middle[name], 2) for name in costs},
     }
 
 

@@ -135,6 +135,7 @@ def test_every_table_has_its_place_in_the_order():
     assert {path.stem for path in sources("annotation/models")} <= {
         *TABLES,
         "__init__",
+        "checks",
         "functions",
         "triggers",
     }

@@ -31,7 +31,7 @@ STATE_FITS_DECISION = (
 
 class PairQuerySet(models.QuerySet):
     def with_open_slot(self) -> "PairQuerySet":
-        return self.filter(open_slots__gt=0, state=PairState.OPEN)
+        return self.filter(has_room=True, state=PairState.OPEN)
 
     def of_study(self) -> "PairQuerySet":
         """Pairs that are rated or wait for review; the others have left the study."""
@@ -67,7 +67,8 @@ class PairQuerySet(models.QuerySet):
 class Pair(models.Model):
     """Canonical order: `response_a` belongs to the arm with the lower position.
 
-    `open_slots` counts the judgments still free to claim. Slots are numbered 0 … overlap − 1; the
+    `open_slots` counts the judgments still free to claim; `has_room`, whether there is one, is for the index,
+    which then changes with the last slot only. Slots are numbered 0 … overlap − 1; the
     database refuses an assignment outside them (trigger `assignment_within_overlap`) and two in one.
 
     Raters walk along `place`: at first the position, mixed by stratum; a slot that becomes free again, or is
@@ -91,6 +92,9 @@ class Pair(models.Model):
     )
     overlap = models.PositiveSmallIntegerField()
     open_slots = models.PositiveSmallIntegerField()
+    has_room = models.GeneratedField(
+        expression=Q(open_slots__gt=0), output_field=models.BooleanField(), db_persist=True
+    )
     state = models.CharField(max_length=10, choices=PairState.choices, default=PairState.OPEN)
     decision = models.CharField(max_length=10, choices=ReviewDecision.choices, blank=True)
     shown_a = models.TextField(null=True)  # noqa: DJ001 — a masked text may be empty, null is none
@@ -126,7 +130,7 @@ class Pair(models.Model):
         indexes = [
             models.Index(
                 fields=["study", "place"],
-                condition=Q(open_slots__gt=0, state=PairState.OPEN),
+                condition=Q(has_room=True, state=PairState.OPEN),
                 name="pair_open_by_place",
             ),
             models.Index(

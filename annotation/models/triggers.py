@@ -28,6 +28,7 @@ READS = {
     "arm_stays_as_it_generated": ("annotation_arm", "chat_template"),
     "pair_overlap_grows_within_its_study": ("annotation_study", "overlap_max"),
     "assignment_of_an_open_pair": ("annotation_assignment", "kind"),
+    "pair_stays_as_it_was_given": ("annotation_pair", "shown_a"),
     "pair_of_answers_that_stand": ("annotation_response", "replaced_at"),
     "response_replaced_is_in_no_pair": ("annotation_response", "replaced_at"),
 }
@@ -98,7 +99,12 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         ),
         ("pair_overlap_covers_its_assignments", "annotation_pair", "UPDATE OF overlap", OVERLAP_IN_USE),
         ("pair_overlap_grows_within_its_study", "annotation_pair", "UPDATE OF overlap", BEYOND_THE_STUDY),
-        ("pair_stays_as_it_was_given", "annotation_pair", "UPDATE", _given_pair_changed(differs)),
+        (
+            "pair_stays_as_it_was_given",
+            "annotation_pair",
+            "UPDATE OF response_a_id, response_b_id, shown_a, shown_b, state",
+            _given_pair_changed(differs),
+        ),
         ("pair_of_answers_that_stand", "annotation_pair", "INSERT", ANSWER_REPLACED),
         (
             "pair_of_answers_that_stand",

@@ -1,5 +1,6 @@
 """On PostgreSQL the plain judgment takes a short cut: it leaves the rows of the long way, or none at all."""
 
+import json
 import uuid
 from datetime import timedelta
 
@@ -7,12 +8,14 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
+from rest_framework.renderers import JSONRenderer
 
 from annotation import access
 from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_assignment
 from annotation.actions.judging import submit_and_claim
-from annotation.actions.short_cut import judge_and_claim
+from annotation.actions.short_cut import KEPT, judge_and_claim
 from annotation.actions.studies import add_guideline
+from annotation.api.rating import pair_as_json
 from annotation.models import Assignment, Enrolment, Event, Judgment, Pair, ResponseJudgment, Study
 from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, bob, carol
 
@@ -30,7 +33,7 @@ on_postgresql = pytest.mark.postgresql
 def judged(rater, given=None, key="key", held=None, at=AT):
     held = held or claim_next_pair(rater, at=at)
     token = Token.objects.get_or_create(user=rater.user)[0]
-    return judge_and_claim(token.key, held.token, given or GIVEN, key, at)
+    return judge_and_claim(token.key, str(held.token), given or GIVEN, key, at)
 
 
 def rows(study) -> list:
@@ -75,29 +78,27 @@ def long_way(study, rater, given):
     held, shown = claim_next_pair(rater, at=AT), []
     for number in range(5):
         _, held, _ = submit_and_claim(held, given, f"key {number}", AT)
-        shown.append(access.blind_text(held))
+        shown.append(json.loads(JSONRenderer().render(pair_as_json(access.blind_text(held)))))
     return rows(study), [without_token(pair) for pair in shown]
 
 
 def short_way(study, rater, given):
     held, shown = claim_next_pair(rater, at=AT), []
     for number in range(5):
-        row = judged(rater, given, f"key {number}", held)
-        assert row is not None
-        held = Assignment.objects.get(token=row["token"])
-        shown.append(access.blind_row(dict(row)))
+        told = json.loads(judged(rater, given, f"key {number}", held))
+        held = Assignment.objects.get(token=told["id"])
+        shown.append(told)
     return rows(study), [without_token(pair) for pair in shown]
 
 
 def without_token(pair):
-    return {name: value for name, value in vars(pair).items() if name != "token"}
+    return {name: value for name, value in pair.items() if name != "id"}
 
 
 @on_postgresql
 def test_it_says_so_when_no_pair_is_left_and_keeps_the_answers():
     rater = a_rater(a_rateable_study(pairs=1), bob())
-    row = judged(rater)
-    assert row["token"] is None
+    assert judged(rater) == KEPT
     assert Judgment.objects.get().idempotency_key == "key"
 
 
@@ -161,8 +162,8 @@ def test_a_wrong_token_and_another_raters_pair_change_nothing():
     Token.objects.create(user=other.user)
     before = rows(study)
     for auth_key in ("", "nonsense", Token.objects.get(user=other.user).key):
-        assert judge_and_claim(auth_key, held.token, GIVEN, "key", AT) is None
-    assert judge_and_claim("nonsense", uuid.uuid4(), GIVEN, "key", AT) is None
+        assert judge_and_claim(auth_key, str(held.token), GIVEN, "key", AT) is None
+    assert judge_and_claim("nonsense", str(uuid.uuid4()), GIVEN, "key", AT) is None
     assert rows(study) == before
 
 
