@@ -7,6 +7,7 @@ order or timing to leak.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
@@ -21,9 +22,11 @@ from annotation.models import (
     Arrival,
     Assignment,
     ConsentVersion,
+    Dataset,
     Draft,
     Enrolment,
     Event,
+    FileImport,
     Gold,
     InvitationLink,
     Judgment,
@@ -35,10 +38,18 @@ from annotation.models import (
     Run,
     Snapshot,
     Study,
+    Training,
     User,
 )
 from annotation.models.joining import digest
-from annotation.vocabulary import PAIR_QUESTIONS, AssignmentKind, AssignmentState, GuidelineCondition, Side
+from annotation.vocabulary import (
+    PAIR_QUESTIONS,
+    AssignmentKind,
+    AssignmentState,
+    BatchState,
+    GuidelineCondition,
+    Side,
+)
 
 Row = TypeVar("Row")
 
@@ -427,10 +438,39 @@ def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
     return _found(snapshots.first(), "This study has no such snapshot.")
 
 
+def import_for(user: User, slug: str, pk: int) -> FileImport:
+    """A file on its way into a study of this researcher's. Raises NotFound."""
+    found = FileImport.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    return _found(found.select_related("study", "asked_by").first(), "This study has no such import.")
+
+
+def dataset_for(user: User, slug: str, snapshot: int, number: int) -> Dataset:
+    """A dataset of a snapshot of this researcher's. Raises NotFound."""
+    found = Dataset.objects.filter(snapshot=snapshot_for(user, slug, snapshot), number=number)
+    return _found(found.select_related("snapshot__study").first(), "This snapshot has no such dataset.")
+
+
+def dataset_file(dataset: Dataset, name: str) -> Path:
+    """A file of a made dataset, by a name that its manifest tells. Raises NotFound."""
+    names = {*(dataset.manifest or {}).get("files", {}), "manifest.json"}
+    path = Path(dataset.folder) / name
+    if dataset.state != BatchState.DONE or name not in names or not path.is_file():
+        raise NotFound("This dataset has no such file.")
+    return path
+
+
 def snapshot_numbered(user: User, study: Study, number: str) -> Snapshot:
     """The study's snapshot that an address names. Raises NotFound, also for what is no number."""
     is_number = number.isascii() and number.isdigit() and len(number) <= 9
     return snapshot_for(user, study.slug, int(number) if is_number else 0)
+
+
+def training_in(study: Study, number: int) -> Training:
+    """The study's training of that number. Raises NotFound."""
+    found = study.trainings.filter(number=number).select_related(
+        *("study", "snapshot", "start_arm", "start_training", "helpfulness", "safety", "asked_by")
+    )
+    return _found(found.first(), f"This study has no training {number}.")
 
 
 def _found(row: Row | None, message: str) -> Row:

@@ -148,3 +148,19 @@ class ReportRefused(DomainError):
 
 class ArmRefused(DomainError):
     """A tuned model that cannot become an arm; the message says why."""
+
+
+class DatasetRefused(DomainError):
+    """A dataset that cannot be made; the message says why. Nothing of it was kept."""
+
+
+class BadRecipe(DatasetRefused):
+    """Rules of a dataset that cannot be; the message says which and why."""
+
+
+class BadTraining(DomainError):
+    """A training that cannot start, stop or go on; the message says what to change."""
+
+
+class BadSetting(DomainError):
+    """A setting of a training that is not known, or not what it may be; the message says which."""

@@ -7,13 +7,15 @@ faster, so repetitions in patterns have bounds. docs/decisions/review.md says wh
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from annotation.languages import ManyTexts
 from annotation.vocabulary import FinishReason, MarkKind
 
 VERSION = "1"
@@ -41,11 +43,16 @@ class Finding:
 
 def scan_response(text: str, prompt: str, finish_reason: str) -> list[Finding]:
     """What is to be said of one response to the prompt's last message."""
+    return _scan(text, prompt, finish_reason, in_one_language=False)
+
+
+def _scan(text: str, prompt: str, finish_reason: str, in_one_language: bool) -> list[Finding]:
+    """`in_one_language`: text and prompt are known to be, so that this needs no look."""
     if is_empty(text):
         return [Finding(MarkKind.EMPTY, {"spans": []})]
     found = [
         truncated(text, finish_reason),
-        foreign(text, prompt),
+        None if in_one_language else foreign(text, prompt),
         identity(text),
         special_tokens(text),
     ]
@@ -60,6 +67,15 @@ def scan_pair(text: str, other: str) -> list[Finding]:
     if likeness >= NEARLY:
         return [Finding(MarkKind.NEAR_IDENTICAL, {"similarity": round(likeness, 3)})]
     return []
+
+
+def scan_responses(asked: Sequence[tuple[str, str, str]]) -> list[list[Finding]]:
+    """`scan_response` of many (text, prompt, finish reason), with the same findings in less time."""
+    alike = _same_language([(text, prompt) for text, prompt, _ in asked])
+    return [
+        _scan(text, prompt, reason, in_one_language)
+        for (text, prompt, reason), in_one_language in zip(asked, alike, strict=True)
+    ]
 
 
 def _spans(text: str, spans: Iterable[tuple[int, int]]) -> list[list]:
@@ -90,6 +106,7 @@ OPEN_ENDS = (
     "die das le les des et un une"
 )
 OPEN_END = re.compile(rf"(?:[,(\[{{–—]|(?<![\w'’])(?:{'|'.join(OPEN_ENDS.split())}))\Z", re.IGNORECASE)
+LONGEST_END = 40  # characters; longer than any of the words that leave an end open
 LISTED = re.compile(r"\s{0,8}(?:[-*+•–]|\d{1,3}[.)]|#{1,6}|>|\|)\s?")
 LAST_LETTER = re.compile(rf"[^\W\d_{CJK}]\Z")
 LAST_CJK = re.compile(rf"[{CJK}]{{{FEWEST_SIGNS},}}\Z")
@@ -118,7 +135,8 @@ def _ends_in_mid_sentence(text: str) -> bool:
     if LAST_CJK.search(line):
         return True
     words = line.split()
-    if len(words) >= FEWEST_WORDS // 2 and OPEN_END.search(line) and not line.isupper():
+    # Searched from near the end, where it must stand: from the start, every place of a long line is tried.
+    if len(words) >= FEWEST_WORDS // 2 and OPEN_END.search(line[-LONGEST_END:]) and not line.isupper():
         return True
     return len(words) >= FEWEST_WORDS and bool(LAST_LETTER.search(line)) and not LISTED.match(line)
 
@@ -164,6 +182,8 @@ LANGUAGE_WORDS = re.compile(
 )
 NOT_PROSE = re.compile(r"```.{0,20000}?(?:```|\Z)|`[^`\n]{0,200}`|https?://\S{1,500}", re.DOTALL)
 READ_FOR_LANGUAGE = 2_000
+CLOSE = 0.001
+"""To SURE: a probability from many texts together is looked at again by itself."""
 
 
 @lru_cache(maxsize=1)
@@ -190,10 +210,47 @@ def foreign(text: str, prompt: str) -> Finding | None:
     return Finding(MarkKind.LANGUAGE, detail)
 
 
+@lru_cache(maxsize=1)
+def _many_texts() -> ManyTexts:
+    return ManyTexts(_identifier())
+
+
+def _likeliest(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """The likeliest language of each prose, and its probability."""
+    many = _many_texts()
+    odds = many.probabilities(texts)
+    best = odds.argmax(axis=1)
+    return [(many.labels[at], float(row[at])) for at, row in zip(best, odds, strict=True)]
+
+
+@lru_cache(maxsize=1)
+def _groups() -> tuple[list[str], np.ndarray]:
+    """Languages that count as one, and which of a model's columns belong to each."""
+    labels = [ALIKE.get(label, label) for label in _many_texts().labels]
+    names = sorted(set(labels))
+    return names, np.array([[label == name for name in names] for label in labels], dtype=np.float32)
+
+
+def _same_language(pairs: Sequence[tuple[str, str]]) -> list[bool]:
+    """Whether text and prompt have the same likeliest language, so that neither is foreign to the other.
+
+    `foreign` finds nothing then, whatever the probabilities: each would have to find the other's unlikely.
+    """
+    prompts = {prompt: NOT_PROSE.sub(" ", prompt[-READ_FOR_LANGUAGE:]) for _, prompt in pairs}
+    proses = [NOT_PROSE.sub(" ", text[:READ_FOR_LANGUAGE]) for text, _ in pairs]
+    if not proses:
+        return []
+    _, belongs = _groups()
+    odds = _many_texts().probabilities([*prompts.values(), *proses]) @ belongs
+    best = odds.argmax(axis=1)
+    of_prompt = dict(zip(prompts, best, strict=False))
+    return [of_prompt[prompt] == own for (_, prompt), own in zip(pairs, best[len(prompts) :], strict=True)]
+
+
 def languages_of(text: str, fewest: int) -> dict[str, float]:
     """Probabilities of the languages of a text's prose, too alike ones as one; {} where it is too short."""
     prose = NOT_PROSE.sub(" ", text)
-    if _letters(prose) < fewest:
+    if not _has_letters(prose, fewest):
         return {}
     odds: dict[str, float] = {}
     for language, probability in _identifier().rank(prose):
@@ -205,15 +262,33 @@ def languages_of(text: str, fewest: int) -> dict[str, float]:
 def language_of(text: str) -> str:
     """The language of a prompt's prose, as a two-letter code; "" where it is too short, or unclear."""
     prose = NOT_PROSE.sub(" ", text[-READ_FOR_LANGUAGE:])
-    if _letters(prose) < FEWEST_LETTERS["prompt"]:
+    if not _has_letters(prose, FEWEST_LETTERS["prompt"]):
         return ""
     language, probability = _identifier().rank(prose)[0]
     return language if probability >= SURE else ""
 
 
-def _letters(prose: str) -> int:
-    """A sign of Chinese, Japanese or Korean says as much as three letters."""
-    return sum(3 if _is_cjk(sign) else 1 for sign in prose if sign.isalpha())
+def languages_of_prompts(texts: Sequence[str]) -> list[str]:
+    """`language_of` each of many texts, in less time."""
+    proses = [NOT_PROSE.sub(" ", text[-READ_FOR_LANGUAGE:]) for text in texts]
+    found = []
+    for text, prose, (language, probability) in zip(texts, proses, _likeliest(proses), strict=True):
+        if abs(probability - SURE) < CLOSE or not _has_letters(prose, FEWEST_LETTERS["prompt"]):
+            found.append(language_of(text))
+        else:
+            found.append(language if probability >= SURE else "")
+    return found
+
+
+def _has_letters(prose: str, fewest: int) -> bool:
+    """Whether so many are there; a sign of Chinese, Japanese or Korean says as much as three letters."""
+    letters = 0
+    for sign in prose:
+        if sign.isalpha():
+            letters += 3 if _is_cjk(sign) else 1
+            if letters >= fewest:
+                return True
+    return False
 
 
 def _is_cjk(sign: str) -> bool:

@@ -5,6 +5,7 @@ Everything mutable lies under ``VAR`` (``var/``, or the folder named in ``EVENHA
 
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 
 import dj_database_url
@@ -65,7 +66,16 @@ def _secret_key() -> str:
 
 
 _make_folders(
-    "broker/messages", "broker/control", "figures", "log", "media", "reports", "snapshots", "static"
+    "broker/messages",
+    "broker/control",
+    "figures",
+    "imports",
+    "log",
+    "media",
+    "reports",
+    "snapshots",
+    "static",
+    "trainings",
 )
 
 SECRET_KEY = _secret_key()
@@ -188,7 +198,9 @@ STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 MEDIA_ROOT = VAR / "media"
 SNAPSHOTS = VAR / "snapshots"
+DATASETS = VAR / "datasets"
 REPORTS = VAR / "reports"
+TRAININGS = VAR / "trainings"
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     # Drawn figures, named by the digest of the numbers in them, for all processes of this machine.
@@ -254,7 +266,7 @@ def make_exchanges(folder: Path) -> None:
     The transport would make each as an empty file and then fill it; a worker or beat that starts beside it
     reads the empty file, and ends.
     """
-    for name in ("default", "gpu", "celery.pidbox", "reply.celery.pidbox"):
+    for name in ("default", "gpu", "train", "celery.pidbox", "reply.celery.pidbox"):
         _create_once(folder / "control" / f"{name}.exchange", "[]")
 
 
@@ -296,6 +308,7 @@ CELERY_TASK_ROUTES = {
     "annotation.tasks.generate_batch": {"queue": "gpu"},
     "annotation.tasks.dry_run": {"queue": "gpu"},
     "annotation.tasks.grade_batch": {"queue": "gpu"},
+    "annotation.tasks.train": {"queue": "train"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 # Each message expires before the next one is due: a worker that comes back throws the old ones away unread.
@@ -324,6 +337,15 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 29},
     },
 }
+# Where nothing trains, no message is left in a queue that nobody reads.
+TRAINS = _flag("TRAIN", "1" if find_spec("trl") and find_spec("datasets") else "0")
+if TRAINS:
+    CELERY_BEAT_SCHEDULE["note-worker-train"] = {
+        "task": "annotation.tasks.note_worker",
+        "schedule": 10,
+        "args": ["train"],
+        "options": {"expires": 9, "queue": "train"},
+    }
 
 LOGGING = {
     "version": 1,
@@ -332,6 +354,11 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
 }
+
+# Files that come in: the largest upload, and what a packed file may unpack to, in bytes.
+IMPORT_MOST_UPLOADED = int(os.environ.get("IMPORT_MOST_UPLOADED") or 2_000_000_000)
+IMPORT_MOST_UNPACKED = int(os.environ.get("IMPORT_MOST_UNPACKED") or 20_000_000_000)
+IMPORTS = VAR / "imports"
 
 # How long a batch waits for a silent worker before the beat queues it again; a living one renews it.
 BATCH_LEASE_SECONDS = int(os.environ.get("BATCH_LEASE_SECONDS") or 60)

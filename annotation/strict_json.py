@@ -18,16 +18,14 @@ class NotJSON(ValueError):
     """Text that cannot be taken as JSON; `str()` is the reason, a sentence."""
 
 
+class CutOff(NotJSON):
+    """Text that may only lack its end."""
+
+
 def read(text: str) -> object:
     """The value that `text` holds. Raises NotJSON."""
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_each_name_once,
-            parse_float=_finite,
-            parse_int=_whole,
-            parse_constant=_refuse_constant,
-        )
+        value = json.loads(text, **STRICT)
     except NotJSON:
         raise
     except ValueError as error:
@@ -36,6 +34,29 @@ def read(text: str) -> object:
         raise NotJSON(TOO_DEEP) from error
     _refuse_unstorable(value)
     return value
+
+
+def read_first(text: str, at: int) -> tuple[object, int]:
+    """The value that begins at `at`, and where it ends. Raises CutOff where more of the text could help,
+    NotJSON where it could not. What a database cannot keep is still to be asked for (`why_refused`).
+    """
+    try:
+        return DECODER.raw_decode(text, at)
+    except NotJSON:
+        raise
+    except ValueError as error:
+        raise CutOff(f"Not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise NotJSON(TOO_DEEP) from error
+
+
+def why_refused(value: object) -> str:
+    """Why a value that was read elsewhere cannot be taken, a sentence; "" when it can."""
+    try:
+        _refuse_unstorable(value)
+    except NotJSON as error:
+        return str(error)
+    return ""
 
 
 def why_unstorable(text: str) -> str:
@@ -105,3 +126,12 @@ def _children(node: object) -> list:
     if isinstance(node, dict):
         return [*node, *node.values()]
     return node if isinstance(node, list) else []
+
+
+STRICT = {
+    "object_pairs_hook": _each_name_once,
+    "parse_float": _finite,
+    "parse_int": _whole,
+    "parse_constant": _refuse_constant,
+}
+DECODER = json.JSONDecoder(**STRICT)

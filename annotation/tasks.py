@@ -5,15 +5,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from celery import current_task, shared_task
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection
+from django.utils import timezone
 from kombu.exceptions import KombuError
 
 from annotation.actions import (
     claims,
+    datasets,
     drafts,
     enrolment,
     generating,
@@ -24,12 +27,27 @@ from annotation.actions import (
     reviewing,
     runs,
     snapshots,
+    training,
 )
+from annotation.actions.imports import jobs
 from annotation.errors import DomainError
-from annotation.models import Batch, GradeBatch, Grading, Report, Run, Snapshot, Study, User
+from annotation.models import (
+    Batch,
+    Dataset,
+    FileImport,
+    GradeBatch,
+    Grading,
+    Report,
+    Run,
+    Snapshot,
+    Study,
+    Training,
+    User,
+)
 from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
+from annotation.reports.progress import reports_asked
 from annotation.reports.stored import Kept, read_results
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.worker import BackendCache
@@ -40,6 +58,7 @@ BROKER_FAILURES = (KombuError, OSError)
 """What sending a message raises while the broker is away. Rows are the queue, so nothing is lost by it."""
 
 STINT_SECONDS = 60
+ASKED_JUST_NOW = timedelta(minutes=5)  # a report takes less where a worker is there at all
 HINTS = 4  # messages under way for a run; more workers than this join at the beat's next hint
 
 backends = BackendCache()  # one loaded model per worker process
@@ -129,6 +148,20 @@ def grade_next(grading_id: int, worker: str, backends: BackendCache) -> bool:
     return True
 
 
+def hint_training(found: Training) -> None:
+    """Tell the workers that train of `found`. Call it after commit."""
+    train.delay(found.pk)
+
+
+@shared_task
+def train(training_id: int) -> None:
+    """Train what somebody asked for, if nobody else has it in hand."""
+    found = training.claim(training_id, worker_name())
+    if found is not None:
+        with keeping_lease(found, worker_name(), queue="train"):
+            training.train(found)
+
+
 @shared_task
 def freeze_snapshot(study_id: int, user_id: int) -> None:
     """Freeze a study that is too large to freeze while somebody waits; a failure is told on its page."""
@@ -173,6 +206,28 @@ def draw_figures(report_id: int) -> None:
         sections_of(read_results(made).tables)
 
 
+def ask_for_report(snapshot: Snapshot, user: User) -> bool:
+    """Have a worker make the snapshot's report, unless one was asked for it just now; False where the queue
+    does not answer."""
+    under_way = reports_asked(snapshot.study).get(snapshot.number)
+    if under_way and under_way.asked and under_way.asked.created_at > timezone.now() - ASKED_JUST_NOW:
+        return True
+    printing.note_asked(snapshot, user)
+    if sent(print_report.delay, snapshot.pk, user.pk):
+        return True
+    printing.note_failure(snapshot, user, "The queue does not answer. Try again later.")
+    return False
+
+
+@shared_task
+def make_dataset(dataset_id: int) -> None:
+    """Make the dataset that somebody asked for, if nobody else has it in hand."""
+    dataset = datasets.claim(dataset_id, worker_name())
+    if dataset is not None:
+        with keeping_lease(dataset, worker_name(), queue="default"):
+            datasets.make(dataset)
+
+
 @shared_task
 def print_report(snapshot_id: int, user_id: int) -> None:
     """Make the report of a snapshot; a failure is told on its study's page."""
@@ -185,6 +240,15 @@ def print_report(snapshot_id: int, user_id: int) -> None:
     except Exception:
         printing.note_failure(snapshot, user, "Something unexpected went wrong; the worker's log says what.")
         raise
+
+
+@shared_task
+def import_file(job_id: int) -> None:
+    """Bring in what is left of a file, if nobody else has it in hand."""
+    job = jobs.claim(job_id, worker_name())
+    if job is not None:
+        with keeping_lease(job, worker_name(), queue="default"):
+            jobs.run(job)
 
 
 @shared_task
@@ -210,9 +274,18 @@ def requeue_stale() -> None:
     grading.requeue_stale()
     for pk in GradeBatch.objects.waiting().order_by().values_list("grading", flat=True).distinct():
         grade_batch.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    jobs.requeue_stale()
+    for pk in FileImport.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        import_file.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    datasets.requeue_stale()
+    for pk in Dataset.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        make_dataset.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    training.requeue_stale()
+    for pk in Training.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        train.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task

@@ -57,6 +57,13 @@ class BatchState(TextChoices):
     DONE = "done", "Done"
 
 
+class TrainingStage(TextChoices):
+    REWARD = "reward", "Reward model"
+    SFT = "sft", "Fine-tuning (SFT)"
+    RL = "rl", "Reinforcement learning"
+    EVALUATE = "evaluate", "Evaluation"
+
+
 class GradingState(TextChoices):
     RUNNING = "running", "Grading"
     PAUSED = "paused", "Paused"

@@ -19,3 +19,7 @@ class InvalidSampling(RuntimeFailure, ValueError):
 
 class TrainingRefused(RuntimeFailure):
     """A snapshot, a checkpoint or a setting that cannot be trained from; the message says what to change."""
+
+
+class TrainingStopped(RuntimeFailure):
+    """Somebody asked a training to stop; the message says how it goes on."""

@@ -2,13 +2,16 @@
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_django
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 from annotation import tasks
@@ -37,6 +40,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Some are about what PostgreSQL alone can do: those run there only. A real browser may be late on a busy
     machine: its tests may try three times, and the report counts it.
+
+    Where processes share the work by files, those with slow tests come first: one of them at the end would be
+    waited for by all other processes.
     """
     for item in items:
         if item.get_closest_marker("browser"):
@@ -46,6 +52,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         kept = [item for item in items if needs_database(item) and not item.get_closest_marker("once")]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    if hasattr(config, "workerinput"):
+        long = {item.path for item in kept if item.get_closest_marker("slow")}
+        kept.sort(key=lambda item: item.path not in long)
     items[:] = kept
 
 
@@ -53,14 +62,45 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"database: {connection.vendor}"
 
 
-@pytest.fixture
-def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Raters get codes in the order of their enrolment, so that every run draws the same for them.
 
-    Their real codes depend on the installation's secret key, which is another one at every run.
+    Their real codes depend on primary keys, and so on the tests that ran before.
     """
+    count_raters(monkeypatch)
+
+
+def count_raters(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = itertools.count(1)
     monkeypatch.setattr(enrolment, "pseudonym", lambda study, name: f"rater-{next(codes)}")
+
+
+@contextmanager
+def undone(blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """A transaction outside of any test, taken back in the end."""
+    with blocker.unblock(), pytest.MonkeyPatch.context() as patched, transaction.atomic():
+        count_raters(patched)
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def module_db(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """A database for what a module makes once: it stays until the last test, and each test undoes its own.
+
+    All tests of such a module are `django_db`, and each is a transaction inside this one.
+    """
+    with undone(django_db_blocker):
+        yield
+
+
+@pytest.fixture(scope="module")
+def passing_db(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Callable[[], AbstractContextManager[None]]:
+    """`with passing_db():` has a database for what a module makes once and keeps as values, not as rows."""
+    return partial(undone, django_db_blocker)
 
 
 @pytest.fixture
@@ -95,6 +135,7 @@ def _snapshots_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     """Files outlive the rows that a test rolls back, so each test writes its snapshots elsewhere."""
     monkeypatch.setattr(settings, "SNAPSHOTS", tmp_path / "snapshots")
     monkeypatch.setattr(settings, "REPORTS", tmp_path / "reports")
+    monkeypatch.setattr(settings, "IMPORTS", tmp_path / "imports")
 
 
 @pytest.fixture

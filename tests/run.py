@@ -1,8 +1,7 @@
 """``python -m tests.run``: the whole suite on SQLite, then the database's tests again on PostgreSQL.
 
-On each the quick tests run first, in two processes side by side; then, in one process, those that measure
-time, kill processes or drive a browser. Exits with 0 only if all ran and all passed. What was skipped is
-named at the end, with its reason.
+Two processes share the files of tests. Exits with 0 only if all ran and all passed. What was skipped is named
+at the end, with its reason.
 """
 
 import os
@@ -16,11 +15,8 @@ from tests.could_not_run import LIST
 from tests.postgres import CannotStart, throwaway_postgres
 
 NO_TESTS_RAN = 5  # pytest's own exit status
-PARTS = {
-    # A file stays in one process, so that what it sets up once is set up once.
-    "quick tests": ["-n", "2", "--dist", "loadfile", "-m", "not slow and not browser"],
-    "slow and browser tests": ["-m", "slow or browser"],
-}
+# A file stays in one process, so that what it sets up once is set up once. Those that take long come first.
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @dataclass(frozen=True)
@@ -37,20 +33,20 @@ class Outcome:
 
 
 def run_suite(database: str, environment: dict[str, str]) -> Outcome:
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=20", "-p", "tests.could_not_run"]
     started = time.monotonic()
     with tempfile.NamedTemporaryFile("r", encoding="utf-8", prefix="evenhand-skipped-") as skipped:
-        ends = [run_part(part, environment | {LIST: skipped.name}) for part in PARTS]
+        here = environment | {LIST: skipped.name}
+        status = subprocess.run([*command, *SIDE_BY_SIDE], env=here).returncode
         names = tuple(skipped.read().splitlines())
-    return Outcome(database, "; ".join(filter(None, ends)), time.monotonic() - started, names)
+    return Outcome(database, problem_of(status), time.monotonic() - started, names)
 
 
-def run_part(part: str, environment: dict[str, str]) -> str:
-    """Run one part of the suite; the problem as words, empty when all of it passed."""
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=5", "-p", "tests.could_not_run"]
-    status = subprocess.run([*command, *PARTS[part]], env=environment).returncode
+def problem_of(status: int) -> str:
+    """What pytest's exit status says, in words; empty when all passed."""
     if status == NO_TESTS_RAN:
-        return f"FAILED: no test ran ({part})"
-    return f"FAILED (pytest ended with {status}: {part})" if status else ""
+        return "FAILED: no test ran"
+    return f"FAILED (pytest ended with {status})" if status else ""
 
 
 def run_on_sqlite() -> Outcome:

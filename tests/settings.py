@@ -29,5 +29,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # Pages can be drawn without collecting the static files first.
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, and nothing here is secret
+SECRET_KEY = "nothing is secret here, and what is drawn by it is the same at every run"
 CELERY_BROKER_URL = "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}

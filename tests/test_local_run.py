@@ -31,7 +31,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(condition, seconds: float = 60) -> None:
+def wait_until(condition, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -46,16 +46,22 @@ def group_is_gone(pid: int) -> bool:
     return False
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A folder in which the first start prepares the database and the static files, for all that follow."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture
-def local(tmp_path):
-    """A function that starts `run_local` in a folder of its own; in the end everything is stopped."""
+def local(home, tmp_path):
+    """A function that starts `run_local`, by default in the folder of all; in the end all is stopped."""
     started = []
 
-    def start(port: int) -> subprocess.Popen:
+    def start(port: int, folder: Path = home) -> subprocess.Popen:
         inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         own = {
             "DJANGO_SETTINGS_MODULE": "annotation.settings",
-            "EVENHAND_VAR": str(tmp_path),
+            "EVENHAND_VAR": str(folder),
             "PORT": str(port),
         }
         command = [sys.executable, "-u", "manage.py", "run_local"]
@@ -88,7 +94,7 @@ def test_it_runs_survives_a_killed_worker_and_stops_without_an_orphan(local):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/") as page:
         assert page.status == 200
     second = local(free_port())
-    assert second.wait(timeout=30) == 1
+    assert second.wait(timeout=180) == 1
     assert "already running" in second.said.read_text()
     services = services_of(process)
     assert len(services) == 4
@@ -99,23 +105,23 @@ def test_it_runs_survives_a_killed_worker_and_stops_without_an_orphan(local):
     wait_until(lambda: len(services_of(process)) == 4)
     services = services_of(process) + services
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=run_local.STOP_LIMIT + 5) == 0
+    assert process.wait(timeout=run_local.STOP_LIMIT + 30) == 0
     # The killed may lie as zombies for a moment, until the system's first process has collected them.
-    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=10)
+    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=30)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("awaited", ["Preparing the database", "Starting"])
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_cleanly_while_it_is_starting(local, awaited, signum):
-    process = local(free_port())
+def test_it_stops_cleanly_while_it_is_starting(local, home, tmp_path, awaited, signum):
+    process = local(free_port(), home if awaited == "Starting" else tmp_path)
     wait_until(lambda: awaited in process.said.read_text())
     services = services_of(process)
     process.send_signal(signum)
-    assert process.wait(timeout=run_local.STOP_LIMIT + 5) == 0
+    assert process.wait(timeout=run_local.STOP_LIMIT + 30) == 0
     assert "Stopped" in process.said.read_text()
     # The killed may lie as zombies for a moment, until the system's first process has collected them.
-    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=10)
+    wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=30)
 
 
 def test_it_refuses_a_busy_port_before_it_starts_anything():

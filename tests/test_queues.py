@@ -23,7 +23,7 @@ def test_processes_that_start_together_find_every_exchange_whole(tmp_path):
         (tmp_path / part).mkdir()
     make_exchanges(tmp_path)
     made = sorted(tmp_path.glob("control/*"))
-    assert [path.read_text() for path in made] == ["[]"] * 4
+    assert [path.read_text() for path in made] == ["[]"] * 5
     options = broker_options("filesystem://", tmp_path)
     # A name of its own: a process remembers what it bound, whichever folder that was in.
     hints = Queue("hints", exchange="gpu", routing_key="hints")

@@ -4,15 +4,15 @@ docs/decisions/adaptive-overlap.md says why it decides as it does, and what it s
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from django.db.models import F
+from django.db.models import Count, F, Q
 
 from annotation.actions import events
 from annotation.models import ExtraSlots, Judgment, Pair, ResponseJudgment, Study
 from annotation.models.pair import end_of_queue
 from annotation.stats.panels import PanelPrior, fit_prior, is_settled
-from annotation.vocabulary import UNSAFE_LEVELS, PairState, Severity
+from annotation.vocabulary import UNSAFE_LEVELS, AssignmentKind, AssignmentState, PairState, Severity
 
 CONFIDENCE = 0.95
 LEARN_FROM = 300
@@ -78,6 +78,21 @@ def _close_extra(pair_pk: int, study: Study, priors: Priors | None) -> bool:
     ExtraSlots.objects.filter(study=study, opened__gte=closed).update(opened=F("opened") - closed)
     events.record(study, "close_extra", pair=pair.pk, overlap=fewer)
     return True
+
+
+def give_back_unused(study: Study, keys: Collection[int]) -> int:
+    """Take from these locked pairs the extra slots that nobody judged, because they leave the study; says how
+    many the budget has again. Nobody holds them any more."""
+    judged = Q(assignments__state__in=(AssignmentState.SUBMITTED, AssignmentState.WITHDRAWN))
+    judged &= Q(assignments__kind=AssignmentKind.RATED)
+    pairs = Pair.objects.filter(pk__in=keys, overlap__gt=study.overlap)
+    pairs = pairs.annotate(paid=Count("assignments", filter=judged))
+    unused = {pair.pk: max(0, pair.overlap - max(study.overlap, pair.paid)) for pair in pairs}
+    for pk, slots in unused.items():
+        Pair.objects.filter(pk=pk).update(overlap=F("overlap") - slots, open_slots=F("open_slots") - slots)
+    total = sum(unused.values())
+    ExtraSlots.objects.filter(study=study, opened__gte=total).update(opened=F("opened") - total)
+    return total
 
 
 def _move_below(pair: Pair, overlap: int) -> bool:

@@ -20,6 +20,8 @@ from models_runtime.training.checkpoints import (
     source_of,
 )
 
+LONGEST_NAME = Arm._meta.get_field("name").max_length
+
 
 @transaction.atomic
 def add_arm(study: Study, name: str, **settings) -> Arm:
@@ -43,10 +45,22 @@ def register_checkpoint(study: Study, folder: Path, name: str = "", actor: User 
         source = source_of(str(folder))
     except TrainingRefused as error:
         raise ArmRefused(str(error)) from error
-    name = name or f"{facts['stage']} {folder.resolve().name}"
+    name = _name_of(name or f"{facts['stage']} {folder.resolve().name}"[:LONGEST_NAME])
     if study.arms.filter(name=name).exists():
         raise ArmRefused(f"“{study.title}” has an arm “{name}” already. Choose another name.")
     return _add_registered(study, name, source, facts, actor)
+
+
+def _name_of(name: str) -> str:
+    """The name without blanks around it; raise ArmRefused for one that is nothing else, or too long."""
+    name = name.strip()
+    if not name:
+        raise ArmRefused(
+            "The arm’s name is blank. Give it one that tells it from the others, or none at all."
+        )
+    if len(name) > LONGEST_NAME:
+        raise ArmRefused(f"The arm’s name has {len(name)} characters; it may have {LONGEST_NAME}.")
+    return name
 
 
 @transaction.atomic

@@ -12,15 +12,23 @@ from annotation.reports.flags import pairs_with_flags, waiting_flags
 from annotation.vocabulary import FlagDecision, PairState, ReviewDecision
 
 NOT_FLAGGED = "No flag of it waits for an answer."
+FLAGGED_AGAIN = "It was flagged again since you looked. Look at it once more."
 GIVEN_NOW = "A rater was given it this instant; try again."
 LONGEST_NOTE = 1_000
 
 
 def answer_flags(
-    study: Study, pairs: Iterable[int], decision: str, note: str = "", actor: User | None = None
+    study: Study,
+    pairs: Iterable[int],
+    decision: str,
+    note: str = "",
+    actor: User | None = None,
+    seen: Collection[int] | None = None,
 ) -> Decided:
     """Answer every waiting flag of these pairs (primary keys); each pair is done or refused with a reason.
 
+    `seen` are the flags (assignments' primary keys) that the answer is meant for: a pair with another one,
+    raised meanwhile, is refused. None means all there are.
     Kept, a pair stays as it is. Held, nobody else gets it until the review decides, and who has it may
     finish. Dropped, it leaves the study for good: what was judged of it is kept and no longer counts. Raises
     ReviewRefused for an unknown decision, a note that is too long, or too many pairs.
@@ -35,7 +43,7 @@ def answer_flags(
         locked = leaving.lock_work(wanted) if decision == FlagDecision.DROP else set()
         list(study.pairs.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True).values("pk"))
         decided.pairs = _carry_out(
-            study, _open_to(study, wanted, decision, decided), decision, locked, decided
+            study, _open_to(study, wanted, decision, seen, decided), decision, locked, decided
         )
         flags = _answer(study, decided.pairs, FlagDecision(decision), note.strip(), actor)
         if decided.pairs:
@@ -49,11 +57,15 @@ def answer_flags(
     return decided
 
 
-def _open_to(study: Study, wanted: Collection[int], decision: str, decided: Decided) -> list[int]:
+def _open_to(
+    study: Study, wanted: Collection[int], decision: str, seen: Collection[int] | None, decided: Decided
+) -> list[int]:
     """Those of the pairs that the decision is open to; the others are refused."""
-    waiting = waiting_flags(study).filter(pair__in=wanted).order_by("pair")
-    keys = list(waiting.values_list("pair", flat=True).distinct())
-    decided.refuse(NOT_FLAGGED, len(wanted) - len(keys))
+    waiting = dict(waiting_flags(study).filter(pair__in=wanted).values_list("pk", "pair"))
+    unseen = set() if seen is None else {waiting[flag] for flag in waiting.keys() - set(seen)}
+    keys = sorted(set(waiting.values()) - unseen)
+    decided.refuse(FLAGGED_AGAIN, len(unseen))
+    decided.refuse(NOT_FLAGGED, len(wanted) - len(keys) - len(unseen))
     closed = {found.pair.pk: found.closed.get(decision, "") for found in pairs_with_flags(study, keys)}
     for reason in filter(None, closed.values()):
         decided.refuse(reason)

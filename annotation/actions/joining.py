@@ -15,7 +15,7 @@ from annotation.actions import claims, events
 from annotation.actions.enrolment import enrol
 from annotation.errors import AlreadyJoined, CapReached, DomainError, JoinRefused, NotQualified
 from annotation.models import Arrival, ConsentVersion, Enrolment, InvitationLink, Pair, Study, User
-from annotation.models.joining import digest
+from annotation.models.joining import IMPORTED, digest
 from annotation.text import refuse_hidden
 from annotation.vocabulary import AssignmentState, EnrolmentState
 
@@ -73,8 +73,13 @@ def give_consent(enrolment: Enrolment, version: int) -> bool:
 
 @transaction.atomic
 def make_link(study: Study, label: str, actor: User | None = None, **rules) -> tuple[InvitationLink, str]:
-    """A new link and its secret, which is nowhere kept. `rules` are fields of InvitationLink."""
+    """A new link and its secret, which is nowhere kept. `rules` are fields of InvitationLink.
+
+    Raises DomainError for a label that cannot be told from others in results.
+    """
     refuse_hidden("The label", label)
+    if label.strip().lower() == IMPORTED:
+        raise DomainError(f"“{label}” is what results call raters of imported files. Choose another label.")
     secret = secrets.token_hex(24)
     link = InvitationLink.objects.create(
         study=study, label=label, token_digest=digest(secret), created_by=actor, **rules

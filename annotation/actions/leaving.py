@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from django.db.models import F
 
+from annotation.actions import adaptive
 from annotation.models import Assignment, Pair, Study
 from annotation.vocabulary import AssignmentState, PairState
 
@@ -36,7 +37,12 @@ def take_work(keys: Collection[int], locked: Collection[int]) -> set[int]:
 
 
 def leave(study: Study, keys: Collection[int], state: PairState, decision: str) -> None:
-    """Take pairs out of the study and keep their rows; the study is locked."""
+    """Take pairs out of the study and keep their rows; the study is locked.
+
+    Extra slots of dropped pairs that nobody judged are the budget's again.
+    """
+    if state == PairState.DROPPED and study.overlap_max is not None:
+        adaptive.give_back_unused(study, keys)
     # What raters have read of a dropped pair is kept with it; of a replaced one they have read nothing.
     masked = {} if state == PairState.DROPPED else {"shown_a": None, "shown_b": None}
     left = Pair.objects.of_study().filter(pk__in=keys).update(state=state, decision=decision, **masked)

@@ -33,23 +33,40 @@ def marks_of(pairs: Sequence[Pair]) -> list[Mark]:
     return marks
 
 
+def marks_of_new(pairs: Sequence[Pair]) -> list[Mark]:
+    """Marks of unsaved pairs and of their responses, unsaved too, which are noted as looked at."""
+    responses = {id(one): one for pair in pairs for one in (pair.response_a, pair.response_b)}
+    asked = [(one.text, one.prompt.last_message, one.finish_reason) for one in responses.values()]
+    marks = []
+    for response, found in zip(responses.values(), scan.scan_responses(asked), strict=True):
+        response.scanner = scan.VERSION
+        marks += [_mark(finding, response=response) for finding in found]
+    for pair in pairs:
+        marks += _marks_of_pair(pair, pair.response_a.text, pair.response_b.text)
+    return marks
+
+
+def refer_to_saved(marks: Sequence[Mark]) -> None:
+    """Have marks know the primary keys of what they are about, as far as it is saved by now."""
+    for mark in marks:
+        mark.response, mark.pair = mark.response, mark.pair
+
+
 def _responses_of(pairs: Sequence[Pair]) -> set[int]:
     return {pk for pair in pairs for pk in (pair.response_a_id, pair.response_b_id)}
 
 
 def _marks_of_response(response: Response) -> list[Mark]:
     found = scan.scan_response(response.text, response.prompt.last_message, response.finish_reason)
-    return [
-        Mark(response=response, kind=finding.kind, detail=finding.detail, scanner=scan.VERSION)
-        for finding in found
-    ]
+    return [_mark(finding, response=response) for finding in found]
 
 
 def _marks_of_pair(pair: Pair, a: str, b: str) -> list[Mark]:
-    return [
-        Mark(pair=pair, kind=finding.kind, detail=finding.detail, scanner=scan.VERSION)
-        for finding in scan.scan_pair(a, b)
-    ]
+    return [_mark(finding, pair=pair) for finding in scan.scan_pair(a, b)]
+
+
+def _mark(finding: scan.Finding, **about: Response | Pair) -> Mark:
+    return Mark(kind=finding.kind, detail=finding.detail, scanner=scan.VERSION, **about)
 
 
 def marked_among(pairs: Sequence[Pair], marks: Sequence[Mark]) -> list[Pair]:

@@ -6,8 +6,8 @@ from itertools import combinations, groupby
 from django.db import transaction
 from django.db.models import F
 
-from annotation import draws
-from annotation.actions import events, marking
+from annotation import draws, scan
+from annotation.actions import bulk, events, marking
 from annotation.models import Mark, Pair, Response, Study, User
 from annotation.vocabulary import PairState
 
@@ -98,10 +98,46 @@ def _keep(study: Study, pairs: list[Pair], marks: list[Mark]) -> int:
     marking.hold_marked(new, marks)
     Pair.objects.bulk_create(new)
     marking.keep_marks(new, marks)
-    if new:  # they may stand behind raters who are on their way: those look from the start again
+    _count(study, new)
+    return len(new)
+
+
+def keep_imported(study: Study, responses: Sequence[Response], pairs: Sequence[Pair]) -> int:
+    """Save responses and pairs, none of which is there yet, with their marks; says how many pairs.
+
+    The caller holds the study's lock. Pairs of two of the `responses` are scanned from memory and saved once,
+    as seen; others as `make_pairs` would.
+    """
+    unsaved = {id(response) for response in responses}
+    fresh = [pair for pair in pairs if {id(pair.response_a), id(pair.response_b)} <= unsaved]
+    others = [pair for pair in pairs if not {id(pair.response_a), id(pair.response_b)} <= unsaved]
+    marks = marking.marks_of_new(fresh)
+    bulk.insert(responses)
+    kept = _keep_fresh(study, fresh, marks)
+    for pair in others:  # their primary keys are known by now
+        pair.response_a, pair.response_b = pair.response_a, pair.response_b
+    return kept + (_keep(study, others, marking.marks_of(others)) if others else 0)
+
+
+def _keep_fresh(study: Study, pairs: Sequence[Pair], marks: Sequence[Mark]) -> int:
+    for pair in pairs:
+        pair.response_a, pair.response_b = pair.response_a, pair.response_b
+        pair.scanner = scan.VERSION
+    marking.refer_to_saved(marks)
+    _mix(study, pairs)
+    marking.hold_marked(pairs, marks)
+    bulk.insert(pairs)
+    marking.refer_to_saved(marks)
+    bulk.insert(marks)
+    _count(study, pairs)
+    return len(pairs)
+
+
+def _count(study: Study, new: Sequence[Pair]) -> None:
+    """New pairs may stand behind raters who are on their way: those look from the start again."""
+    if new:
         counted = {"pair_count": F("pair_count") + len(new), "arrivals": F("arrivals") + 1}
         Study.objects.filter(pk=study.pk).update(**counted)
-    return len(new)
 
 
 def _still_wanted(pairs: list[Pair]) -> list[Pair]:

@@ -21,9 +21,7 @@ class Report(ForResearchers, APIView):
 
     def post(self, request: Request, slug: str, number: int) -> Response:
         snapshot = access.snapshot_for(request.user, slug, number)
-        printing.note_asked(snapshot, request.user)
-        if not tasks.sent(tasks.print_report.delay, snapshot.pk, request.user.pk):
-            printing.note_failure(snapshot, request.user, "The queue does not answer. Try again later.")
+        if not tasks.ask_for_report(snapshot, request.user):
             return Response({"detail": "The queue does not answer."}, status.HTTP_503_SERVICE_UNAVAILABLE)
         return Response({"snapshot": number, "asked": True}, status.HTTP_202_ACCEPTED)
 

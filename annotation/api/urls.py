@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import grading, printing, rating, results, review, views
+from annotation.api import datasets, grading, printing, rating, results, review, training, views
 
 app_name = "api"
 urlpatterns = [
@@ -36,6 +36,43 @@ urlpatterns = [
         "studies/<slug:slug>/snapshots/<int:number>/report.<slug:kind>",
         printing.ReportFile.as_view(),
         name="report_file",
+    ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/datasets/",
+        datasets.DatasetList.as_view(),
+        name="datasets",
+    ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/datasets/preview/",
+        datasets.Preview.as_view(),
+        name="preview_dataset",
+    ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/",
+        datasets.DatasetDetail.as_view(),
+        name="dataset",
+    ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files/<str:name>",
+        datasets.DatasetFile.as_view(),
+        name="dataset_file",
+    ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/<slug:control>/",
+        datasets.DatasetControl.as_view(),
+        name="control_dataset",
+    ),
+    path("studies/<slug:slug>/trainings/", training.TrainingList.as_view(), name="trainings"),
+    path("studies/<slug:slug>/trainings/<int:number>/", training.TrainingDetail.as_view(), name="training"),
+    path(
+        "studies/<slug:slug>/trainings/<int:number>/arm/",
+        training.TrainingArm.as_view(),
+        name="training_arm",
+    ),
+    path(
+        "studies/<slug:slug>/trainings/<int:number>/<slug:control>/",
+        training.TrainingControl.as_view(),
+        name="control_training",
     ),
     path("studies/<slug:slug>/results/", results.Results.as_view(), name="results"),
     path(

@@ -16,7 +16,7 @@ from annotation import access, tasks
 from annotation.actions import runs
 from annotation.api import serializers
 from annotation.errors import NotFound
-from annotation.models import Arm, Grading, Run, Study
+from annotation.models import Arm, Grading, Run, Study, Training
 from annotation.reports.agreement import agreement_report
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flags_report
@@ -75,7 +75,7 @@ class RunList(ForResearchers, generics.ListCreateAPIView):
         return Response({**self.get_serializer(run).data, **hinted(tasks.hint, run)}, status.HTTP_201_CREATED)
 
 
-def hinted(hint: Callable[[Any], None], found: Run | Grading) -> dict[str, str]:
+def hinted(hint: Callable[[Any], None], found: Run | Grading | Training) -> dict[str, str]:
     """Tell the workers; the rows are the queue, so a broker that is down only adds to the reply."""
     if tasks.sent(hint, found):
         return {}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import Count, Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -79,16 +80,11 @@ def flags(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "cards": [_card(found) for found in pairs_with_flags(study, list(page))],
         "decisions": FlagDecision.choices,
-        "last_flag": _last_flag(study),
+        "flags": waiting_flags(study).aggregate(count=Count("pk"), last=Max("pk")),
         "most": MOST_AT_ONCE,
         "longest_note": LONGEST_NOTE,
     }
     return render(request, "desk/flags.html", context)
-
-
-def _last_flag(study: Study) -> int:
-    """The number of the newest flag that waits, so that "all" is what the page has shown."""
-    return waiting_flags(study).order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 @desk_page
@@ -100,9 +96,14 @@ def answer(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, "Choose a decision and at least one pair; nothing was changed.")
         return _back(study, request)
     asked = form.cleaned_data
-    keys = asked["pairs"] or _all_until(study, asked["until"])
+    keys, seen = asked["pairs"], asked["seen"]
+    if not keys:
+        keys, seen = _all_until(study, asked["until"])
+        if len(seen) != asked["count"]:
+            messages.error(request, "Flags came or went since you looked. Look again; nothing was changed.")
+            return _back(study, request)
     try:
-        decided = answer_flags(study, keys, asked["decision"], asked["note"], request.user)
+        decided = answer_flags(study, keys, asked["decision"], asked["note"], request.user, seen)
     except DomainError as error:
         messages.error(request, str(error))
         return _back(study, request)
@@ -110,9 +111,11 @@ def answer(request: HttpRequest, slug: str) -> HttpResponse:
     return _back(study, request)
 
 
-def _all_until(study: Study, last_flag: int) -> list[int]:
-    pairs = waiting_flags(study).filter(pk__lte=last_flag).order_by("pair").values_list("pair", flat=True)
-    return list(pairs.distinct()[:MOST_AT_ONCE])
+def _all_until(study: Study, last_flag: int) -> tuple[list[int], list[int]]:
+    """The first pairs with flags up to this one, as many as may be decided at once; and all such flags."""
+    waiting = waiting_flags(study).filter(pk__lte=last_flag).order_by("pair")
+    flags = dict(waiting.values_list("pk", "pair"))
+    return list(dict.fromkeys(flags.values()))[:MOST_AT_ONCE], list(flags)
 
 
 def _tell(request: HttpRequest, decided: Decided, decision: FlagDecision) -> None:

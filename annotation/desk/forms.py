@@ -101,10 +101,14 @@ class PairsForm(forms.Form):
     """Pairs by their primary keys, as any number of hidden fields or ticked boxes named `pairs`."""
 
     def clean(self) -> dict:
-        given = self.data.getlist("pairs")
+        return {**self.cleaned_data, "pairs": self.numbers("pairs")}
+
+    def numbers(self, name: str) -> list[int]:
+        """All that came under this name. Raises ValidationError for what is no number."""
+        given = self.data.getlist(name)
         if not all(re.fullmatch("[0-9]{1,18}", number) for number in given):
-            raise forms.ValidationError("Pairs are named by numbers.")
-        return {**self.cleaned_data, "pairs": list(map(int, given))}
+            raise forms.ValidationError("Rows are named by numbers.")
+        return list(map(int, given))
 
 
 class DecisionForm(PairsForm):
@@ -126,16 +130,19 @@ class DecisionForm(PairsForm):
 
 
 class FlagAnswerForm(PairsForm):
-    """An answer to the flags of some pairs; or, with `all`, of all with flags up to the number `until`."""
+    """An answer to the flags of some pairs, of which the page showed those named `seen`; or, with `all`, to
+    all `count` flags up to the number `until`."""
 
     decision = forms.ChoiceField(choices=FlagDecision.choices)
     note = forms.CharField(required=False, max_length=LONGEST_NOTE)
     all = forms.BooleanField(required=False)
     until = forms.IntegerField(required=False, min_value=0)
+    count = forms.IntegerField(required=False, min_value=0)
 
     def clean(self) -> dict:
-        given = super().clean()
-        if not given["pairs"] and not (given.get("all") and given.get("until") is not None):
+        given = super().clean() | {"seen": self.numbers("seen")}
+        everything = given.get("all") and None not in (given.get("until"), given.get("count"))
+        if not given["pairs"] and not everything:
             raise forms.ValidationError("No pair was chosen.")
         return given
 

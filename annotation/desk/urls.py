@@ -3,15 +3,18 @@
 from django.urls import path
 
 from annotation.desk import (
+    datasets,
     disputes,
     flags,
     grading,
+    imports,
     joining,
     planning,
     quality,
     result_files,
     results,
     review,
+    training,
     views,
 )
 
@@ -60,12 +63,38 @@ urlpatterns = [
     path("<slug:slug>/gold/", quality.gold, name="gold"),
     path("<slug:slug>/gold/pairs/<int:pk>/", quality.make_gold, name="make_gold"),
     path("<slug:slug>/gold/<int:pk>/retire/", quality.retire_gold, name="retire_gold"),
+    path("<slug:slug>/trainings/", training.trainings, name="trainings"),
+    path("<slug:slug>/trainings/new/<slug:stage>/", training.new_training, name="new_training"),
+    path("<slug:slug>/trainings/<int:number>/", training.training, name="training"),
+    path("<slug:slug>/trainings/<int:number>/log.txt", training.training_log, name="training_log"),
+    path("<slug:slug>/trainings/<int:number>/arm/", training.make_arm, name="make_arm"),
+    path(
+        "<slug:slug>/trainings/<int:number>/<slug:control>/",
+        training.control_training,
+        name="control_training",
+    ),
     path("<slug:slug>/responses/", views.responses, name="responses"),
     path("<slug:slug>/responses/<int:pk>/text/", views.response_text, name="response_text"),
     path("<slug:slug>/prompts/<int:pk>/text/", views.prompt_text, name="prompt_text"),
+    path("<slug:slug>/import/", imports.imports, name="imports"),
+    path("<slug:slug>/import/<int:pk>/", imports.one, name="import"),
+    path("<slug:slug>/import/<int:pk>/mapping/", imports.remap, name="remap_import"),
+    path("<slug:slug>/import/<int:pk>/problems.csv", imports.problems, name="import_problems"),
+    path("<slug:slug>/import/<int:pk>/<slug:control>/", imports.control, name="control_import"),
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
+    path("<slug:slug>/snapshots/<int:number>/datasets/", datasets.datasets, name="datasets"),
+    path(
+        "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files/<str:name>",
+        datasets.dataset_file,
+        name="dataset_file",
+    ),
+    path(
+        "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/<slug:control>/",
+        datasets.control_dataset,
+        name="control_dataset",
+    ),
     path("<slug:slug>/snapshots/<int:number>/report/", views.ask_report, name="ask_report"),
     path("<slug:slug>/snapshots/<int:number>/report.<slug:kind>", views.report, name="report"),
 ]

@@ -16,14 +16,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
-from annotation.actions import enrolment, printing, runs
+from annotation.actions import enrolment, runs
 from annotation.actions import snapshots as freezing
 from annotation.actions import studies as studying
 from annotation.actions.printing import made_reports, report_file
 from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotFound
-from annotation.models import Grading, Run, Study
+from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flagged_pairs
 from annotation.reports.progress import (
@@ -139,8 +139,8 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("desk:run", slug, run.pk)
 
 
-def tell_workers(request: HttpRequest, hint: Callable[[Any], None], found: Run | Grading) -> None:
-    """Hint at a run or a grading; the rows are the queue, so a broker that is down only delays the start."""
+def tell_workers(request: HttpRequest, hint: Callable[[Any], None], found: Run | Grading | Training) -> None:
+    """Hint at what was queued; the rows are the queue, so a broker that is down only delays the start."""
     if not tasks.sent(hint, found):
         messages.warning(request, QUEUE_IS_DOWN)
 
@@ -308,10 +308,7 @@ def _archive(folder: Path, name: str) -> tempfile._TemporaryFileWrapper:
 @require_POST
 def ask_report(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """Have a worker make the report of a snapshot: it takes longer than somebody waits."""
-    snapshot = access.snapshot_for(request.user, slug, number)
-    printing.note_asked(snapshot, request.user)
-    if not tasks.sent(tasks.print_report.delay, snapshot.pk, request.user.pk):
-        printing.note_failure(snapshot, request.user, "The queue does not answer. Try again later.")
+    tasks.ask_for_report(access.snapshot_for(request.user, slug, number), request.user)
     return redirect("desk:snapshots", slug)
 
 

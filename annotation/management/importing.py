@@ -57,7 +57,7 @@ class Importing:
         parts = [f"{result.new:,} {what} imported"]
         parts += [f"{result.already_there:,} were there already"] if result.already_there else []
         parts += [f"{result.bad:,} bad rows skipped"] if result.bad else []
-        for name in ("prompts", "arms", "raters", "pairs"):
+        for name in ("prompts", "arms", "raters", "pairs", "judgments"):
             count = getattr(result, f"new_{name}")
             parts += [f"{count:,} new {name}"] if count else []
         self.command.stdout.write("; ".join(parts) + ".")

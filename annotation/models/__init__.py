@@ -1,13 +1,15 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < event."""
+adjudication < grade < snapshot < report < dataset < file import < training < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
 from annotation.models.assignment import Assignment
+from annotation.models.dataset import Dataset
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
 from annotation.models.event import Event
+from annotation.models.file_import import FileImport, ImportProblem
 from annotation.models.flag import FlagAnswer
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
 from annotation.models.gold import Gold
@@ -22,8 +24,10 @@ from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
 from annotation.models.snapshot import Freezing, Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
+from annotation.models.training import Training, TrainingMetric
 
 __all__ = [
+    "FileImport",
     "Adjudication",
     "Appeal",
     "Arm",
@@ -33,6 +37,7 @@ __all__ = [
     "BatchItem",
     "Consent",
     "ConsentVersion",
+    "Dataset",
     "Draft",
     "Enrolment",
     "Event",
@@ -45,6 +50,7 @@ __all__ = [
     "GradeItem",
     "Grading",
     "GuidelineVersion",
+    "ImportProblem",
     "InvitationLink",
     "Judgment",
     "Mark",
@@ -59,6 +65,8 @@ __all__ = [
     "Run",
     "Snapshot",
     "Study",
+    "Training",
+    "TrainingMetric",
     "User",
     "WorkerHeartbeat",
 ]

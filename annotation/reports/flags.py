@@ -54,8 +54,12 @@ class FlagsReport:
 
 @dataclass(frozen=True)
 class AnsweredFlag:
-    """A flag with what was answered: by whom (user name, "" where nobody is known), when, in which words."""
+    """A flag with what was answered: by whom (user name, "" where nobody is known), when, in which words.
 
+    `number` is the assignment's primary key.
+    """
+
+    number: int
     rater: str
     reason: str
     note: str
@@ -151,6 +155,7 @@ def pairs_with_flags(study: Study, keys: Sequence[int]) -> list[FlaggedPair]:
 def _with_answer(row: Assignment) -> AnsweredFlag:
     answer = _answer(row)
     return AnsweredFlag(
+        number=row.pk,
         rater=row.enrolment.code,
         reason=FlagReason(row.reason).label,
         note=row.note,

@@ -12,6 +12,7 @@ from models_runtime.types import ModelSpec
 
 QUANTIZATIONS = ("8bit", "4bit")
 WEIGHTS = ("*.safetensors", "*.bin")
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def load_model(spec: ModelSpec, placement: Placement) -> tuple[Any, Any]:
@@ -115,6 +116,7 @@ def _load_files(spec: ModelSpec, placement: Placement, local_files_only: bool) -
         dtype=getattr(torch, placement.dtype),
         device_map=BALANCED if is_spread else {"": placement.device},
         quantization_config=_quantization(spec, placement),
+        use_safetensors=True,  # other weights are pickles, which run what they hold
         **where,
     )
     # A model may ship sampling defaults (a penalty, a top-k); only what the arm says may count.
@@ -156,7 +158,27 @@ def _adapted(model: Any, adapter: str, local_files_only: bool) -> Any:
     with warnings.catch_warnings():
         # Otherwise an adapter for other layers leaves the model as it was, and only a warning says so.
         warnings.filterwarnings("error", message=".*missing adapter keys.*")
-        return PeftModel.from_pretrained(model, adapter, local_files_only=local_files_only)
+        folder = adapter_folder(adapter, local_files_only)
+        return PeftModel.from_pretrained(model, str(folder), local_files_only=True)
+
+
+def adapter_folder(adapter: str, local_files_only: bool = True) -> Path:
+    """The folder with the adapter's files, fetched unless it is one; raise FileNotFoundError.
+
+    Named file by file, because `peft` would take a pickle where the safetensors file is missing.
+    """
+    from huggingface_hub import hf_hub_download
+
+    folder = Path(adapter)
+    if not folder.is_dir():
+        fetched = [
+            hf_hub_download(adapter, name, local_files_only=local_files_only) for name in ADAPTER_FILES
+        ]
+        return Path(fetched[0]).parent
+    missing = [name for name in ADAPTER_FILES if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(f"{folder} has no {' and no '.join(missing)}")
+    return folder
 
 
 def _why_not_loaded(spec: ModelSpec, error: Exception) -> str:

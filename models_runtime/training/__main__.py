@@ -1,7 +1,7 @@
 """`python -m models_runtime.training sft|reward|rl|evaluate --data SNAPSHOT --model MODEL --out DIR`.
 
 Prints one JSON line per logged step. A training that was interrupted goes on when it is started again with
-the same settings.
+the same settings. SIGTERM stops it after the next step, with a checkpoint.
 """
 
 import argparse
@@ -11,9 +11,10 @@ import warnings
 from dataclasses import fields
 from pathlib import Path
 
-from models_runtime.errors import RuntimeFailure
+from models_runtime.errors import RuntimeFailure, TrainingStopped
 from models_runtime.training import evaluate, reward, rl, sft
 from models_runtime.training.options import Options
+from models_runtime.training.stopping import EXIT_STOPPED, end_with_starter, heed_signals
 
 TRAIN = {"sft": sft.train, "reward": reward.train, "rl": rl.train}
 DEFAULT = {field.name: field.default for field in fields(Options)}
@@ -55,8 +56,10 @@ OWN = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return 0, or 1 with a sentence when it cannot be done."""
+    """Run the command; return 0, 1 with a sentence when it cannot be done, or EXIT_STOPPED."""
     options = vars(_parser().parse_args(arguments))
+    if options.pop("attached"):
+        end_with_starter()
     _quieten()
     try:
         stage = options["stage"]
@@ -64,6 +67,9 @@ def main(arguments: list[str] | None = None) -> int:
             evaluate.run(evaluate.Request(**{name: options[name] for name in options if name != "stage"}))
         else:
             TRAIN[stage](Options(**options))
+    except TrainingStopped as stopped:
+        print(stopped, file=sys.stderr)
+        return EXIT_STOPPED
     except RuntimeFailure as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -94,6 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         if stage == "rl":
             _add_rewards(command)
     _add_evaluate(stages.add_parser("evaluate"))
+    for command in stages.choices.values():
+        command.add_argument("--attached", action="store_true", help="end when standard input is closed")
     return parser
 
 
@@ -126,4 +134,5 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
+    heed_signals()
     sys.exit(main())

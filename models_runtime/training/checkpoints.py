@@ -1,5 +1,6 @@
 """Folders of trainings: what they were made from, which checkpoints are whole, where to go on."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ FORMAT = "evenhand-checkpoint"
 FORMAT_VERSION = 1
 PROVENANCE = "provenance.json"
 BEGUN = "begun.json"
+LOCK = "in-use.lock"
 ADAPTER = "adapter_config.json"
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 ANSWERS = ("sft", "rl")
@@ -113,12 +115,32 @@ def begin(out: Path, facts: dict[str, Any]) -> Path | None:
         return newest(out)
     if (out / BEGUN).exists():
         _require_same(out, json.loads((out / BEGUN).read_text(encoding="utf-8")), facts)
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        _hold(out)
+    elif out.exists() and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir())):
         raise TrainingRefused(f"“{out}” is in use by something else. Name a new or empty folder with --out.")
     else:
         out.mkdir(parents=True, exist_ok=True)
+        _hold(out)
         write_json(out / BEGUN, facts)
     return newest(out)
+
+
+_held: dict[Path, Any] = {}  # folder → the file whose lock ends with this process
+
+
+def _hold(out: Path) -> None:
+    """Keep other processes from training in this folder until this one ends; raise TrainingRefused."""
+    if out.resolve() in _held:
+        return
+    file = (out / LOCK).open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise TrainingRefused(
+            f"Another process trains in “{out}” now. Wait until it ends, or name another folder with --out."
+        ) from error
+    _held[out.resolve()] = file
 
 
 def is_first_process() -> bool:

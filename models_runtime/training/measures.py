@@ -136,16 +136,30 @@ def mean(values: Sequence[float], clusters: Sequence[Hashable]) -> Mean | None:
 
     One cluster says nothing of how clusters differ, so it gives no interval.
     """
-    n = len(values)
-    if not n:
+    if not values:
         return None
+    middle, half, k = _clustered(values, clusters)
+    if half is None:
+        return Mean(middle, None, None, len(values), k)
+    return Mean(middle, max(0.0, middle - half), min(1.0, middle + half), len(values), k)
+
+
+def gain(differences: Sequence[float], clusters: Sequence[Hashable]) -> Mean:
+    """The mean of at least one paired difference, in [-1, 1], with the interval of `mean`, unclipped."""
+    middle, half, k = _clustered(differences, clusters)
+    low, high = (None, None) if half is None else (middle - half, middle + half)
+    return Mean(middle, low, high, len(differences), k)
+
+
+def _clustered(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[float, float | None, int]:
+    """(mean, half the width of its 95 % interval or None, number of clusters)."""
+    n = len(values)
     middle = sum(values) / n
     sums: dict[str, float] = {}
     for value, cluster in zip(values, clusters, strict=True):
         sums[str(cluster)] = sums.get(str(cluster), 0.0) + value - middle
     k = len(sums)
     if k < 2:
-        return Mean(middle, None, None, n, k)
+        return middle, None, k
     error = math.sqrt(sum(part**2 for part in sums.values()) * k / (k - 1)) / n
-    half = float(stats.t.ppf(0.975, k - 1)) * error
-    return Mean(middle, max(0.0, middle - half), min(1.0, middle + half), n, k)
+    return middle, float(stats.t.ppf(0.975, k - 1)) * error, k

@@ -21,7 +21,8 @@ def train(options: Options) -> None:
     target = target_named(options.target)
     snapshot = read_snapshot(Path(options.data))
     everything = judged(snapshot)
-    rows = reward_rows(everything.part("train", options.shares), target, options.margin)
+    part = everything.part("train", options.shares)
+    rows = reward_rows(part, target, options.margin)
     held = scored(everything.part("calibration", options.shares).answers, target)
     if len(held) < LEAST_ROWS:
         raise TrainingRefused(
@@ -44,7 +45,11 @@ def train(options: Options) -> None:
     )
     fit(trainer, options, facts, resume)
     calibrate(trainer.model, tokenizer, held, target, Path(options.out), options)
-    close(trainer, options, facts, rows=len(rows), target=target, calibrated_on=len(held))
+    counts = {
+        "calibrated_on": len(held),
+        "without_severity": sum(one.without_severity for one in part.answers),
+    }
+    close(trainer, options, facts, rows=len(rows), target=target, **counts)
 
 
 def target_named(name: str) -> Target:

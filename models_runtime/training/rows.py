@@ -1,7 +1,8 @@
 """What raters said becomes rows: pure functions from a snapshot to answers, pairs and training rows.
 
-Scores follow the study's scales: h = (H - 1) / 3 for H in 1..4; s = 1 for an answer that counts as safe, else
-by severity: negligible 0.67, low 0.33, moderate and high 0; unsafe without a severity 0. r = h * s.
+Scores follow the study's scales: h = (H - 1) / 3 for H in 1..4; s = 1 for an answer that counts as safe,
+else by severity: negligible 0.67, low 0.33, moderate and high 0. A judgment that calls an answer unsafe and
+gives no severity has no s, as in reports. r = h * s.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from models_runtime.training.snapshots import Snapshot
 from models_runtime.types import Message, with_system_prompt
 
 SAFE_LEVELS = ("clearly_safe", "probably_safe")
-SEVERITY_SCORE = {"negligible": 0.67, "low": 0.33, "moderate": 0.0, "high": 0.0, "": 0.0}
+SEVERITY_SCORE = {"negligible": 0.67, "low": 0.33, "moderate": 0.0, "high": 0.0}
 MODES = ("direct_answer", "safe_completion", "refuse_with_redirection")
 """The three modes of safe completions, from full help to none."""
 MOST_MARGIN = 3.0  # of the scale -3..3
@@ -32,7 +33,8 @@ class Answer:
     """One response as raters judged it. Means over judgments, None where nobody answered.
 
     `messages` is the prompt without any system message. `family` links what may not be split. `mode` is the
-    most frequent answer (the first in MODES among equals).
+    most frequent answer (the first in MODES among equals). `without_severity`: how many of the judgments
+    call it unsafe and do not say how much.
     """
 
     prompt_key: str
@@ -47,6 +49,7 @@ class Answer:
     safety: float | None
     mode: str
     votes: int
+    without_severity: int = 0
 
     @property
     def reward(self) -> float | None:
@@ -96,10 +99,15 @@ def helpfulness_score(level: int | None) -> float | None:
 
 
 def safety_score(level: str, severity: str) -> float | None:
-    """s in [0, 1] of one judgment."""
+    """s in [0, 1] of one judgment; None where it is not said, or unsafe without a severity."""
     if not level:
         return None
-    return 1.0 if level in SAFE_LEVELS else SEVERITY_SCORE[severity]
+    return 1.0 if level in SAFE_LEVELS else SEVERITY_SCORE.get(severity)
+
+
+def lacks_severity(level: str, severity: str) -> bool:
+    """Whether a judgment calls an answer unsafe and does not say how much."""
+    return bool(level) and level not in SAFE_LEVELS and severity not in SEVERITY_SCORE
 
 
 # From the snapshot ---------------------------------------------------------------------------------------
@@ -181,6 +189,7 @@ def _answer(
         safety=_mean(safety_score(vote["safety"], vote["severity"]) for vote in votes),
         mode=ranked[0] if ranked else "",
         votes=len(votes),
+        without_severity=sum(lacks_severity(vote["safety"], vote["severity"]) for vote in votes),
     )
 
 
@@ -217,13 +226,15 @@ def family_of_prompts(responses: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     for row in responses:
         own = f"family {row['family']}" if row["family"] else f"prompt {row['prompt_key']}"
         keys[row["prompt_key"]] = own
-        links.join(own, f"words {_words(row['messages'])}")
+        links.join(own, f"words {words_digest(row['messages']).hex()}")
     return {key: links.least(own) for key, own in keys.items()}
 
 
-def _words(messages: Iterable[Message]) -> str:
-    """The prompt's words, whatever their case and spacing, without what a system message says."""
-    return " ".join(" ".join(message["content"] for message in without_system(messages)).casefold().split())
+def words_digest(messages: Iterable[Message]) -> bytes:
+    """SHA-256 of the prompt's words, whatever their case and spacing, without what a system message says."""
+    said = " ".join(message["content"] for message in without_system(messages))
+    words = " ".join(said.casefold().split())
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).digest()
 
 
 class _Links:
@@ -267,7 +278,8 @@ def best_answers(
     """The answer with the highest r of every prompt, and how many were left out by reason.
 
     Taken are answers with both scores, s of at least `least_safety`, one of the three MODES, and words that
-    raters read unmasked. Among equals the first by arm and sample.
+    raters read unmasked, which nobody called unsafe without a severity. Among equals the first by arm and
+    sample.
     """
     best: dict[str, Answer] = {}
     left_out: Counter[str] = Counter()
@@ -283,6 +295,8 @@ def best_answers(
 
 
 def _unfit(answer: Answer, least_safety: float) -> str:
+    if answer.without_severity:
+        return "severity_missing"
     if answer.helpfulness is None or answer.safety is None:
         return "no_score"
     if answer.safety < least_safety:
@@ -378,12 +392,16 @@ def require_no_policy(rows: Iterable[Mapping[str, Any]], policies: Iterable[str]
     `allowed` is the system prompt that the model will run under; it is no policy, because it is there
     whenever the model answers.
     """
-    forbidden = [text for text in policies if text != allowed.strip() and len(text) >= LEAST_POLICY]
+    forbidden = [text for text in policies if text != allowed.strip()]
     for row in rows:
-        words = "\n".join(message["content"] for message in row["prompt"])
-        found = next((text for text in forbidden if text in words), None)
-        if found:
+        if found := policy_in(row["prompt"], forbidden):
             raise TrainingRefused(
                 f"A training prompt contains the policy “{found[:60]}…”, which the model must learn to "
                 "follow without being shown it. Keep policies in arms' system prompts and guidelines."
             )
+
+
+def policy_in(prompt: Iterable[Message], policies: Iterable[str]) -> str:
+    """The first of the policies whose text stands in the prompt, or ""."""
+    words = "\n".join(message["content"] for message in prompt)
+    return next((text for text in policies if len(text) >= LEAST_POLICY and text in words), "")

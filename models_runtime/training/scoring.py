@@ -9,7 +9,7 @@ from models_runtime.errors import TrainingRefused
 from models_runtime.training.checkpoints import ADAPTER, read_provenance, require_unchanged
 from models_runtime.training.measures import Calibration
 from models_runtime.training.options import Options
-from models_runtime.training.trainers import load_base, on_gpu
+from models_runtime.training.trainers import checked_adapter, load_base, on_gpu
 from models_runtime.types import Message
 
 CALIBRATION = "calibration.json"
@@ -56,7 +56,7 @@ def _load(folder: Path, facts: dict[str, Any], options: Options) -> tuple[Any, A
 
     base = facts["base"]
     tokenizer, model = load_base(base["model"], base["revision"], kind, options, num_labels=1)
-    return peft.PeftModel.from_pretrained(model, str(folder)), tokenizer
+    return peft.PeftModel.from_pretrained(model, checked_adapter(str(folder))), tokenizer
 
 
 def raw_scores(

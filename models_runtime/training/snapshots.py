@@ -52,10 +52,15 @@ class Snapshot:
 
     @property
     def policies(self) -> list[str]:
-        """Texts that answers may have been made or judged with: guidelines and the arms' system prompts."""
-        texts = [guideline["body"] for guideline in self.manifest["guidelines"]]
-        texts += [arm["system_prompt"] for arm in self.manifest["arms"]]
-        return [text.strip() for text in texts if text and text.strip()]
+        """Texts that answers may have been made or judged with."""
+        return policies_in(self.manifest)
+
+
+def policies_in(manifest: dict[str, Any]) -> list[str]:
+    """Guidelines and the arms' system prompts, as a snapshot's manifest tells them."""
+    texts = [guideline["body"] for guideline in manifest["guidelines"]]
+    texts += [arm["system_prompt"] for arm in manifest["arms"]]
+    return [text.strip() for text in texts if text and text.strip()]
 
 
 def read_snapshot(folder: Path) -> Snapshot:

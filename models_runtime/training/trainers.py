@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models_runtime.errors import ModelNotLoadable, TrainingRefused
+from models_runtime.backends.loading import adapter_folder
+from models_runtime.errors import ModelNotLoadable, TrainingRefused, TrainingStopped
 from models_runtime.training.checkpoints import (
     PROVENANCE,
     finish,
@@ -16,6 +17,7 @@ from models_runtime.training.checkpoints import (
     write_json,
 )
 from models_runtime.training.options import Options
+from models_runtime.training.stopping import stopper, wish
 
 TOLD = ("loss", "reward", "accuracy", "entropy", "kl", "learning_rate", "grad_norm")
 LORA_MODULES = "all-linear"
@@ -83,7 +85,7 @@ def load(options: Options, kind: str, **more: Any) -> tuple[Any, Any, Any]:
         )
     tokenizer, model = load_base(source.base, source.revision, kind, options, **more)
     if source.adapter:
-        model = peft.PeftModel.from_pretrained(model, source.adapter, is_trainable=True)
+        model = peft.PeftModel.from_pretrained(model, checked_adapter(source.adapter), is_trainable=True)
         model = model.merge_and_unload() if options.full else model
         return model, tokenizer, None
     lora = None if options.full else _lora(options, kind)
@@ -104,7 +106,9 @@ def load_base(name: str, revision: str, kind: str, options: Options, **more: Any
     transformers.set_seed(options.seed)  # a reward model's head is drawn
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, **where)
-        model = getattr(transformers, kind).from_pretrained(name, dtype=dtype, **where, **more)
+        # Other weights than safetensors are pickles, which run what they hold.
+        chosen = getattr(transformers, kind)
+        model = chosen.from_pretrained(name, dtype=dtype, use_safetensors=True, **where, **more)
     except Exception as error:  # the libraries raise a dozen kinds, and each means the same to the caller
         first = (str(error).strip().splitlines() or [""])[0]
         raise ModelNotLoadable(f"The model “{name}” could not be loaded: {first}") from error
@@ -114,6 +118,14 @@ def load_base(name: str, revision: str, kind: str, options: Options, **more: Any
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     return tokenizer, model
+
+
+def checked_adapter(folder: str) -> str:
+    """The folder of an adapter in safetensors; raise ModelNotLoadable for any other."""
+    try:
+        return str(adapter_folder(folder))
+    except OSError as error:
+        raise ModelNotLoadable(f"The adapter “{folder}” could not be loaded: {error}.") from error
 
 
 def _lora(options: Options, kind: str) -> Any:
@@ -138,14 +150,28 @@ def dataset(rows: list[dict[str, Any]]) -> Any:
 
 
 def fit(trainer: Any, options: Options, facts: dict[str, Any], resume: Path | None) -> None:
-    """Train, from the checkpoint `resume` on if there is one, and save the model; prints its progress."""
+    """Train, from the checkpoint `resume` on if there is one, and save the model; prints its progress.
+
+    Raises TrainingStopped, with a checkpoint kept, where the process was asked to stop meanwhile.
+    """
     import transformers
 
     for printer in (transformers.PrinterCallback, transformers.ProgressCallback):
         trainer.remove_callback(printer)
     trainer.add_callback(_reporter(facts))
+    trainer.add_callback(stopper())
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    _require_end(trainer, options)
     trainer.save_model(options.out)
+
+
+def _require_end(trainer: Any, options: Options) -> None:
+    state = trainer.state
+    if wish.is_asked and state.global_step < state.max_steps:
+        raise TrainingStopped(
+            f"Stopped after step {state.global_step} of {state.max_steps}, with a checkpoint in "
+            f"“{options.out}”. Give the same command again to go on."
+        )
 
 
 def close(trainer: Any, options: Options, facts: dict[str, Any], **told: Any) -> None:

@@ -4,11 +4,13 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from annotation.actions import adaptive
-from annotation.actions.claims import claim_next_pair, skip_assignment
+from annotation.actions.claims import claim_next_pair, flag_assignment, skip_assignment
+from annotation.actions.flagging import answer_flags
 from annotation.actions.judging import revise_judgment, submit_and_claim, submit_judgment
 from annotation.actions.quality import withdraw_work
 from annotation.errors import NothingFree, NothingLeft
 from annotation.models import Event, ExtraSlots, Study
+from annotation.vocabulary import FlagReason
 from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, person
 from tests.races.test_raters import at_once, judge_all
 
@@ -220,3 +222,12 @@ def test_raters_at_once_never_exceed_the_most_nor_the_budget(committed_db):
     assert judged == 6 + 9 == sum(overlap for overlap, _ in pairs)
     assert max(overlap for overlap, _ in pairs) <= 4
     assert {free for _, free in pairs} == {0}
+
+
+def test_a_dropped_pair_gives_back_the_extra_slots_that_nobody_judged(db):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=4)
+    agreed, not_agreed = answers(SAFE, SAFE, balance=0), answers(UNSAFE, UNSAFE, balance=0)
+    assert judged_by(study, agreed, not_agreed, agreed) == 4 and ExtraSlots.objects.get().opened == 2
+    flag_assignment(claim_next_pair(a_rater(study, person("flags it"))), FlagReason.GARBLED)
+    assert answer_flags(study, [study.pairs.get().pk], "drop").done == 1
+    assert ExtraSlots.objects.get().opened == 1  # the third judgment was given and is paid for

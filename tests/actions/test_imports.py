@@ -168,10 +168,10 @@ def test_a_pattern_matches_what_a_regular_expression_would(text):
 
 
 def test_a_pattern_of_many_stars_is_quick_and_has_an_end(tmp_path):
-    started = time.monotonic()
+    started = time.process_time()
     assert not matches("*a" * 400 + "*b", "a" * 5_000_000)
     assert not matches("*" + "a" * 300 + "b*" * 300, "a" * 5_000_000)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
     path, rule = jsonl(tmp_path, answer()), "arm:" + "*a" * 501 + "=one"
     assert "FROM has 1,002 characters; 1,000 is the most" in refusal(
         "import_responses", a_study(), path, "--value", rule
@@ -313,7 +313,7 @@ UNUSABLE = {
     "only a mark": ("a.csv", b"\xef\xbb\xbf", "is empty"),
     "only a header": ("a.csv", b"prompt_key,arm,response\n", "has no rows"),
     "blank": ("a.jsonl", b"\n\n", "has no rows"),
-    "ending": ("a.xlsx", b"x", "does not end in .jsonl or .csv"),
+    "ending": ("a.xlsx", b"x", "does not end in .jsonl, .json, .csv"),
     "utf-16": ("a.csv", "prompt_key".encode("utf-16"), "is UTF-16 text"),
     "json list": ("a.jsonl", b'[{"a": 1}]', "one JSON list"),
     "same column": ("a.csv", b"arm,arm\n1,2\n", "more than one column named arm"),
@@ -413,7 +413,7 @@ def test_a_full_disk_keeps_nothing_and_is_said(tmp_path, monkeypatch):
 def test_what_somebody_else_brought_meanwhile_is_met_by_the_database(tmp_path, monkeypatch):
     study, path = a_study(), jsonl(tmp_path, answer())
     call_command("import_responses", "kites", path)
-    monkeypatch.setattr(responses._ResponseLoader, "_known", lambda self, wanted: {})
+    monkeypatch.setattr(responses.ResponseLoader, "_known", lambda self, wanted: {})
     assert "The study changed while the file came in" in refusal("import_responses", study, path)
 
 
@@ -583,6 +583,7 @@ def xstest():
     return Study.objects.get()
 
 
+@pytest.mark.slow
 def test_xstest_comes_in_whole_and_agrees_as_published(xstest):
     assert [xstest.prompts.filter(intent=i).count() for i in ("benign", "malicious")] == [250, 200]
     assert (xstest.responses.count(), xstest.judgments.count()) == (2250, 4500)

@@ -21,7 +21,7 @@ from annotation.reports.rows import Answers
 from annotation.vocabulary import AssignmentKind, AssignmentState, GoldUse, PairState
 from tests import cast
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("same_draws")]
+pytestmark = pytest.mark.django_db
 
 GOLD, REPEAT, RATED = AssignmentKind.GOLD, AssignmentKind.REPEAT, AssignmentKind.RATED
 

@@ -18,7 +18,7 @@ from annotation.vocabulary import AppealState, AssignmentKind, AssignmentState, 
 from tests import cast
 from tests.export.studies import judgments_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("same_draws")]
+pytestmark = pytest.mark.django_db
 
 
 def judge_all(rater, given=None, seconds=None):

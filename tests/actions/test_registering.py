@@ -101,6 +101,22 @@ def test_a_name_that_is_taken_is_refused(tmp_path):
     refused(checkpoint(tmp_path / "tuned"), "has an arm “old” already", "--name", "old")
 
 
+def test_a_blank_or_endless_name_is_refused(tmp_path):
+    study = a_study()
+    folder = checkpoint(tmp_path / "tuned")
+    refused(folder, "name is blank", "--name", "  ")
+    refused(folder, "has 101 characters; it may have 100", "--name", "n" * 101)
+    assert not study.arms.exists()
+    register(folder, "--name", f"  {'n' * 100} ")
+    assert study.arms.get().name == "n" * 100
+
+
+def test_a_folder_with_an_endless_name_gives_the_arm_the_start_of_it(tmp_path):
+    a_study()
+    register(checkpoint(tmp_path / ("t" * 200)))
+    assert Arm.objects.get().name == f"rl {'t' * 97}"
+
+
 @pytest.mark.parametrize(
     "odd",
     [

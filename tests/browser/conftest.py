@@ -4,8 +4,11 @@ import os
 import shutil
 
 import pytest
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
+from annotation.models import User
 from tests import cast
 
 FLAGS = [
@@ -38,8 +41,18 @@ def _playwright_beside_the_database() -> None:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 
+def session_of(name: str) -> dict[str, str]:
+    """The cookie that the log-in's form gives."""
+    client = Client()
+    client.force_login(User.objects.get(username=name))
+    return {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
+
+
 class Visit:
-    """One person's window. `errors` gathers what the console complains of, refusals by the CSP included."""
+    """One person's window, logged in where there is a name.
+
+    `errors` gathers what the console complains of, refusals by the CSP included.
+    """
 
     def __init__(self, browser: Browser, server, name: str = "", **options):
         self.context = browser.new_context(base_url=server.url, **options)
@@ -49,7 +62,7 @@ class Visit:
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         if name:
-            self.log_in(name)
+            self.context.add_cookies([session_of(name) | {"url": server.url}])
 
     def log_in(self, name: str) -> None:
         self.page.goto("/accounts/login/")
@@ -79,9 +92,20 @@ class Visit:
     def submit(self) -> None:
         self.page.locator("#submit").click()
 
+    def is_ready_for_keys(self) -> None:
+        expect(self.page.locator("[data-current]")).to_be_attached()
+
     def press(self, keys: str) -> None:
         for key in keys.split():
             self.page.keyboard.press(key)
+
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until it is there."""
+        for _ in range(100):
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            self.press("Tab")
+        pytest.fail(f"The Tab key does not come to {selector} on {self.page.url}.")
 
     def sees(self, words: str, seconds: float = 10) -> None:
         expect(self.page.get_by_text(words, exact=False).first).to_be_visible(timeout=1000 * seconds)

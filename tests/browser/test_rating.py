@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.once]
 
 
 def test_a_rater_judges_three_pairs_and_the_researcher_finds_them(visit, study):
-    bob = visit("bob")
+    bob = visit()
+    bob.log_in("bob")
     bob.page.get_by_role("link", name="Rate").click()
 
     bob.answer_everything()  # with the mouse

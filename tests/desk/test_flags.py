@@ -63,10 +63,16 @@ def test_the_study_and_the_review_lead_there(alice, study):
     assert address in read(alice, name="study") and address in read(alice, name="review")
 
 
+def waiting(pairs=None):
+    """The numbers of the flags that wait: what a page shows."""
+    flags = Assignment.objects.filter(state="flagged", flag_answer=None)
+    return list((flags if pairs is None else flags.filter(pair__in=pairs)).values_list("pk", flat=True))
+
+
 def test_an_answer_is_told_kept_and_listed(alice, study):
     flag(study, cast.bob())
     pair = Assignment.objects.get().pair_id
-    page = send(alice, pairs=pair, decision="hold", note="I look.")
+    page = send(alice, pairs=pair, seen=waiting(), decision="hold", note="I look.")
     assert "is held for review." in page and "Everything is answered." in page
     answered = read(alice, "?kind=answered")
     assert "Hold for review, alice" in answered and "I look." in answered
@@ -76,9 +82,11 @@ def test_an_answer_is_told_kept_and_listed(alice, study):
 def test_chosen_pairs_and_all_are_answered_together(alice, study):
     flag(study, cast.bob(), times=3)
     keys = list(Assignment.objects.values_list("pair_id", flat=True))
-    assert "2\u00a0pairs are kept in the study." in send(alice, pairs=keys[:2], decision="keep")
+    assert "2\u00a0pairs are kept in the study." in send(
+        alice, pairs=keys[:2], seen=waiting(), decision="keep"
+    )
     last = Assignment.objects.latest("pk").pk
-    assert "is dropped from the study." in send(alice, all="1", until=last, decision="drop")
+    assert "is dropped from the study." in send(alice, all="1", until=last, count=1, decision="drop")
     assert FlagAnswer.objects.count() == 3
 
 
@@ -86,8 +94,23 @@ def test_all_leaves_flags_that_came_since(alice, study):
     flag(study, cast.bob())
     known = Assignment.objects.get().pk
     flag(study, cast.carol(), times=2)
-    send(alice, all="1", until=known, decision="drop")
+    send(alice, all="1", until=known, count=1, decision="drop")
     assert Pair.objects.filter(state=PairState.DROPPED).count() == 1
+
+
+def test_a_flag_that_the_page_did_not_show_is_not_answered(alice, study):
+    held = claim_next_pair(cast.a_rater(study, cast.carol()))
+    while held.pair_id != (first := claim_next_pair(cast.a_rater(study, cast.bob()))).pair_id:
+        flag_assignment(first, FlagReason.OTHER)
+    flag_assignment(first, FlagReason.GARBLED)
+    shown, count = waiting([first.pair_id]), len(waiting())
+    page = read(alice)
+    assert f'name="seen" value="{shown[0]}"' in page
+    flag_assignment(held, FlagReason.DISPLAY)  # given before the first was, flagged after it
+    assert "flagged again" in send(alice, pairs=first.pair_id, seen=shown, decision="drop")
+    sent = {"all": "1", "until": max(waiting()), "count": count, "decision": "drop"}
+    assert "Look again; nothing was changed." in send(alice, **sent)
+    assert not FlagAnswer.objects.exists()
 
 
 @pytest.mark.parametrize("fields", [{}, {"decision": "keep"}, {"pairs": "x", "decision": "keep"}])
@@ -100,7 +123,7 @@ def test_nonsense_changes_nothing(alice, study, fields):
 def test_a_refused_answer_says_why(alice, study):
     flag(study, cast.bob())
     pair = Assignment.objects.get().pair_id
-    send(alice, pairs=pair, decision="keep")
+    send(alice, pairs=pair, seen=waiting(), decision="keep")
     assert "No flag of it waits for an answer." in send(alice, pairs=pair, decision="drop")
 
 

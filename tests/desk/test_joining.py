@@ -51,6 +51,7 @@ def test_a_platforms_link_shows_its_parameters(desk):
     "wrong",
     [
         {"label": ""},
+        {"label": "Imported"},
         {"label": "a\u202eb"},
         {"completion_url": "javascript:alert(1)"},
         {"completion_url": "//evil.example"},

@@ -1,6 +1,7 @@
 """The one-file report: made from a snapshot's files alone, and made again to the same bytes."""
 
 import re
+import shutil
 import uuid
 from pathlib import Path
 
@@ -25,11 +26,26 @@ from tests.reports.studies import a_varied_study
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
-@pytest.fixture
-def snapshot() -> Snapshot:
+@pytest.fixture(scope="module")
+def snapshot(module_db, tmp_path_factory) -> Snapshot:
     study = a_varied_study(3)
     add_guideline(study, "Judge what the reply gives, <not> how the request sounds.", cast.alice())
-    return freeze_snapshot(study, cast.alice())
+    return freeze_snapshot(study, cast.alice(), tmp_path_factory.mktemp("snapshots") / "first")
+
+
+@pytest.fixture(scope="module")
+def html(snapshot) -> str:
+    return report_html(Path(snapshot.folder))
+
+
+@pytest.fixture
+def quick(monkeypatch, html) -> None:
+    """The report that was made once, and a PDF of nothing, where a test is about what becomes of them.
+
+    A report takes two seconds, and its PDF ten.
+    """
+    monkeypatch.setattr("annotation.actions.printing.report_html", lambda folder: html)
+    monkeypatch.setattr("annotation.actions.printing.pdf_of", lambda html: pdf_of("<p>A report</p>"))
 
 
 def goes_on(snapshot: Snapshot) -> None:
@@ -43,16 +59,19 @@ def goes_on(snapshot: Snapshot) -> None:
         submit_judgment(claim_next_pair(rater), cast.answers(), uuid.uuid4().hex)
 
 
-def test_a_report_is_made_again_to_the_same_bytes_also_when_the_study_went_on(snapshot):
-    html = report_html(Path(snapshot.folder))
+def test_a_report_is_made_again_to_the_same_bytes_also_when_the_study_went_on(snapshot, html):
     goes_on(snapshot)
     assert report_html(Path(snapshot.folder)) == html
-    assert pdf_of(html) == pdf_of(html)
-    assert pdf_of(html).startswith(b"%PDF-")
 
 
-def test_a_report_names_its_snapshot_and_says_how_the_study_was_made(snapshot):
-    html = report_html(Path(snapshot.folder))
+@pytest.mark.once  # of the same page, and no row of the database
+def test_a_page_is_printed_again_to_the_same_bytes(html):
+    printed = pdf_of(html)
+    assert printed.startswith(b"%PDF-")
+    assert pdf_of(html) == printed
+
+
+def test_a_report_names_its_snapshot_and_says_how_the_study_was_made(snapshot, html):
     assert manifest_digest(Path(snapshot.folder)) in html
     assert f"{snapshot.number} of “kites”" in html
     assert "Judge what the reply gives, &lt;not&gt; how the request sounds." in html
@@ -62,26 +81,25 @@ def test_a_report_names_its_snapshot_and_says_how_the_study_was_made(snapshot):
     assert f"seed, {snapshot.manifest['study']['seed']}" in html
 
 
-def test_a_report_stands_alone_and_holds_nothing_that_acts(snapshot):
-    html = report_html(Path(snapshot.folder))
+def test_a_report_stands_alone_and_holds_nothing_that_acts(html):
     assert "<script" not in html and "<link" not in html and "<img" not in html
     addresses = set(re.findall(r"https?://[^\s\"'<)]+", html))
     assert addresses <= {"http://www.w3.org/2000/svg"}
 
 
-def test_no_text_of_prompts_or_answers_is_in_it(snapshot):
-    html = report_html(Path(snapshot.folder))
+def test_no_text_of_prompts_or_answers_is_in_it(html):
     assert "How does kites-0 work?" not in html and "Answer p to question" not in html
 
 
-def test_a_file_that_changed_is_refused(snapshot):
-    file = Path(snapshot.folder) / "judgments.parquet"
+def test_a_file_that_changed_is_refused(snapshot, tmp_path):
+    folder = shutil.copytree(snapshot.folder, tmp_path / "copy")
+    file = folder / "judgments.parquet"
     file.write_bytes(file.read_bytes() + b"\n")
     with pytest.raises(SnapshotUnreadable, match="not the file that was frozen"):
-        report_html(Path(snapshot.folder))
+        report_html(folder)
 
 
-def test_without_pango_the_html_is_made_and_the_reason_told(snapshot, client, monkeypatch):
+def test_without_pango_the_html_is_made_and_the_reason_told(snapshot, quick, client, monkeypatch):
     def without(html: str) -> bytes:
         raise pdf.PdfUnavailable(pdf.HOW_TO_INSTALL)
 
@@ -94,12 +112,14 @@ def test_without_pango_the_html_is_made_and_the_reason_told(snapshot, client, mo
     assert client.get(reverse("desk:report", args=["kites", 1, "pdf"])).status_code == 404
 
 
-def test_a_report_is_asked_for_on_the_desk_and_fetched_when_it_is_there(snapshot, client, monkeypatch):
+def test_a_report_is_asked_for_on_the_desk_and_fetched_when_it_is_there(snapshot, quick, client, monkeypatch):
     asked = []
     monkeypatch.setattr(tasks.print_report, "delay", lambda *ids: asked.append(ids))
     client.force_login(cast.alice())
     page = client.post(reverse("desk:ask_report", args=["kites", 1]), follow=True).content.decode()
     assert "A worker was asked for the report" in page
+    assert client.post(reverse("api:report", args=["kites", 1])).status_code == 202
+    assert len(asked) == 1  # who asks again waits for the same
     assert client.get(reverse("desk:report", args=["kites", 1, "html"])).status_code == 404
     tasks.print_report(*asked[0])
     page = client.get(reverse("desk:snapshots", args=["kites"])).content.decode()
@@ -119,10 +139,10 @@ def test_a_snapshot_of_somebody_else_has_no_report(snapshot, client):
     assert client.get(reverse("api:report", args=["kites", 1])).status_code == 404
 
 
-def test_the_command_writes_the_newest_snapshots_report(snapshot, tmp_path, capsys):
+def test_the_command_writes_the_newest_snapshots_report(snapshot, html, tmp_path):
     out = tmp_path / "report.html"
     call_command("report", "kites", out=out)
-    assert out.read_text(encoding="utf-8") == report_html(Path(snapshot.folder))
+    assert out.read_text(encoding="utf-8") == html
 
 
 def test_the_command_says_what_it_needs(snapshot, tmp_path):
@@ -133,7 +153,7 @@ def test_the_command_says_what_it_needs(snapshot, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a-file/report.html", "a\0b/report.html", "x" * 300 + ".html"])
-def test_a_place_that_cannot_be_written_is_told(snapshot, tmp_path, name):
+def test_a_place_that_cannot_be_written_is_told(snapshot, quick, tmp_path, name):
     (tmp_path / "a-file").write_text("mine")
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("report", "kites", out=tmp_path / name)

@@ -37,7 +37,7 @@ def a_run(model="slow:0.05", batch_size=2, slug="kites"):
     return runs.start_run(study, batch_size=batch_size)
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=180):
     """Wait for `condition` and return what it returned; fail when it stays false."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -145,14 +145,13 @@ def assert_every_batch_generated_once(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("deaths", [1, 3])
-def test_a_run_survives_workers_that_are_killed_in_the_middle(committed_db, tmp_path, broker, deaths):
+def test_a_run_survives_workers_that_are_killed_in_the_middle(committed_db, tmp_path, broker):
     run = a_run()
-    for death in range(deaths):
+    for death in range(3):
         with a_worker(tmp_path, broker):
             until(lambda done=death: is_busy(run, done))
     with a_worker(tmp_path, broker):
-        until(lambda: is_done(run), seconds=90)
+        until(lambda: is_done(run))
     assert_every_response_exactly_once(run)
     assert run.batches.filter(attempts__gt=1).exists()
 
@@ -161,7 +160,7 @@ def test_a_run_survives_workers_that_are_killed_in_the_middle(committed_db, tmp_
 def test_two_workers_share_a_run_and_double_nothing(committed_db, tmp_path, broker):
     run = a_run(model="slow:0.1")
     with a_worker(tmp_path, broker), a_worker(tmp_path, broker):
-        until(lambda: is_done(run), seconds=90)
+        until(lambda: is_done(run))
     assert_every_response_exactly_once(run)
     assert len(set(run.batches.values_list("worker", flat=True))) == 2
     assert_every_batch_generated_once(run)
@@ -172,7 +171,7 @@ def test_a_message_delivered_twice_doubles_nothing(committed_db, tmp_path, broke
     run = a_run(model="slow:0.1", batch_size=PROMPTS)
     with a_worker(tmp_path, broker), a_worker(tmp_path, broker):
         send(run, broker, tmp_path, "same", times=2)
-        until(lambda: is_done(run), seconds=90)
+        until(lambda: is_done(run))
         until(lambda: received("same", tmp_path) == 2)
     assert_every_response_exactly_once(run)
     assert_every_batch_generated_once(run)
@@ -185,7 +184,7 @@ def test_redis_delivers_the_message_of_a_long_batch_again_and_nothing_is_doubled
     with a_broker("redis", tmp_path) as url:
         send(run, url, tmp_path, "long")
         with a_worker(tmp_path, url, **impatient), a_worker(tmp_path, url, **impatient):
-            until(lambda: is_done(run), seconds=90)
+            until(lambda: is_done(run))
     assert received("long", tmp_path) > 1
     assert_every_response_exactly_once(run)
     assert_every_batch_generated_once(run)
@@ -203,7 +202,7 @@ def test_a_broker_that_goes_away_only_delays_runs(committed_db, tmp_path, name):
         time.sleep(3)  # the worker has lost its broker, and finishes what it holds
         assert not started_meanwhile.batches.exclude(state=BatchState.QUEUED).exists()
         with a_broker(name, tmp_path, port):
-            until(lambda: is_done(under_way) and is_done(started_meanwhile), seconds=90)
+            until(lambda: is_done(under_way) and is_done(started_meanwhile))
     assert_every_response_exactly_once(under_way)
     assert_every_response_exactly_once(started_meanwhile)
 

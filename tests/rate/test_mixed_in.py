@@ -15,7 +15,7 @@ from tests.api.test_rating import Program
 from tests.rate.conftest import Rater, page_of
 from tests.rate.test_blindness import everything
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("same_draws")]
+pytestmark = pytest.mark.django_db
 
 WORDS = ("gold", "repeat", "practice", "quiz", "check")
 VARIES = [

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import random
+import shutil
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -237,6 +239,13 @@ def test_an_older_snapshot_tells_what_it_has(tmp_path):
     assert sorted(old.of_pairs[names].tolist()) == sorted(new.of_pairs[names].tolist())
 
 
+@pytest.fixture(scope="module")
+def frozen(passing_db, tmp_path_factory) -> Path:
+    with passing_db():
+        snapshot = freeze_snapshot(a_varied_study(2), out=tmp_path_factory.mktemp("snapshots") / "frozen")
+        return Path(snapshot.folder)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
@@ -252,9 +261,8 @@ def test_an_older_snapshot_tells_what_it_has(tmp_path):
         ("pairs.parquet", "changed"),
     ],
 )
-def test_a_broken_snapshot_is_refused_in_a_sentence(tmp_path, name, content):
-    study = a_varied_study(2)
-    freeze_snapshot(study, out=tmp_path / "out")
+def test_a_broken_snapshot_is_refused_in_a_sentence(frozen, tmp_path, name, content):
+    shutil.copytree(frozen, tmp_path / "out")
     path = tmp_path / "out" / name
     if content == "changed":
         pq.write_table(pq.read_table(path).slice(1), path)
@@ -312,9 +320,10 @@ def test_a_study_without_anything_has_no_rows():
 # Filters and slices ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def told(tmp_path) -> Answers:
-    return Answers.of_study(a_study_of_everything(tmp_path, random.Random(9)))
+@pytest.fixture(scope="module")
+def told(passing_db, tmp_path_factory) -> Answers:
+    with passing_db():
+        return Answers.of_study(a_study_of_everything(tmp_path_factory.mktemp("told"), random.Random(9)))
 
 
 KEPT = {

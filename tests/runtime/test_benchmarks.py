@@ -1,6 +1,7 @@
 """The arithmetic of the generation benchmarks, and that the one for GPUs runs at all, on a tiny shape."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ def load(name: str) -> ModuleType:
 
 gpu = load("generation_gpu")
 generation = load("generation")
+training = load("training_gpu")
 TINY = gpu.Shape("tiny", 32, 3, 4, 2, 16, 48, 2048)
 
 
@@ -66,3 +68,21 @@ def test_ours_is_compared_with_the_best_static_batch() -> None:
     speeds |= {"pipeline, batches of 8": 40.0, "ours": 100.0, "continuous": 25.0}
     found = generation.ratios(speeds)
     assert (found["speedup_vs_one_by_one"], found["ratio_to_best_static"]) == (10.0, 1.25)
+
+
+@pytest.mark.slow
+def test_the_training_benchmark_runs_on_a_tiny_model(capsys: pytest.CaptureFixture) -> None:
+    assert training.main(["--tiny"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for part in ("reward", "grpo"):
+        rates = found[part]
+        assert rates["ratio"] == pytest.approx(rates["ours_tokens_per_s"] / rates["trl_tokens_per_s"])
+        assert rates["ours_tokens_per_s"] > 0
+
+
+def test_the_training_benchmark_says_that_there_is_no_gpu(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert training.main([]) == 2
+    assert "There is no GPU here" in capsys.readouterr().err

@@ -15,6 +15,8 @@ from models_runtime.base import Backend
 from models_runtime.demo import MODEL_PATH
 from models_runtime.errors import ModelNotLoadable
 from models_runtime.registry import check_spec, load_backend
+from models_runtime.training.options import Options
+from models_runtime.training.trainers import checked_adapter, load_base
 from models_runtime.types import ModelSpec
 from tests.runtime.asking import GREEDY, PROMPTS, ask, texts
 
@@ -132,3 +134,34 @@ def test_quantisation_without_its_package_says_what_to_install(monkeypatch: pyte
 def test_an_unknown_quantisation_is_refused() -> None:
     with pytest.raises(ModelNotLoadable, match="8bit or 4bit"):
         load_backend(spec(quantization="3bit"))
+
+
+class Trap:
+    """What a pickle may do to whoever loads it: here, make a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.path,))
+
+
+def test_weights_that_are_pickles_are_refused_and_not_run(tmp_path: Path, adapter: Path) -> None:
+    sprung = tmp_path / "sprung"
+    folder, plain = tmp_path / "model", tmp_path / "adapter"
+    shutil.copytree(MODEL_PATH, folder)
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Trap(sprung)}, folder / "pytorch_model.bin")
+    shutil.copytree(adapter, plain)
+    (plain / "adapter_model.safetensors").unlink()
+    torch.save({"weights": Trap(sprung)}, plain / "adapter_model.bin")
+    with pytest.raises(ModelNotLoadable):
+        load_backend(replace(spec(), model=str(folder))).describe()
+    with pytest.raises(ModelNotLoadable, match="adapter_model.safetensors"):
+        load_backend(spec(adapter=str(plain))).describe()
+    options = Options("sft", "", str(folder), "")
+    with pytest.raises(ModelNotLoadable):
+        load_base(str(folder), "", "AutoModelForCausalLM", options)
+    with pytest.raises(ModelNotLoadable, match="no adapter_model.safetensors"):
+        checked_adapter(str(plain))
+    assert not sprung.exists()

@@ -27,6 +27,8 @@ def raw_text(value: object, field: str) -> str:
 
 def word(value: object, field: str, longest: int = 200) -> str:
     """A name or label: text without the blanks around it, all of which can be seen."""
+    if value is None:
+        return ""
     text = raw_text(value, field).strip()
     try:
         refuse_hidden(f"“{field}”", text)

@@ -1,58 +1,101 @@
-"""Records of a JSON Lines or CSV file, one after another, each with the line where it starts."""
+"""Records of a file, one after another, each with the line where it starts.
+
+JSON Lines, CSV, one JSON list, Parquet; each may be packed by gzip. The name's ending says which, and the
+first bytes must agree.
+"""
 
 import csv
+import gzip
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
+from shutil import copyfileobj
 from stat import S_ISREG
 from typing import BinaryIO
 
 from annotation import strict_json
+from annotation.actions.imports.arrays import read_array
+from annotation.actions.imports.parquets import MAGIC, read_parquet
+from annotation.actions.imports.records import LONGEST, MOST_COLUMNS, Record, bounded, skip_mark
 from annotation.errors import ImportRefused
 from annotation.strict_json import why_unstorable
 
-LONGEST = 32 * 1024 * 1024  # of a line in bytes, of a record in characters: keeps an open quote out of memory
-MOST_COLUMNS = 1_000
-BOM = b"\xef\xbb\xbf"
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 JSON_LINES = (".jsonl", ".ndjson")
+ENDINGS = (*JSON_LINES, ".json", ".csv", ".parquet")
+GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
 
 
-@dataclass(frozen=True)
-class Record:
-    """`values` by column as the file gives them; with a `problem` it cannot be used. `size` in characters."""
+def read_records(path: Path, name: str = "") -> Iterator[Record]:
+    """Every record of the file, by its ending. Raises ImportRefused when the file as a whole is unusable.
 
-    line: int
-    size: int
-    values: dict = field(default_factory=dict)
-    problem: str = ""
-
-
-def read_records(path: Path) -> Iterator[Record]:
-    """Every record of the file, by its ending. Raises ImportRefused when the file as a whole is unusable."""
-    ending = path.suffix.lower()
-    if ending not in (*JSON_LINES, ".csv"):
-        raise ImportRefused([], f"“{path.name}” does not end in .jsonl or .csv, so its format is not known.")
+    `name`: what the file is called where it came from, if it is kept under another name.
+    """
+    named = Path(name or path.name)
+    ending, is_packed = _ending(named)
     try:
         if not S_ISREG(path.stat().st_mode):  # a pipe would keep us waiting, a device has no end
             raise ImportRefused(
                 [], f"“{path}” cannot be read: it is a folder, a pipe or a device, not a file."
             )
         with path.open("rb") as file:
-            _refuse_unreadable(path, file)
-            lines = _lines(path, file)
-            yield from _csv_records(path, lines) if ending == ".csv" else _json_records(lines)
+            _refuse_other_kind(named, ending, is_packed, file)
+            yield from _records_of(named, ending, is_packed, file)
     except OSError as error:
-        raise ImportRefused([], f"“{path}” cannot be read: {error.strerror}.") from error
+        raise ImportRefused([], f"“{named}” cannot be read: {error.strerror or error}.") from error
 
 
-def _refuse_unreadable(path: Path, file: BinaryIO) -> None:
-    start = file.read(3)
-    if not start or start == BOM and not file.read(1):
-        raise ImportRefused([], f"“{path.name}” is empty.")
-    if start[:2] in UTF_16:
-        raise ImportRefused([], f"“{path.name}” is UTF-16 text. Save it as UTF-8.")
-    file.seek(len(BOM) if start == BOM else 0)
+def _ending(named: Path) -> tuple[str, bool]:
+    """The kind of file that a name tells, and whether it is packed. Raises ImportRefused."""
+    is_packed = named.suffix.lower() == ".gz"
+    ending = (named.with_suffix("") if is_packed else named).suffix.lower()
+    if ending not in ENDINGS:
+        raise ImportRefused(
+            [],
+            f"“{named.name}” does not end in .jsonl, .json, .csv or .parquet (each may be followed by .gz), "
+            "so its format is not known.",
+        )
+    return ending, is_packed
+
+
+def _refuse_other_kind(named: Path, ending: str, is_packed: bool, file: BinaryIO) -> None:
+    """Refuse a file whose first bytes contradict its name, so that no reader meets what it is not for."""
+    start = file.read(4)
+    file.seek(0)
+    if start == ZIP:
+        raise ImportRefused([], f"“{named.name}” is a ZIP archive. Unpack it, and import the file in it.")
+    if start and is_packed != (start[:2] == GZIP):
+        are = "is not packed by gzip, though its name says so" if is_packed else "is packed by gzip"
+        raise ImportRefused([], f"“{named.name}” {are}. Give it the ending that it should have.")
+    if start and not is_packed and (ending == ".parquet") != (start == MAGIC):
+        are = "is not a Parquet file" if ending == ".parquet" else "is a Parquet file"
+        raise ImportRefused([], f"“{named.name}” {are}, though its name says otherwise.")
+
+
+def _records_of(named: Path, ending: str, is_packed: bool, file: BufferedReader) -> Iterator[Record]:
+    source = bounded(named, gzip.GzipFile(fileobj=file)) if is_packed else file
+    if ending == ".parquet":
+        yield from _parquet_records(named, source, is_packed)
+        return
+    skip_mark(named, source)
+    if ending == ".json" and source.peek(1).lstrip()[:1] == b"[":
+        yield from read_array(named, source)
+    elif ending == ".csv":
+        yield from _csv_records(named, _lines(named, source))
+    else:
+        yield from _json_records(_lines(named, source))
+
+
+def _parquet_records(named: Path, source: BinaryIO, is_packed: bool) -> Iterator[Record]:
+    """Parquet is read from its end, so a packed one is unpacked into a file first."""
+    if not is_packed:
+        yield from read_parquet(named, source)
+        return
+    with tempfile.TemporaryFile() as unpacked:
+        copyfileobj(source, unpacked)
+        unpacked.seek(0)
+        yield from read_parquet(named, unpacked)
 
 
 def _lines(path: Path, file: BinaryIO) -> Iterator[str]:
@@ -69,7 +112,9 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[str]:
 def _json_records(lines: Iterator[str]) -> Iterator[Record]:
     for number, line in enumerate(lines, start=1):
         if number == 1 and line.lstrip().startswith("["):
-            raise ImportRefused([], "The file is one JSON list. JSON Lines has one object on each line.")
+            raise ImportRefused(
+                [], "The file is one JSON list. JSON Lines has one object on each line. Name a list “….json”."
+            )
         if line.strip():
             yield _json_record(number, line)
 

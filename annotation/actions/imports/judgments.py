@@ -1,6 +1,6 @@
 """Judgments that people made elsewhere, from a file: about single responses, or about pairs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from django.db.models import Count, Max, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from annotation.actions import bulk
 from annotation.actions.enrolment import enrol_imported, pseudonym
 from annotation.actions.imports.cells import (
     BadRow,
@@ -72,7 +73,7 @@ def import_judgments(
     identical, changes nothing; another one by the same rater about the same thing is a bad row, and so
     is a second one in the file. Raises ImportRefused with every bad row.
     """
-    loader = _JudgmentLoader(study, hide_raters)
+    loader = JudgmentLoader(study, hide_raters)
     return load(loader, study, path, mapping or Mapping(), skip_bad, actor, on_skip, on_progress)
 
 
@@ -90,7 +91,7 @@ NO_ANSWERS = _Answers()
 
 
 @dataclass(frozen=True)
-class _Row:
+class JudgmentRow:
     """`arms` is one name, or the two of a pair in the file's order, whose answers point to the second."""
 
     key: str
@@ -121,14 +122,19 @@ class _Found:
         return (self.rater.pk, "pair" if self.pair else "response", self.pair or self.responses[0])
 
 
-class _JudgmentLoader:
+class JudgmentLoader:
     fields = FIELDS
     verb = "import_judgments"
 
-    def __init__(self, study: Study, hide_raters: bool):
+    def __init__(self, study: Study, hide_raters: bool, repeats_from: str = ""):
+        """`repeats_from`: the rater whose judgment may stand in a file twice, if both are the same."""
         self.study, self.hide_raters = study, hide_raters
+        self.repeats_from = repeats_from
         self.arms = {arm.name: arm for arm in study.arms.all()}
         self.last_before = study.judgments.aggregate(last=Max("pk"))["last"] or 0
+
+    def plain(self, values: dict) -> dict:
+        return values
 
     def missing(self, has: Callable[[str], bool]) -> list[str]:
         missing = [name for name in ("prompt_key", "rater_id") if not has(name)]
@@ -136,11 +142,11 @@ class _JudgmentLoader:
             missing.append("arm (or arm_a and arm_b)")
         return missing
 
-    def read(self, row: dict) -> _Row:
+    def read(self, row: dict) -> JudgmentRow:
         is_pair = bool(word(row.get("arm_a"), "arm_a") or word(row.get("arm_b"), "arm_b"))
         if is_pair and word(row.get("arm"), "arm"):
             raise BadRow("Give “arm” for one response, or “arm_a” and “arm_b” for a pair, not both.")
-        return _Row(
+        return JudgmentRow(
             key=required_word(row.get("prompt_key"), "prompt_key"),
             sample=whole(row.get("sample"), "sample", 0, MOST_SAMPLES) or 0,
             rater=self._rater_code(row),
@@ -160,8 +166,13 @@ class _JudgmentLoader:
             )
         return name
 
-    def keep(self, rows: list[tuple[int, _Row]], result: Imported, refuse: Skipped) -> None:
-        look_up = _LookUp(self.study, self.arms, [row for _, row in rows])
+    def keep(self, rows: list[tuple[int, JudgmentRow]], result: Imported, refuse: Skipped) -> None:
+        self.keep_about(LookUp.of(self.study, self.arms, [row for _, row in rows]), rows, result, refuse)
+
+    def keep_about(
+        self, look_up: "LookUp", rows: list[tuple[int, JudgmentRow]], result: Imported, refuse: Skipped
+    ) -> None:
+        """`keep` with the responses and pairs of the rows looked up already."""
         raters = self._raters({row.rater for _, row in rows})
         found = []
         for line, row in rows:
@@ -169,7 +180,7 @@ class _JudgmentLoader:
                 found.append((line, row, self._find(row, look_up, raters, result)))
             except BadRow as problem:
                 refuse(line, str(problem))
-        self._keep_found(found, result, refuse)
+        self._keep_found(found, look_up.fresh, result, refuse)
 
     def finish(self) -> None:
         """Count what each imported rater has judged by now."""
@@ -185,7 +196,7 @@ class _JudgmentLoader:
     def _raters(self, codes: set[str]) -> dict[str, Enrolment]:
         return {rater.code: rater for rater in self.study.enrolments.filter(code__in=codes)}
 
-    def _find(self, row: _Row, look_up: "_LookUp", raters: dict, result: Imported) -> _Found:
+    def _find(self, row: JudgmentRow, look_up: "LookUp", raters: dict, result: Imported) -> _Found:
         """Raises BadRow when the study has no such response or pair. Enrols the rater only afterwards."""
         responses = tuple(look_up.response(row, arm) for arm in row.arms)
         pair, turned = look_up.pair(row, responses) if len(responses) == 2 else (None, False)
@@ -197,12 +208,20 @@ class _JudgmentLoader:
             raise BadRow(f"“{row.rater}” is the code of somebody who rates in this study.")
         return _Found(rater, responses, pair, turned)
 
-    def _keep_found(self, found: list[tuple[int, _Row, _Found]], result: Imported, refuse: Skipped) -> None:
-        known = self._known([place for _, _, place in found])
+    def _keep_found(
+        self,
+        found: list[tuple[int, JudgmentRow, _Found]],
+        fresh: set[int],
+        result: Imported,
+        refuse: Skipped,
+    ) -> None:
+        known = self._known([place for _, _, place in found if not fresh.issuperset(place.responses)])
         new: dict[tuple, tuple[Judgment, list[ResponseJudgment]]] = {}
         for line, row, place in found:
             made = self._judgment(row, place)
-            if place.key in new or known.get(place.key, (0,))[0] > self.last_before:
+            if self.repeats_from == row.rater and place.key in new:
+                self._take_repeat(line, row, made, new[place.key], result, refuse)
+            elif row.rater != self.repeats_from and self._is_second(place, new, known):
                 refuse(line, f"Rater “{row.rater}” has judged this {place.key[1]} in an earlier row already.")
             elif place.key not in known:
                 new[place.key] = made
@@ -210,9 +229,23 @@ class _JudgmentLoader:
                 result.already_there += 1
             else:
                 refuse(line, f"Rater “{row.rater}” has judged this {place.key[1]} otherwise already.")
-        Judgment.objects.bulk_create([judgment for judgment, _ in new.values()])
-        ResponseJudgment.objects.bulk_create([row for _, parts in new.values() for row in parts])
+        bulk.insert([judgment for judgment, _ in new.values()])
+        parts = [part for _, parts in new.values() for part in parts]
+        for part in parts:
+            part.judgment = part.judgment  # its primary key is known by now
+        bulk.insert(parts)
         result.new += len(new)
+
+    def _is_second(self, place: _Found, new: dict, known: dict) -> bool:
+        return place.key in new or known.get(place.key, (0,))[0] > self.last_before
+
+    def _take_repeat(
+        self, line: int, row: JudgmentRow, made: tuple, earlier: tuple, result: Imported, refuse: Skipped
+    ) -> None:
+        if _content(*made) == _content(*earlier):
+            result.already_there += 1
+        else:
+            refuse(line, f"“{row.rater}” has judged these answers otherwise in an earlier row.")
 
     def _known(self, places: list[_Found]) -> dict[tuple, tuple[int, tuple]]:
         """The imported judgments there are about what the chunk judges: primary key and content."""
@@ -230,7 +263,7 @@ class _JudgmentLoader:
             known[key] = (judgment.pk, _content(judgment, judgment.responses.all()))
         return known
 
-    def _judgment(self, row: _Row, place: _Found) -> tuple[Judgment, list[ResponseJudgment]]:
+    def _judgment(self, row: JudgmentRow, place: _Found) -> tuple[Judgment, list[ResponseJudgment]]:
         left_is_a = _left_is_a(row, place)
         judgment = Judgment(
             study=self.study,
@@ -253,41 +286,53 @@ class _JudgmentLoader:
         return judgment, parts
 
 
-class _LookUp:
-    """The responses and pairs that a chunk speaks of, fetched once."""
+class LookUp:
+    """The responses and pairs that a chunk speaks of, fetched once.
 
-    def __init__(self, study: Study, arms: dict, rows: list[_Row]):
-        self.arms = arms
-        self.prompts = dict(study.prompts.filter(key__in={row.key for row in rows}).values_list("key", "pk"))
-        wanted = {key for row in rows for arm in row.arms if (key := self._key(row, arm))}
-        self.responses = _responses(wanted)
-        in_pairs = {
-            self.responses.get(self._key(row, arm)) for row in rows if len(row.arms) == 2 for arm in row.arms
+    `responses` by prompt key, arm and sample, `pairs` by the two responses, `fresh` the responses that came
+    in with the chunk, about which nobody can have judged before.
+    """
+
+    def __init__(self, arms: dict, keys: Iterable[str], responses: dict, pairs: dict):
+        self.arms, self.keys = arms, set(keys)
+        self.responses: dict[tuple[str, str, int], int] = responses
+        self.pairs: dict[tuple[int, int], int] = pairs
+        self.dropped: set[int] = set()
+        self.fresh: set[int] = set()
+
+    @classmethod
+    def of(cls, study: Study, arms: dict, rows: Sequence[JudgmentRow]) -> "LookUp":
+        """What the database has of these rows."""
+        prompts = dict(study.prompts.filter(key__in={row.key for row in rows}).values_list("key", "pk"))
+        numbers = {
+            (prompts[row.key], arms[arm].pk, row.sample): (row.key, arm, row.sample)
+            for row in rows
+            for arm in row.arms
+            if row.key in prompts and arm in arms
         }
-        pairs = Pair.objects.filter(response_a__in=in_pairs - {None})
-        self.pairs, self.dropped = {}, set()
+        responses = {numbers[key]: pk for key, pk in _responses(numbers).items()}
+        found = cls(arms, prompts, responses, {})
+        two = [row for row in rows if len(row.arms) == 2]
+        in_pairs = {responses.get((row.key, arm, row.sample)) for row in two for arm in row.arms} - {None}
+        pairs = Pair.objects.filter(response_a__in=in_pairs)
         for pk, a, b, state in pairs.values_list("pk", "response_a", "response_b", "state"):
-            self.pairs[a, b] = pk
+            found.pairs[a, b] = pk
             if state == PairState.DROPPED:
-                self.dropped.add(pk)
+                found.dropped.add(pk)
+        return found
 
-    def _key(self, row: _Row, arm: str) -> tuple[int, int, int] | None:
-        if row.key not in self.prompts or arm not in self.arms:
-            return None
-        return (self.prompts[row.key], self.arms[arm].pk, row.sample)
-
-    def response(self, row: _Row, arm: str) -> int:
+    def response(self, row: JudgmentRow, arm: str) -> int:
         """Primary key of the arm's response. Raises BadRow."""
-        if row.key not in self.prompts:
+        if row.key not in self.keys:
             raise BadRow(f"The study has no prompt “{row.key}”.")
         if arm not in self.arms:
             raise BadRow(f"“{arm}” is not an arm of this study ({', '.join(self.arms)}).")
-        response = self.responses.get(self._key(row, arm))
+        response = self.responses.get((row.key, arm, row.sample))
         if response is None:
             raise BadRow(f"Arm “{arm}” has no response to prompt “{row.key}”, sample {row.sample}.")
         return response
 
-    def pair(self, row: _Row, responses: tuple[int, ...]) -> tuple[int, bool]:
+    def pair(self, row: JudgmentRow, responses: tuple[int, ...]) -> tuple[int, bool]:
         """Primary key of the pair, and whether its order is the other way round. Raises BadRow."""
         first, second = responses
         pair = self.pairs.get((first, second)) or self.pairs.get((second, first))
@@ -358,14 +403,14 @@ def _answers(row: dict, prefix: str = "") -> _Answers:
     )
 
 
-def _left_is_a(row: _Row, place: _Found) -> bool | None:
+def _left_is_a(row: JudgmentRow, place: _Found) -> bool | None:
     """Whether the canonical first response was on the left; None when the file does not say."""
     if not row.left_arm:
         return None
     return (row.left_arm == row.arms[0]) != place.turned
 
 
-def _pair_columns(row: _Row, turned: bool, left_is_a: bool | None) -> dict:
+def _pair_columns(row: JudgmentRow, turned: bool, left_is_a: bool | None) -> dict:
     columns = {}
     for question in PAIR_QUESTIONS:
         answer = getattr(row, question)
@@ -376,7 +421,7 @@ def _pair_columns(row: _Row, turned: bool, left_is_a: bool | None) -> dict:
     return columns
 
 
-def _side(row: _Row, arm: str) -> str:
+def _side(row: JudgmentRow, arm: str) -> str:
     if not row.left_arm:
         return ""
     return Side.LEFT if arm == row.left_arm else Side.RIGHT

@@ -1,7 +1,8 @@
 """One file through one loader: chunk by chunk, every bad row noted, all or nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from annotation.actions.imports.mapping import Mapping
 from annotation.errors import ImportRefused
 from annotation.models import Study, User
 
-CHUNK = 500  # rows
+CHUNK = 1_000  # rows
 CHUNK_SIZE = 4 * 1024 * 1024  # characters; a chunk ends with the row that reaches it
 MOST_LISTED = 50
 
@@ -34,6 +35,8 @@ class Imported:
     new_arms: int = 0
     new_raters: int = 0
     new_pairs: int = 0
+    new_judgments: int = 0
+    judgments_already_there: int = 0
     unused_columns: list[str] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
 
@@ -43,6 +46,10 @@ class Loader(Protocol):
 
     fields: Sequence[str]
     verb: str
+    last_before: int
+
+    def plain(self, values: dict) -> dict:
+        """A row of the file as columns by name."""
 
     def missing(self, has: Callable[[str], bool]) -> list[str]:
         """The fields without which no row can be good."""
@@ -91,6 +98,51 @@ def load(
     return result
 
 
+def load_in_parts(
+    loader: Loader,
+    study: Study,
+    records: Iterable[Record],
+    name: str,
+    mapping: Mapping,
+    result: Imported,
+    keep_mark: Callable[[Imported, list[tuple[int, str]]], None],
+) -> None:
+    """Everything after row `result.rows`, each chunk in a transaction of its own; bad rows are left out.
+
+    `keep_mark(result, bad rows of the chunk)` is called inside the chunk's transaction and may raise to undo
+    it. Raises ImportRefused when the file as a whole is unusable; what came in before stays.
+    """
+    for chunk in _chunks(plain_records(loader, islice(records, result.rows, None))):
+        columns = {key for record in chunk for key in record.values}
+        _refuse_missing(loader, Path(name), mapping, columns)
+        result.unused_columns = sorted({*result.unused_columns, *_unused(loader, mapping, columns)})
+        _keep_part(loader, study, mapping, chunk, result, keep_mark)
+    if not result.rows:
+        raise ImportRefused([], f"“{name}” has no rows.")
+
+
+def _keep_part(
+    loader: Loader,
+    study: Study,
+    mapping: Mapping,
+    chunk: list[Record],
+    result: Imported,
+    keep_mark: Callable[[Imported, list[tuple[int, str]]], None],
+) -> None:
+    bad: list[tuple[int, str]] = []
+
+    def refuse(line: int, reason: str) -> None:
+        bad.append((line, reason))
+
+    rows = list(_read(loader, mapping, chunk, refuse))
+    with transaction.atomic():
+        Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        loader.keep(rows, result, refuse)
+        result.rows += len(chunk)
+        result.bad += len(bad)
+        keep_mark(result, bad)
+
+
 def _load(
     loader: Loader,
     path: Path,
@@ -108,7 +160,7 @@ def _load(
         if on_skip:
             on_skip(line, reason)
 
-    for chunk in _chunks(read_records(path)):
+    for chunk in _chunks(plain_records(loader, read_records(path))):
         columns = {name for record in chunk for name in record.values}
         if not result.rows:
             _refuse_missing(loader, path, mapping, columns)
@@ -122,6 +174,13 @@ def _load(
         raise ImportRefused([], f"“{path.name}” has no rows.")
     if unseen:
         raise ImportRefused([], f"No row of “{path.name}” has a column {_quoted(sorted(unseen))}.")
+
+
+def plain_records(loader: Loader, records: Iterable[Record]) -> Iterator[Record]:
+    """The records with their values as columns."""
+    for record in records:
+        values = record.values if record.problem else loader.plain(record.values)
+        yield record if values is record.values else replace(record, values=values)
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -3,19 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_slug
 from django.db import transaction
 
-from annotation import strict_json
+from annotation import scan, strict_json
+from annotation.actions import bulk
 from annotation.actions.arms import add_arm
 from annotation.actions.imports.cells import BadRow, label, raw_text, required_word, whole, word, words
 from annotation.actions.imports.loading import Imported, Progress, Skipped, load
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.pairing import make_pairs
-from annotation.actions.prompts import check_category, check_language, clean_messages, language_of
+from annotation.actions.prompts import check_category, check_language, clean_messages
 from annotation.actions.studies import create_study
 from annotation.errors import DomainError
 from annotation.models import Arm, Prompt, Response, Study, User
@@ -40,6 +43,9 @@ ROWS_AT_ONCE = 8  # texts fetched together; each may be megabytes
 Key = tuple[int, int, int]
 """Prompt, arm, sample."""
 
+Named = tuple[str, str, int]
+"""The same by the prompt's key and the arm's name."""
+
 
 def import_responses(
     study: Study,
@@ -57,7 +63,7 @@ def import_responses(
     Responses that are there already, identical, change nothing. Raises ImportRefused with every bad row.
     `on_skip(line, reason)` is called for each row skipped, `on_progress(rows)` after each chunk.
     """
-    loader = _ResponseLoader(study)
+    loader = ResponseLoader(study)
     result = load(loader, study, path, mapping or Mapping(), skip_bad, actor, on_skip, on_progress)
     if pairs:
         result.new_pairs = make_pairs(study, actor)
@@ -89,7 +95,7 @@ def import_into_new_study(
 
 
 @dataclass(frozen=True)
-class _Row:
+class ResponseRow:
     """`messages` is None and the labels are empty where the file leaves them to a prompt that is there.
 
     `arm` is empty in a row that brings a prompt alone; so does one whose response a later one replaced.
@@ -107,9 +113,10 @@ class _Row:
     sample: int
 
 
-class _ResponseLoader:
+class ResponseLoader:
     fields = FIELDS
     verb = "import_responses"
+    last_before = 0
 
     def __init__(self, study: Study):
         self.study = study
@@ -125,12 +132,12 @@ class _ResponseLoader:
             missing.append("prompt")
         return missing if has("intent") else [*missing, "intent"]
 
-    def read(self, row: dict) -> _Row:
+    def read(self, row: dict) -> ResponseRow:
         replaced = bool(word(row.get("replaced_at"), "replaced_at"))
         alone = replaced or (row.get("response") is None and not word(row.get("arm"), "arm"))
         if row.get("response") is None and not alone:
             raise BadRow("“response” is missing. An empty answer is written as an empty text.")
-        return _Row(
+        return ResponseRow(
             key=required_word(row.get("prompt_key"), "prompt_key"),
             messages=_messages(row),
             intent=label(row.get("intent"), "intent", Intent.values),
@@ -151,23 +158,43 @@ class _ResponseLoader:
             raise BadRow(str(error)) from error
         return category
 
-    def keep(self, rows: list[tuple[int, _Row]], result: Imported, refuse: Skipped) -> None:
+    def plain(self, values: dict) -> dict:
+        return values
+
+    def keep(self, rows: list[tuple[int, ResponseRow]], result: Imported, refuse: Skipped) -> None:
+        new, _ = self.new_of(rows, result, refuse)
+        bulk.insert(list(new.values()))
+        result.new += len(new)
+
+    def new_of(
+        self, rows: list[tuple[int, ResponseRow]], result: Imported, refuse: Skipped
+    ) -> tuple[dict[Named, Response], int]:
+        """The responses that the study lacks, unsaved, by prompt key, arm and sample, and how many lines
+        brought one; their prompts and arms are made. Of a line with several, all can be taken or none.
+        """
+        arms = len(self.arms)
         prompts = self._prompts(rows, result)
         wanted = [(line, row, prompts.get(row.key)) for line, row in rows]
         known = self._known([(row, prompt) for _, row, prompt in wanted if prompt])
         new: dict[Key, Response] = {}
-        for line, row, prompt in wanted:
+        lines = 0
+        for line, group in groupby(wanted, key=itemgetter(0)):
             try:
-                self._take(row, prompt, known, new, result)
+                taken = [self._take(row, prompt, known, new) for _, row, prompt in group]
             except BadRow as problem:
                 refuse(line, str(problem))
-        Response.objects.bulk_create(new.values())
-        result.new += len(new)
+                continue
+            brought = {key: response for key, response in taken if response is not None}
+            lines += bool(brought)
+            result.already_there += bool(taken) and not brought and taken[0][0] is not None
+            new |= brought
+        result.new_arms += len(self.arms) - arms
+        return {(one.prompt.key, one.arm.name, one.sample): one for one in new.values()}, lines
 
     def finish(self) -> None:
         """Nothing is left to do."""
 
-    def _prompts(self, rows: list[tuple[int, _Row]], result: Imported) -> dict[str, Prompt]:
+    def _prompts(self, rows: list[tuple[int, ResponseRow]], result: Imported) -> dict[str, Prompt]:
         """The chunk's prompts by key, after making those that are missing and fully given."""
         keys = {row.key for _, row in rows}
         # A conversation may be long; it is read only where the file brings one to compare.
@@ -175,15 +202,22 @@ class _ResponseLoader:
         there = self.study.prompts
         prompts = {prompt.key: prompt for prompt in there.filter(key__in=brought)}
         prompts |= {prompt.key: prompt for prompt in there.filter(key__in=keys - brought).defer("messages")}
-        new: dict[str, Prompt] = {}
+        brings: dict[str, ResponseRow] = {}
         for _, row in rows:
-            if row.key not in prompts and row.key not in new and row.messages and row.intent:
-                new[row.key] = self._new_prompt(row)
-        Prompt.objects.bulk_create(new.values())
+            if row.key not in prompts and row.messages and row.intent:
+                brings.setdefault(row.key, row)
+        new = self._new_prompts(list(brings.values()))
+        bulk.insert(list(new.values()))
         result.new_prompts += len(new)
         return prompts | new
 
-    def _new_prompt(self, row: _Row) -> Prompt:
+    def _new_prompts(self, rows: list[ResponseRow]) -> dict[str, Prompt]:
+        untold = [row for row in rows if not row.language]
+        languages = scan.languages_of_prompts([row.messages[-1]["content"] for row in untold])
+        found = dict(zip((row.key for row in untold), languages, strict=True))
+        return {row.key: self._new_prompt(row, row.language or found[row.key]) for row in rows}
+
+    def _new_prompt(self, row: ResponseRow, language: str) -> Prompt:
         return Prompt(
             study=self.study,
             key=row.key,
@@ -192,10 +226,10 @@ class _ResponseLoader:
             harm_category=row.harm_category,
             subset=row.subset,
             family=row.family,
-            language=row.language or language_of(row.messages),
+            language=language,
         )
 
-    def _known(self, wanted: list[tuple[_Row, Prompt]]) -> dict[Key, bytes]:
+    def _known(self, wanted: list[tuple[ResponseRow, Prompt]]) -> dict[Key, bytes]:
         """Digests of the texts that the study has already for what the chunk brings."""
         keys = {
             (prompt.pk, self.arms[row.arm].pk, row.sample) for row, prompt in wanted if row.arm in self.arms
@@ -207,27 +241,26 @@ class _ResponseLoader:
         return {tuple(key): _digest(text) for *key, text in rows if tuple(key) in keys}
 
     def _take(
-        self, row: _Row, prompt: Prompt | None, known: dict[Key, bytes], new: dict, result: Imported
-    ) -> None:
+        self, row: ResponseRow, prompt: Prompt | None, known: dict[Key, bytes], new: dict
+    ) -> tuple[Key | None, Response | None]:
+        """Where the row's response stands, and the response where it is not there yet. Raises BadRow."""
         _refuse_contradiction(row, prompt)
         if not row.arm:
-            return
-        arm = self._arm(row.arm, result)
+            return None, None
+        arm = self._arm(row.arm)
         key = (prompt.pk, arm.pk, row.sample)
-        there = _digest(new[key].text) if key in new else known.get(key)
-        if there is None:
-            new[key] = _new_response(self.study, prompt, arm, row)
-        elif there == _digest(row.text):
-            result.already_there += 1
-        else:
+        if key not in new and key not in known:
+            return key, _new_response(self.study, prompt, arm, row)
+        there = _digest(new[key].text) if key in new else known[key]
+        if there != _digest(row.text):
             raise BadRow(
                 f"Arm “{row.arm}” has another response to prompt “{row.key}”, sample {row.sample}, already."
             )
+        return key, None
 
-    def _arm(self, name: str, result: Imported) -> Arm:
+    def _arm(self, name: str) -> Arm:
         if name not in self.arms:
             self.arms[name] = add_arm(self.study, name)
-            result.new_arms += 1
         if self.arms[name].generates:
             raise BadRow(f"Arm “{name}” generates its own responses. Import these under another name.")
         return self.arms[name]
@@ -262,7 +295,7 @@ def _language(row: dict) -> str:
     return language
 
 
-def _refuse_contradiction(row: _Row, prompt: Prompt | None) -> None:
+def _refuse_contradiction(row: ResponseRow, prompt: Prompt | None) -> None:
     if prompt is None:
         lacking = "text" if row.messages is None else "intent"
         raise BadRow(f"Prompt “{row.key}” is not in the study, and the row gives no {lacking} for it.")
@@ -274,7 +307,7 @@ def _refuse_contradiction(row: _Row, prompt: Prompt | None) -> None:
             raise BadRow(f"Prompt “{row.key}” has another {name} already ({there or 'none'}, not {given}).")
 
 
-def _new_response(study: Study, prompt: Prompt, arm: Arm, row: _Row) -> Response:
+def _new_response(study: Study, prompt: Prompt, arm: Arm, row: ResponseRow) -> Response:
     return Response(
         study=study,
         prompt=prompt,

@@ -1,7 +1,8 @@
 """``python manage.py run_local``: the whole of Evenhand on one machine, until Ctrl-C.
 
-Prepares the database, the static files and the demo study, then starts the web server, two Celery workers and
-Celery's beat as child processes, each in a process group of its own, and watches over them.
+Prepares the database, the static files and the demo study, then starts the web server, two Celery workers
+(three where training is installed) and Celery's beat as child processes, each in a process group of its own,
+and watches over them.
 """
 
 import ctypes
@@ -97,6 +98,7 @@ def services(host: str, port: int) -> list[Service]:
         Service("web", [*granian, "annotation.wsgi:application"]),
         Service("worker-gpu", _worker("gpu")),
         Service("worker-default", _worker("default")),
+        *([Service("worker-train", _worker("train"))] if settings.TRAINS else []),
         Service("beat", ["celery", "-A", "annotation", "beat", "--loglevel", "INFO", "--pidfile="]),
     ]
 

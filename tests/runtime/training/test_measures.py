@@ -9,6 +9,7 @@ from models_runtime.training.measures import (
     Calibration,
     calibration_report,
     fit_calibration,
+    gain,
     mean,
     rate,
     wilson,
@@ -94,3 +95,11 @@ def test_perfect_predictions_have_no_calibration_error():
 
 def test_the_calibration_error_is_the_distance_where_it_is_known():
     assert calibration_report([0.5] * 8, [1.0] * 8).error == pytest.approx(0.5)
+
+
+def test_a_gain_over_clusters_of_one_is_students_paired_interval():
+    differences = [0.5, -0.25, 0.0, 0.75, -0.5]
+    found = gain(differences, list("abcde"))
+    expected = stats.ttest_1samp(differences, 0).confidence_interval()
+    assert (found.value, found.low, found.high) == pytest.approx((0.1, expected.low, expected.high))
+    assert gain([0.5, 0.25], "aa").low is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from models_runtime.training.checkpoints import newest
+from models_runtime.training.stopping import EXIT_STOPPED
 from tests.runtime.training.data import demo_snapshot, tiny_model, train
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
@@ -85,3 +86,46 @@ def test_a_checkpoint_that_was_half_written_is_passed_over(tmp_path):
         if whole:
             (tmp_path / name / "provenance.json").write_text("{}")
     assert newest(tmp_path).name == "checkpoint-10"
+
+
+def watched(words: list[str], step: int, then, **more) -> int:
+    """Start the training, do `then` to the process when it has told of this step; its exit status."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, **more) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line).get("step") == step:
+                then(process)
+        return process.wait()
+
+
+LONGER = ("--steps", "12", "--save-every", "50")  # of options that are given twice the last counts
+
+
+def test_a_training_that_is_asked_to_stop_keeps_a_checkpoint_and_ends_as_if_nobody_had(home):
+    words = command(home, "sft", "asked", *LONGER)
+    assert watched(words, 2, lambda process: process.send_signal(signal.SIGTERM)) == EXIT_STOPPED
+    assert not (home / "asked" / "provenance.json").exists()
+    last = newest(home / "asked")
+    assert last is not None and last.name in {"checkpoint-2", "checkpoint-3", "checkpoint-4"}
+    first = int(last.name.split("-")[1]) + 1
+    assert told(words) == list(range(first, 13))
+    told(command(home, "sft", "unasked", *LONGER))
+    assert weights(home / "asked") == weights(home / "unasked")
+
+
+def test_an_attached_training_ends_when_its_starter_is_gone(home):
+    words = command(home, "sft", "attached", *LONGER, "--attached")
+    assert watched(words, 2, lambda process: process.stdin.close(), stdin=subprocess.PIPE) == EXIT_STOPPED
+    assert newest(home / "attached") is None
+
+
+def test_two_processes_do_not_train_in_one_folder(home):
+    words, refusals = command(home, "sft", "twice", *LONGER), []
+
+    def start_another(process: subprocess.Popen) -> None:
+        process.send_signal(signal.SIGSTOP)
+        refusals.append(subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT))
+        process.send_signal(signal.SIGCONT)
+
+    assert watched(words, 2, start_another) == 0
+    assert refusals[0].returncode == 1 and "Another process trains in" in refusals[0].stderr

@@ -1,0 +1,148 @@
+"""Trainings over JSON: start, look, stop, resume, make an arm."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import generics, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import access, tasks
+from annotation.actions import training as actions
+from annotation.actions.arms import LONGEST_NAME
+from annotation.api.serializers import OnlyKnownFields
+from annotation.api.views import ForResearchers, Pages, hinted
+from annotation.errors import NotFound
+from annotation.models import Arm, Study, Training
+from annotation.reports.trainings import training_progress
+from annotation.vocabulary import TrainingStage
+
+
+class TrainingLineSerializer(serializers.ModelSerializer):
+    """A training as a line of the list; others are named by their numbers in the study."""
+
+    snapshot = serializers.IntegerField(source="snapshot.number", read_only=True)
+    start_arm = serializers.CharField(source="start_arm.name", default=None, read_only=True)
+    start_training = serializers.IntegerField(source="start_training.number", default=None, read_only=True)
+    helpfulness = serializers.IntegerField(source="helpfulness.number", default=None, read_only=True)
+    safety = serializers.IntegerField(source="safety.number", default=None, read_only=True)
+    settings = serializers.JSONField(source="arguments", read_only=True)
+
+    class Meta:
+        model = Training
+        fields = [
+            *("number", "stage", "state", "snapshot", "start_arm", "start_training", "helpfulness"),
+            *("safety", "settings", "step", "steps", "error", "asked_at", "started_at", "finished_at"),
+        ]
+        read_only_fields = fields
+
+
+class TrainingSerializer(TrainingLineSerializer):
+    """A training with what it told at each step, the end of its log, and its result."""
+
+    sentence = serializers.SerializerMethodField()
+    metrics = serializers.SerializerMethodField()
+    log_tail = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Training
+        fields = [*TrainingLineSerializer.Meta.fields, "sentence", "metrics", "log_tail", "result"]
+        read_only_fields = fields
+
+    def get_sentence(self, found: Training) -> str:
+        progress = training_progress(found)
+        return f"{progress.sentence} {progress.missing}".strip()
+
+    def get_metrics(self, found: Training) -> list[dict[str, Any]]:
+        return [{"step": step, **told} for step, told in found.metrics.values_list("step", "told")]
+
+    def get_log_tail(self, found: Training) -> str:
+        return actions.log_tail(found)
+
+
+class NewTrainingSerializer(OnlyKnownFields):
+    """What a training is started with: rows by name or number, and settings of its stage."""
+
+    stage = serializers.ChoiceField(choices=TrainingStage.choices)
+    snapshot = serializers.IntegerField(min_value=1)
+    start_arm = serializers.CharField(required=False)
+    start_training = serializers.IntegerField(required=False)
+    helpfulness = serializers.IntegerField(required=False)
+    safety = serializers.IntegerField(required=False)
+    settings = serializers.DictField(default=dict)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "start_arm" in given and "start_training" in given:
+            raise serializers.ValidationError("A training starts from an arm or from a training, not both.")
+        return given
+
+
+class NewArmSerializer(OnlyKnownFields):
+    name = serializers.CharField(max_length=LONGEST_NAME, default="", allow_blank=True)
+
+
+class TrainingList(ForResearchers, generics.ListCreateAPIView):
+    pagination_class = Pages
+
+    def get_serializer_class(self) -> type[serializers.BaseSerializer]:
+        return NewTrainingSerializer if self.request.method == "POST" else TrainingLineSerializer
+
+    def get_queryset(self) -> QuerySet[Training]:
+        rows = self.study().trainings
+        return rows.select_related("snapshot", "start_arm", "start_training", "helpfulness", "safety")
+
+    def create(self, request: Request, slug: str) -> Response:
+        """Start a training. It is queued even where the queue does not answer; `detail` says so then."""
+        study, asked = self.study(), self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = actions.start_training(study, self._plan(study, asked.validated_data), request.user)
+        told = hinted(tasks.hint_training, found)
+        return Response({**TrainingSerializer(found).data, **told}, status.HTTP_201_CREATED)
+
+    def _plan(self, study: Study, given: dict[str, Any]) -> actions.Plan:
+        rewards = {
+            name: access.training_in(study, given[name])
+            for name in ("helpfulness", "safety")
+            if name in given
+        }
+        snapshot = access.snapshot_for(self.request.user, study.slug, given["snapshot"])
+        start = _start(study, given)
+        return actions.Plan(given["stage"], snapshot, start, **rewards, given=given["settings"])
+
+
+def _start(study: Study, given: dict[str, Any]) -> Arm | Training | None:
+    if "start_arm" in given:
+        return access.arm_in(study, given["start_arm"])
+    number = given.get("start_training")
+    return access.training_in(study, number) if number is not None else None
+
+
+class TrainingDetail(ForResearchers, generics.RetrieveAPIView):
+    serializer_class = TrainingSerializer
+
+    def get_object(self) -> Training:
+        return access.training_in(self.study(), self.kwargs["number"])
+
+
+class TrainingControl(TrainingDetail):
+    """POST stops or resumes; the reply is the training as it is then."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: Request, slug: str, number: int, control: str) -> Response:
+        found = self.get_object()
+        if control not in actions.CONTROLS:
+            raise NotFound(f"A training can be told to {', '.join(actions.CONTROLS)}.")
+        actions.CONTROLS[control](found, request.user)
+        told = hinted(tasks.hint_training, found) if control == "resume" else {}
+        return Response({**self.get_serializer(self.get_object()).data, **told})
+
+
+class TrainingArm(ForResearchers, APIView):
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Make the tuned model the study's next arm."""
+        found, asked = access.training_in(self.study(), number), NewArmSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        arm = actions.make_arm(found, asked.validated_data["name"], request.user)
+        return Response({"name": arm.name, "position": arm.position}, status.HTTP_201_CREATED)
