@@ -43,9 +43,9 @@ def freeze_snapshot(
     target = None if out is None else Path(out).absolute()
     secret = secrets.token_hex(SECRET_BYTES)
     with _refusals_in_words(target or home), _draft_folder(home, target) as draft:
-        written = _write(study, draft, min_judgments, secret)
         # Asking for versions may take a moment, so it is done before anything is locked.
         made_with = versions()
+        written = _write(study, draft, min_judgments, secret, made_with)
         return _publish(study, actor, draft, target, written, min_judgments, made_with, secret)
 
 
@@ -64,7 +64,7 @@ def export_snapshot(snapshot: Snapshot, out: Path) -> None:
     target = Path(out).absolute()
     with _refusals_in_words(target), _draft_folder(target.parent, target) as draft:
         rule = snapshot.manifest["preference_rule"]
-        written = _write(snapshot.study, draft, rule["min_judgments"], snapshot.secret)
+        written = _write(snapshot.study, draft, rule["min_judgments"], snapshot.secret, versions())
         _refuse_differences(snapshot, written)
         (draft / "manifest.json").write_text(manifest_text(snapshot.manifest), encoding="utf-8")
         os.rename(draft, target)
@@ -84,18 +84,20 @@ def _refuse_differences(snapshot: Snapshot, written: Written) -> None:
     )
 
 
-def _write(study: Study, draft: Path, min_judgments: int, secret: str) -> Written:
+def _write(study: Study, draft: Path, min_judgments: int, secret: str, made_with: dict) -> Written:
     """Everything but the manifest that tells the snapshot's number."""
     written = write_tables(study, draft, min_judgments, secret)
     card = draft / "README.md"
-    card.write_text(data_card(study, written.counts, _found(study, draft, written)), encoding="utf-8")
+    card.write_text(
+        data_card(study, written.counts, _found(study, draft, written, made_with)), encoding="utf-8"
+    )
     written.files[card.name] = described(card)
     return written
 
 
-def _found(study: Study, draft: Path, written: Written) -> Found | None:
+def _found(study: Study, draft: Path, written: Written, made_with: dict) -> Found | None:
     """What the files say that were just written: read as anybody reads a snapshot, which needs a manifest."""
-    manifest = manifest_of(study, 0, timezone.now(), written, 1, {})
+    manifest = manifest_of(study, 0, timezone.now(), written, 1, made_with)
     (draft / "manifest.json").write_text(manifest_text(manifest), encoding="utf-8")
     figures = key_figures(draft, written.counts["judgments_counted"])
     return figures and Found(figures.agreement, figures.win_rates, figures.tie_rule, figures.languages)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 4 * 2**20
 """How much text of PostgreSQL is made into a table at once; a single row may be larger."""
 
 ROWS_AT_ONCE = 2_000

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from annotation.errors import SnapshotUnreadable
 from annotation.models.joining import IMPORTED
 from annotation.reports.assembling import JUDGED, LOOK, PAIR, PART, RESPONSE, Told
+from annotation.reports.manifest_shape import oddities
 from annotation.reports.row_types import (
     UNANSWERED,
     UNKNOWN,
@@ -63,22 +64,17 @@ def manifest_digest(folder: Path) -> str:
 
 
 def manifest_in(folder: Path) -> dict:
-    """The folder's manifest. Raises SnapshotUnreadable."""
+    """The folder's manifest, with all that readers ask of it. Raises SnapshotUnreadable."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         version = manifest["format_version"]
-        parts = [manifest[name] for name in PARTS]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SnapshotUnreadable(f"“{folder}” holds no readable manifest of a snapshot: {error}.") from error
     if version not in range(OLDEST_FORMAT, NEWEST_FORMAT + 1):
         raise SnapshotUnreadable(f"The snapshot in “{folder}” is of format {version}, which is not known.")
-    if [type(part) for part in parts] != list(PARTS.values()):
-        raise SnapshotUnreadable(f"The manifest in “{folder}” is not as a snapshot's is written.")
+    if odd := next(oddities(manifest), ""):
+        raise SnapshotUnreadable(f"The manifest in “{folder}” is not as a snapshot's is written: {odd}.")
     return manifest
-
-
-PARTS = {"study": dict, "arms": list, "guidelines": list, "files": dict}
-"""What every manifest has, of which type."""
 
 
 @dataclass(frozen=True)

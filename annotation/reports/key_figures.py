@@ -11,7 +11,7 @@ from annotation.stats.agreement import Rated, gwet_ac1, krippendorff_alpha, raw_
 from annotation.stats.estimate import Estimate
 from annotation.stats.preference import win_rate
 
-MOST_JUDGMENTS = 200_000
+MOST_JUDGMENTS = 50_000
 """Beyond these the figures would take more memory and time than the freezing; the report has them."""
 
 REPLICATES = 1000

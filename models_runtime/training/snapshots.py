@@ -83,7 +83,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
         content = path.read_bytes()
         manifest = json.loads(content)
         known = (manifest["study"]["slug"], manifest["number"], manifest["guidelines"], manifest["arms"])
-        version, files = manifest["format_version"], manifest["files"]
+        version = manifest["format_version"]
     except OSError as error:
         raise TrainingRefused(
             f"“{folder}” is no snapshot: its manifest.json cannot be read ({error.strerror}). "
@@ -91,12 +91,27 @@ def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TrainingRefused(f"“{path}” is no manifest of a snapshot: {error!r}.") from error
-    if version not in FORMAT_VERSIONS or not isinstance(files, dict) or None in known:
+    if odd := _odd_part(manifest):
+        raise TrainingRefused(f"“{path}” is no manifest of a snapshot: “{odd}” is not as one has it.")
+    if version not in FORMAT_VERSIONS or None in known:
         versions = ", ".join(map(str, FORMAT_VERSIONS))
         raise TrainingRefused(
             f"“{path}” has format version {version}; this program reads {versions}. Freeze the study again."
         )
     return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _odd_part(manifest: dict[str, Any]) -> str:
+    """The first part that a training reads and cannot, or ""."""
+    texts = {"guidelines": "body", "arms": "system_prompt"}
+    for part, name in texts.items():
+        told = manifest[part]
+        if not isinstance(told, list) or not all(isinstance(one, dict) and name in one for one in told):
+            return part
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(isinstance(told, dict) for told in files.values()):
+        return "files"
+    return ""
 
 
 def _table(

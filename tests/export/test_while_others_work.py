@@ -79,6 +79,7 @@ def test_freezes_at_once_get_different_numbers(committed_db, settings, tmp_path)
 def test_asking_for_versions_locks_nobody_out(committed_db, tmp_path, monkeypatch):
     """Git may take seconds to answer, and on SQLite a transaction would hold the one write lock meanwhile."""
     locked = []
-    monkeypatch.setattr(snapshots, "versions", lambda: {"locked": locked.append(connection.in_atomic_block)})
+    asked = snapshots.versions
+    monkeypatch.setattr(snapshots, "versions", lambda: locked.append(connection.in_atomic_block) or asked())
     freeze_snapshot(a_judged_study(), out=tmp_path / "out")
     assert locked == [False]

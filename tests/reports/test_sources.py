@@ -17,8 +17,12 @@ from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import BadFilter, SnapshotUnreadable
 from annotation.export.shaping import pseudonym
 from annotation.models import Judgment, Pair, ResponseJudgment, Study
+from annotation.printing.report import report_html
+from annotation.reports.results import results_of_snapshot
 from annotation.reports.rows import SLICES, UNANSWERED, UNKNOWN, Answers, Filters, RaterLabels
 from annotation.vocabulary import KeepRule, ResponseMode, SafetyLevel, Severity
+from models_runtime.errors import TrainingRefused
+from models_runtime.training.snapshots import read_snapshot
 from tests import cast
 from tests.reports.everything import a_study_of_everything, graded
 from tests.reports.studies import a_varied_study, two_raters
@@ -266,6 +270,44 @@ def test_a_broken_snapshot_is_refused_in_a_sentence(frozen, tmp_path, name, cont
         path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(SnapshotUnreadable, match="out"):
         Answers.of_snapshot(tmp_path / "out")
+
+
+TAMPERED = {
+    "versions": [None, {}, {"evenhand": 1}],
+    "counts": ["x", {}, {"pairs": "many"}],
+    "study": [None, {"slug": "kites"}],
+    "arms": [None, [5], [{}]],
+    "guidelines": [{}, [None]],
+    "gradings": ["x", [{}]],
+    "number": [None, "../../1", -1],
+    "created_at": [5],
+    "files": [
+        None,
+        {"judgments.parquet": "x"},
+        {"judgments.parquet": {"sha256": None, "bytes": 1}},
+        {"../../etc/passwd.parquet": {"sha256": "0" * 64, "bytes": 1}},
+        {"/etc/passwd.parquet": {"sha256": "0" * 64, "bytes": 1}},
+        {"..": {"sha256": "0" * 64, "bytes": 1}},
+        {"a\\..\\b.parquet": {"sha256": "0" * 64, "bytes": 1}},
+    ],
+}
+
+
+def test_a_tampered_manifest_is_refused_in_a_sentence_by_all_that_read_it(tmp_path):
+    folder = tmp_path / "out"
+    freeze_snapshot(a_varied_study(2), out=folder)
+    whole = json.loads((folder / "manifest.json").read_text())
+    for name, values in TAMPERED.items():
+        for value in values:
+            (folder / "manifest.json").write_text(json.dumps(whole | {name: value}))
+            for read in (Answers.of_snapshot, results_of_snapshot, report_html):
+                with pytest.raises(SnapshotUnreadable, match="The manifest in .* is not as"):
+                    read(folder)
+    for name in ("arms", "guidelines", "files"):
+        for value in TAMPERED[name]:
+            (folder / "manifest.json").write_text(json.dumps(whole | {name: value}))
+            with pytest.raises(TrainingRefused):
+                read_snapshot(folder)
 
 
 def test_a_study_without_anything_has_no_rows():
