@@ -58,6 +58,7 @@ SCHEMAS = {
             ("judgment_id", pa.int64()),
             ("rater_id", TEXT),
             ("cohort", TEXT),
+            ("rater_paused", pa.bool_()),
             ("source", TEXT),
             ("revision", pa.int32()),
             ("is_current", pa.bool_()),

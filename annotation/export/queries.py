@@ -62,9 +62,10 @@ def judgments_of(study: Study) -> Query:
     return _query("judgments", rows, JUDGMENT, state=TEXT, left_is_a=pa.bool_())
 
 
-def raters_of(study: Study) -> list[tuple[int, str | None, int | None]]:
-    """Of everybody who has a place: its key, the label of the link they came by, and their account's."""
-    fields = ("pk", "arrival__link__label", "user")
+def raters_of(study: Study) -> list[tuple[int, str | None, int | None, str]]:
+    """Of everybody who has a place: its key, the label of the link they came by, their account's key, and the
+    state."""
+    fields = ("pk", "arrival__link__label", "user", "state")
     return list(Enrolment.objects.filter(study=study).order_by("pk").values_list(*fields))
 
 

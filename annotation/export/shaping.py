@@ -15,7 +15,7 @@ from annotation.export.formats import MESSAGES, SCHEMAS, TAGS, TEXT, json_text
 from annotation.export.queries import RESPONSE_QUESTIONS
 from annotation.models.joining import cohort
 from annotation.models.model_settings import public_name
-from annotation.vocabulary import AssignmentState
+from annotation.vocabulary import AssignmentState, EnrolmentState
 
 PRIVATE_PROVENANCE = ("worker", "base_url")  # name a machine, which may name its owner
 MAY_NAME_FOLDERS = ("model", "adapter", "served", "answering_models")  # the last two as a server tells them
@@ -31,16 +31,18 @@ class Raters:
     keys: NDArray[np.int64]
     pseudonyms: pa.Array
     cohorts: pa.Array
+    paused: pa.Array
 
     @classmethod
-    def of(cls, places: Iterable[tuple[int, str | None, int | None]], secret: str) -> "Raters":
+    def of(cls, places: Iterable[tuple[int, str | None, int | None, str]], secret: str) -> "Raters":
         """`places` as `queries.raters_of` tells them; the secret is the snapshot's own."""
-        keys, labels, users = zip(*places, strict=True) if places else ((), (), ())
+        keys, labels, users, states = zip(*places, strict=True) if places else ((), (), (), ())
         cohorts = [cohort(label, user is not None) for label, user in zip(labels, users, strict=True)]
         return cls(
             np.array(keys, np.int64),
             pa.array([pseudonym(secret, key) for key in keys], TEXT),
             pa.array(cohorts, TEXT),
+            pa.array([state == EnrolmentState.PAUSED for state in states], pa.bool_()),
         )
 
     def at(self, keys: pa.ChunkedArray) -> pa.Array:
@@ -86,6 +88,7 @@ def judgment_rows(read: pa.Table, raters: Raters, before: int) -> pa.Table:
         "judgment_id": pa.array(np.arange(before + 1, before + len(read) + 1)),
         "rater_id": raters.pseudonyms.take(at),
         "cohort": raters.cohorts.take(at),
+        "rater_paused": raters.paused.take(at),
         "is_current": is_current,
         "surplus": surplus,
         "withdrawn": withdrawn,

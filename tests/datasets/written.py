@@ -28,6 +28,12 @@ MODES = (
 )
 QUESTIONS = ("safer", "more_helpful", "balance")
 
+COUNTS = ("responses", "pairs", "judgments_counted", "judgments_superseded", "judgments_surplus")
+STUDY = {
+    **{"slug": "harbour", "title": "Harbour", "question": "", "state": "closed", "seed": 1, "overlap": 3},
+    **{"guideline_condition": "policy_free", "allow_tie": True, "matched_sampling": True},
+}
+
 
 def _part(prefix: str) -> list[tuple[str, pa.DataType]]:
     names = [("safety", TEXT), ("severity", TEXT), ("helpfulness", pa.int8()), ("mode", TEXT)]
@@ -121,17 +127,28 @@ class Written:
         for name, schema in SCHEMAS.items():
             path = folder / f"{name}.parquet"
             pq.write_table(pa.Table.from_pylist(getattr(self, name), schema), path)
-            files[path.name] = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            written = path.read_bytes()
+            files[path.name] = {"bytes": len(written), "sha256": hashlib.sha256(written).hexdigest()}
         manifest = {
             "format_version": 2,
             "number": 3,
-            "study": {"slug": "harbour", "title": "Harbour"},
-            "arms": [{"name": "one", "system_prompt": ""}, {"name": "two", "system_prompt": GUIDELINE}],
+            "created_at": "2026-01-01T00:00:00+00:00",
+            "consistency": "Written by hand.",
+            "study": STUDY,
+            "arms": [an_arm("one", ""), an_arm("two", GUIDELINE)],
             "guidelines": [{"version": 1, "body": GUIDELINE}],
+            "counts": dict.fromkeys(COUNTS, 0),
+            "versions": dict.fromkeys(("evenhand", "python", "django", "pyarrow"), "0"),
             "files": files,
         }
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return folder
+
+
+def an_arm(name: str, system_prompt: str) -> dict:
+    """An arm as a manifest tells of it."""
+    texts = dict.fromkeys(("backend", "model", "revision", "adapter"), "")
+    return {"name": name, "system_prompt": system_prompt, "sampling": {}, **texts}
 
 
 def a_written_study(seed: int = 0, prompts: int = 40, raters: int = 5) -> Written:
