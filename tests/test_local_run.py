@@ -96,13 +96,16 @@ def test_it_runs_survives_a_killed_worker_and_stops_without_an_orphan(local):
     second = local(free_port())
     assert second.wait(timeout=180) == 1
     assert "already running" in second.said.read_text()
-    services = services_of(process)
-    assert len(services) == 4
+    services, awaited = (
+        services_of(process),
+        4 + settings.TRAINS,
+    )  # web, worker, GPU worker, beat, and one that trains
+    assert len(services) == awaited
     time.sleep(run_local.SHORT_LIFE)
     assert services_of(process) == services, process.said.read_text()
     os.kill(services[1], signal.SIGKILL)
     wait_until(lambda: "worker-gpu stopped by itself (killed by signal 9)" in process.said.read_text())
-    wait_until(lambda: len(services_of(process)) == 4)
+    wait_until(lambda: len(services_of(process)) == awaited)
     services = services_of(process) + services
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=run_local.STOP_LIMIT + 30) == 0

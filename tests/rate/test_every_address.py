@@ -39,8 +39,8 @@ def addresses(*prefixes: str) -> dict[str, set[str]]:
 
 
 PAGE_ADDRESSES, API_ADDRESSES = addresses(*PAGES), addresses(PROGRAMS)
-NUMBERS = {"pk": FAR, "number": 1, "rater": FAR}
-FILES = {"table": "headline", "ending": "csv", "kind": "html"}
+NUMBERS = {"pk": FAR, "number": 1, "rater": FAR, "dataset": 1}
+FILES = {"table": "headline", "ending": "csv", "kind": "html", "name": "train.jsonl"}
 
 
 def test_there_are_addresses_of_every_audience():
