@@ -82,10 +82,16 @@ def children(pid: int) -> list[int]:
 
 
 def processor_seconds(pids: list[int]) -> float:
-    """The processor time that these processes have taken so far, in them and in the kernel for them."""
+    """The processor time that these processes have taken so far, in them and in the kernel for them.
+
+    One that has ended meanwhile (a vacuum's) counts nothing.
+    """
     ticks = 0
     for pid in pids:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        try:
+            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
         ticks += int(after_name[11]) + int(after_name[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
