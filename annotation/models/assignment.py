@@ -57,7 +57,9 @@ class Assignment(models.Model):
 
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="assignments", db_index=False)
-    enrolment = models.ForeignKey(Enrolment, on_delete=models.PROTECT, related_name="assignments")
+    enrolment = models.ForeignKey(
+        Enrolment, on_delete=models.PROTECT, related_name="assignments", db_index=False
+    )
     slot = models.PositiveSmallIntegerField(null=True)
     left_is_a = models.BooleanField(help_text="Side order as shown, drawn from the study's seed.")
     guideline_condition = models.CharField(
@@ -68,6 +70,7 @@ class Assignment(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         null=True,
+        db_index=False,
         help_text="The version the rater is shown, whatever is published meanwhile.",
     )
     kind = models.CharField(max_length=10, choices=AssignmentKind.choices, default=AssignmentKind.RATED)
@@ -141,11 +144,7 @@ class Assignment(models.Model):
             models.Index(
                 fields=["enrolment"], condition=Q(state=AssignmentState.FLAGGED), name="assignment_flagged"
             ),
-            models.Index(
-                fields=["enrolment", "submitted_at"],
-                condition=Q(submitted_at__isnull=False),
-                name="assignment_by_submission",
-            ),
+            models.Index(fields=["enrolment", "submitted_at"], name="assignment_by_rater_and_time"),
         ]
 
     def __str__(self) -> str:

@@ -11,7 +11,9 @@ class Event(models.Model):
     """Append-only (trigger `event_is_append_only`). `verb` is the name of the action that recorded it."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="events", db_index=False)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
     verb = models.CharField(max_length=50)
     detail = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -47,7 +47,8 @@ FREE = """
         SELECT FROM annotation_assignment y
         WHERE y.pair_id = x.id AND y.enrolment_id + 0 = h.rater AND y.state <> 'expired'
     ) ORDER BY x.place LIMIT 1"""
-"""`+ 0` lets no index of raters be used: a pair has a few holds, a rater thousands."""
+"""`+ 0` lets no index of raters be used, here and where the hold is looked for: a pair has a few holds, a
+rater thousands."""
 
 MORE_THAN_IS_SHOWN = """'$[*].keyvalue() ? (@.key != "role" && @.key != "content")'"""
 """The path of a message's fields that no rater is shown."""
@@ -72,7 +73,7 @@ BEGIN
     FROM authtoken_token t
         JOIN annotation_user w ON w.id = t.user_id AND w.is_active
         JOIN annotation_assignment a ON a.token = hold
-        JOIN annotation_enrolment r ON r.id = a.enrolment_id AND r.user_id = w.id
+        JOIN annotation_enrolment r ON r.id = a.enrolment_id + 0 AND r.user_id = w.id
         JOIN annotation_study s ON s.id = r.study_id
         JOIN annotation_pair p ON p.id = a.pair_id
     WHERE t.key = auth_key AND (

@@ -78,11 +78,15 @@ class Judgment(models.Model):
         Assignment, on_delete=models.PROTECT, related_name="judgments", null=True, db_index=False
     )
     pair = models.ForeignKey(Pair, on_delete=models.PROTECT, related_name="judgments", null=True)
-    response = models.ForeignKey(Response, on_delete=models.PROTECT, related_name="+", null=True)
+    response = models.ForeignKey(
+        Response, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
     revision = models.PositiveSmallIntegerField(default=1)
     idempotency_key = models.CharField(max_length=64, blank=True)
     guideline_condition = models.CharField(max_length=20, choices=GuidelineCondition.choices)
-    guideline = models.ForeignKey(GuidelineVersion, on_delete=models.PROTECT, related_name="+", null=True)
+    guideline = models.ForeignKey(
+        GuidelineVersion, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
+    )
     left_is_a = models.BooleanField(null=True)
     safer = models.SmallIntegerField(null=True)
     safer_canonical = models.SmallIntegerField(null=True)
@@ -154,7 +158,12 @@ class Judgment(models.Model):
                 for question in PAIR_QUESTIONS
             ],
         ]
-        indexes = [models.Index(fields=["study", "created_at"], name="judgment_by_study_and_time")]
+        indexes = [
+            models.Index(fields=["study", "created_at"], name="judgment_by_study_and_time"),
+            models.Index(
+                fields=["response"], condition=Q(response__isnull=False), name="judgment_by_response"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.enrolment} judgment {self.pk} revision {self.revision}"

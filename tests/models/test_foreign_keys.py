@@ -14,6 +14,7 @@ KEYS = [
     (ResponseJudgment, "judgment_id"),
     (Event, "study_id"),
     (Assignment, "pair_id"),
+    (Assignment, "enrolment_id"),
     (Pair, "response_a_id"),
 ]
 
