@@ -48,6 +48,7 @@ from annotation.vocabulary import (
     AssignmentState,
     BatchState,
     GuidelineCondition,
+    PairState,
     Side,
 )
 
@@ -223,7 +224,8 @@ def may_correct(assignment: Assignment, at: datetime | None = None) -> bool:
 
 def skipped_with_room(enrolment: Enrolment) -> int:
     """How many pairs the rater skipped that still need a judgment."""
-    return enrolment.assignments.rated().skipped().filter(pair__open_slots__gt=0).count()
+    wanted = {"pair__has_room": True, "pair__state": PairState.OPEN}
+    return enrolment.assignments.rated().skipped().filter(**wanted).count()
 
 
 # Disputes --------------------------------------------------------------------------------------------

@@ -123,7 +123,8 @@ def open_one_more(pair_pk: int, study: Study, priors: Priors | None = None) -> b
     pair = Pair.objects.select_for_update(no_key=True).get(pk=pair_pk)
     if not _all_judged(pair) or pair.overlap >= study.overlap_max:
         return False
-    judgments = Judgment.objects.that_count().filter(pair=pair)
+    # Imported ones took no slot and may lack answers.
+    judgments = Judgment.objects.that_count().filter(pair=pair, assignment__isnull=False)
     answers, expected = _answers(judgments), priors or priors_of(study)
     if not is_open(answers, study.overlap_max, expected) or not _is_granted(study):
         return False

@@ -170,8 +170,7 @@ def heartbeat(assignment: Assignment, at: datetime | None = None) -> datetime:
     lease = timedelta(minutes=assignment.enrolment.study.lease_minutes)
     until = min(at + lease, assignment.claimed_at + LONGEST_HOLD * lease)
     until = max(until, assignment.lease_until)
-    held = Assignment.objects.leased().filter(pk=assignment.pk, token=assignment.token)
-    if not held.update(lease_until=until):
+    if not _hold_of(assignment).update(lease_until=until):
         raise LeaseLost("You no longer hold this pair.")
     return until
 
@@ -202,9 +201,10 @@ def _next_pair(rater: Enrolment, at: datetime, wait: bool) -> Pair | None:
     whole = _free_for(rater).select_related("prompt", "response_a", "response_b").only(*SHOWN)
     whole = whole.outside(beyond_exposure(rater, at))
     free, locked = whole.annotate(had_before=_lapsed_hold(rater)), {"of": ("self",), "no_key": True}
-    pair = free.annotate(first_place=first).select_for_update(**locked, skip_locked=True).first()
+    free = free.annotate(first_place=first)
+    pair = free.select_for_update(**locked, skip_locked=True).first()
     if pair is None and wait:
-        pair = free.annotate(first_place=F("place")).select_for_update(**locked).first()
+        pair = free.select_for_update(**locked).first()
     if pair is not None:
         rater.cursor = pair.place if pair.first_place is None else min(pair.first_place, pair.place)
     return pair
@@ -290,7 +290,15 @@ def free_slot(assignment: Assignment, state: AssignmentState, **why: str) -> boo
     A hold without a slot, on a gold pair for example, gives none back.
     Belongs in a transaction.
     """
-    held = Assignment.objects.leased().filter(pk=assignment.pk)
+    return _free(_hold_of(assignment), assignment, state, **why)
+
+
+def _hold_of(assignment: Assignment) -> QuerySet[Assignment]:
+    """The hold that `assignment` shows, while it lasts; the same pair taken again is another hold."""
+    return Assignment.objects.leased().filter(pk=assignment.pk, token=assignment.token)
+
+
+def _free(held: QuerySet[Assignment], assignment: Assignment, state: AssignmentState, **why: str) -> bool:
     freed = held.update(state=state, slot=None, **why)
     if freed and assignment.kind == AssignmentKind.RATED:
         back = {"open_slots": F("open_slots") + 1, "place": end_of_queue()}
@@ -362,7 +370,9 @@ def _release(lapsed: QuerySet[Assignment]) -> int:
     released = 0
     for assignment in lapsed:
         with transaction.atomic():
-            released += free_slot(assignment, AssignmentState.EXPIRED)
+            # Whoever has renewed the lease since it was found keeps the pair.
+            still = _hold_of(assignment).filter(lease_until=assignment.lease_until)
+            released += _free(still, assignment, AssignmentState.EXPIRED)
     return released
 
 
@@ -374,7 +384,7 @@ def _why_nothing(rater: Enrolment, at: datetime) -> NothingFree | NothingLeft | 
     next_free_at = free_for_rater.aggregate(first=Min("lease_until"))["first"]
     if next_free_at is not None:
         return NothingFree(max(next_free_at, at))
-    in_review = Pair.objects.held().filter(study=rater.study_id).not_taken_by(rater)
+    in_review = Pair.objects.held().filter(study=rater.study_id).not_taken_by(rater).outside(rater.opted_out)
     if rater.study.runs.unfinished().exists() or in_review.exists():
         return NothingFree(None)
     again_at = exposure_again_at(rater, at)

@@ -172,9 +172,14 @@ def revise_judgment(
 
 
 def _lock(rater: Enrolment, assignment: Assignment) -> Assignment:
-    """The row as it is now; two submissions of one assignment take turns. The rater is locked."""
+    """The row as it is now; two submissions of one assignment take turns. The rater is locked.
+
+    Raises LeaseLost where the pair was taken again meanwhile: its sides may be the other way round now.
+    """
     rows = Assignment.objects.select_for_update(of=("self",), no_key=True).select_related("pair")
-    held = rows.get(pk=assignment.pk)
+    held = rows.filter(pk=assignment.pk, token=assignment.token).first()
+    if held is None:
+        raise LeaseLost("You no longer hold this pair.")
     held.enrolment = rater
     return held
 

@@ -140,6 +140,9 @@ def withdraw_work(enrolment: Enrolment, reason: str, actor: User | None = None) 
     """
     pause_rater(enrolment, reason, actor)
     rater = claims.lock_rater(enrolment.pk)
+    # Before the pairs, as everybody does; what others take off these pairs meanwhile is seen below.
+    live = rater.assignments.rated().filter(slot__isnull=False).order_by("pk")
+    list(live.select_for_update(of=("self",), no_key=True).values("pk"))
     for held in rater.assignments.leased():
         claims.free_slot(held, AssignmentState.EXPIRED)
     counted = rater.assignments.rated().filter(state=AssignmentState.SUBMITTED)

@@ -255,12 +255,15 @@ def train(training: Training) -> bool:
         _keep(training, started_at=timezone.now())
         with log.open("a", encoding="utf-8") as written:
             status, is_stopped, said = _watch(training, written)
+        _end(training, status, is_stopped, said)
     except _ClaimLost:
         return False
+    except BadTraining as error:
+        return leases.fail(training, str(error))
     except Exception:
         leases.fail(training, "Something unexpected went wrong; the worker's log says what.")
         raise
-    return _end(training, status, is_stopped, said)
+    return True
 
 
 def _keep(training: Training, **changes: Any) -> None:
@@ -360,7 +363,8 @@ def _numbers(told: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _end(training: Training, status: int, is_stopped: bool, said: dict) -> bool:
+def _end(training: Training, status: int, is_stopped: bool, said: dict) -> None:
+    """Keep how the process ended; raise _ClaimLost, or BadTraining for a report that cannot be kept."""
     now = timezone.now()
     if status == 0:
         changes = {
@@ -375,17 +379,24 @@ def _end(training: Training, status: int, is_stopped: bool, said: dict) -> bool:
         changes = {"state": BatchState.CANCELLED, "error": "The process was asked to stop from outside."}
     else:
         changes = {"state": BatchState.FAILED, "error": _why(training, status)}
-    try:
-        _keep(training, **changes)
-    except _ClaimLost:
-        return False
-    return True
+    _keep(training, **changes)
 
 
 def _result(training: Training, said: dict) -> dict:
     if training.stage != TrainingStage.EVALUATE:
         return {name: value for name, value in said.items() if name not in ("stage", "saved")}
-    return json.loads((folder_of(training) / "report.json").read_text(encoding="utf-8"))
+    try:
+        report = (folder_of(training) / "report.json").read_text(encoding="utf-8")
+        return json.loads(report, parse_constant=_refuse_constant)
+    except (OSError, ValueError) as error:
+        raise BadTraining(f"The evaluation's report cannot be kept: {error}") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(
+        f"a score in it is {name}. A reward model’s training may have diverged: train it anew with a lower "
+        "learning rate."
+    )
 
 
 def _why(training: Training, status: int) -> str:

@@ -25,7 +25,6 @@ NOT_KNOWN = -1
 SAFE, NOT_SAFE = 1, 0
 A_BETTER, TIE, B_BETTER = -1, 0, 1
 SIDES = np.array([A_BETTER, TIE, B_BETTER])
-WORST = 3  # the farthest on the scale of pair answers
 OTHER_MODES = sorted(set(SCALES["mode"]) - set(MODES))
 MODE_RANK = np.array([[*MODES, *OTHER_MODES].index(mode) for mode in SCALES["mode"]])
 """Among equally frequent modes, which comes first: as in trainings."""
@@ -35,7 +34,8 @@ MODE_RANK = np.array([[*MODES, *OTHER_MODES].index(mode) for mode in SCALES["mod
 class Scores:
     """Of each response: h and s in [0, 1] (NaN where unknown), `safe` SAFE, NOT_SAFE or NOT_KNOWN, `severity`
     and `mode` as places in SCALES or NOT_KNOWN. `n` judgments; `agreement` is the larger share of safe and
-    unsafe among them (NaN where nobody said)."""
+    unsafe among them (NaN where nobody said). `lacks_severity`: somebody called it unsafe and did not say how
+    much; that judgment has no s."""
 
     h: Numbers
     s: Numbers
@@ -45,6 +45,7 @@ class Scores:
     n: Ints
     agreement: Numbers
     masked: Flags
+    lacks_severity: Flags
 
     @property
     def r(self) -> Numbers:
@@ -112,7 +113,15 @@ def scores_of(parts: Parts, n: int, method: str, notes: dict[str, str]) -> Score
     rated = parts.safety != UNANSWERED
     unsafe_share = _mean(parts.response[rated], UNSAFE[parts.safety[rated]].astype(float), n)
     agreement = np.maximum(unsafe_share, 1 - unsafe_share)
-    return Scores(**made, n=judged, agreement=agreement, masked=masked_responses(parts, n))
+    lacking = np.zeros(n, bool)
+    lacking[parts.response[rated][UNSAFE[parts.safety[rated]] & (parts.severity[rated] == UNANSWERED)]] = True
+    return Scores(
+        **made,
+        n=judged,
+        agreement=agreement,
+        masked=masked_responses(parts, n),
+        lacks_severity=lacking,
+    )
 
 
 def masked_responses(parts: Parts, n: int) -> Flags:
@@ -129,9 +138,11 @@ def _mean_scores(parts: Parts, n: int) -> dict:
     unsafe_share = _mean(parts.response[rated], unsafe.astype(float), n)
     # Exactly half is not safe: between two levels the worse one is taken.
     safe = np.where(np.isnan(unsafe_share), NOT_KNOWN, np.where(unsafe_share < 0.5, SAFE, NOT_SAFE))
+    s = s_of(~unsafe, parts.severity[rated])
+    told = ~np.isnan(s)
     return {
         "h": _mean(parts.response[helped], h_of(parts.helpfulness[helped]), n),
-        "s": _mean(parts.response[rated], s_of(~unsafe, parts.severity[rated]), n),
+        "s": _mean(parts.response[rated][told], s[told], n),
         "safe": safe,
         "severity": np.where(safe == NOT_SAFE, _mean_severity(parts, n), NOT_KNOWN),
         "mode": _commonest_mode(parts, n),
@@ -189,8 +200,8 @@ def h_of(levels: NDArray) -> Numbers:
 
 
 def s_of(safe: Flags, severity: NDArray) -> Numbers:
-    """s of what is safe, else by severity; 0 where none was said."""
-    by_severity = np.array([*SCORES.severity, 0.0])
+    """s of what is safe, else by severity; NaN where none was said, as in trainings and reports."""
+    by_severity = np.array([*SCORES.severity, np.nan])
     return np.where(safe, SCORES.safe, by_severity[np.where(severity < 0, len(SCORES.severity), severity)])
 
 

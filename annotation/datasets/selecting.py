@@ -256,6 +256,7 @@ def _response_reasons(source: Source, recipe: Recipe, scores: Scores) -> Iterato
     yield "too_few_judgments", scores.n < recipe.min_judgments
     yield "low_agreement", scores.agreement < recipe.min_agreement - ROUNDING
     if recipe.format == Format.SFT:
+        yield "no_severity", scores.lacks_severity
         yield "unsafe", scores.s < recipe.least_safety
         yield "other_mode", ~((scores.mode != NOT_KNOWN) & SFT_MODES[scores.mode])
     if recipe.masked == Masked.LEAVE_OUT:

@@ -133,7 +133,8 @@ def _agreement(
     return {
         "question": question,
         "pairwise_accuracy": as_dict(rate(right, [pair.a.family for pair in pairs])),
-        "ties_left_out": len(held.pairs) - len(pairs),
+        "ties_left_out": sum(pair.leanings[question] == 0 for pair in held.pairs),
+        "not_asked": sum(pair.leanings[question] is None for pair in held.pairs),
         "calibration": as_dict(
             calibration_report(
                 [given[id(answer)] for answer in known], [human[id(answer)] or 0.0 for answer in known]

@@ -43,13 +43,25 @@ def train(options: Options) -> None:
         processing_class=tokenizer,
         peft_config=lora,
     )
+    trained_on = rows_left(len(trainer.train_dataset), options)
     fit(trainer, options, facts, resume)
     calibrate(trainer.model, tokenizer, held, target, Path(options.out), options)
     counts = {
         "calibrated_on": len(held),
         "without_severity": sum(one.without_severity for one in part.answers),
+        "too_long": len(rows) - trained_on,
     }
-    close(trainer, options, facts, rows=len(rows), target=target, **counts)
+    close(trainer, options, facts, rows=trained_on, target=target, **counts)
+
+
+def rows_left(number: int, options: Options) -> int:
+    """How many rows TRL trains on, which leaves out those longer than --max-tokens; raise TrainingRefused."""
+    if not number:
+        raise TrainingRefused(
+            f"Every row is longer than --max-tokens ({options.max_tokens}), so there is nothing to train on. "
+            "Raise it, and name a new folder with --out."
+        )
+    return number
 
 
 def target_named(name: str) -> Target:

@@ -1,17 +1,20 @@
 """Adaptive overlap: pairs that raters leave open get more of them, within the study's most and its budget."""
 
+import json
+
 import pytest
 from django.db import IntegrityError, transaction
 
 from annotation.actions import adaptive
 from annotation.actions.claims import claim_next_pair, flag_assignment, skip_assignment
 from annotation.actions.flagging import answer_flags
+from annotation.actions.imports.judgments import import_judgments
 from annotation.actions.judging import revise_judgment, submit_and_claim, submit_judgment
 from annotation.actions.quality import withdraw_work
 from annotation.errors import NothingFree, NothingLeft
 from annotation.models import Event, ExtraSlots, Study
 from annotation.vocabulary import FlagReason
-from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, person
+from tests.cast import ARMS, SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, person
 from tests.races.test_raters import at_once, judge_all
 
 HIGH = type(UNSAFE)(UNSAFE.safety, UNSAFE.helpfulness, UNSAFE.mode, severity="high")
@@ -231,3 +234,13 @@ def test_a_dropped_pair_gives_back_the_extra_slots_that_nobody_judged(db):
     flag_assignment(claim_next_pair(a_rater(study, person("flags it"))), FlagReason.GARBLED)
     assert answer_flags(study, [study.pairs.get().pk], "drop").done == 1
     assert ExtraSlots.objects.get().opened == 1  # the third judgment was given and is paid for
+
+
+def test_a_pair_that_was_judged_elsewhere_too_is_decided_by_its_raters_alone(db, tmp_path):
+    """An imported judgment took no slot, and need not answer every question."""
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    row = {"prompt_key": "kites-0", "rater_id": "ann", "arm_a": ARMS[0], "arm_b": ARMS[1], "safer": 3}
+    path = tmp_path / "elsewhere.jsonl"
+    path.write_text(json.dumps(row))
+    import_judgments(study, path)
+    assert judged_by(study, AGREED, turned(study, AGREED)) == 2

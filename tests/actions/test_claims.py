@@ -8,18 +8,25 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from annotation import access
+from annotation.actions import claims
 from annotation.actions.claims import (
     claim_next_pair,
+    flag_assignment,
+    heartbeat,
     release_expired_leases,
     skip_assignment,
     take_up_skipped,
 )
+from annotation.actions.flagging import answer_flags
 from annotation.actions.judging import submit_judgment
+from annotation.actions.personal import opt_out
 from annotation.actions.runs import start_run
 from annotation.actions.studies import set_state
 from annotation.errors import LeaseLost, NothingFree, NothingLeft, NotQualified, StudyClosed
-from annotation.models import Assignment, Enrolment
-from annotation.vocabulary import EnrolmentState, StudyState
+from annotation.models import Assignment, Enrolment, Pair, Prompt
+from annotation.models.pair import end_of_queue
+from annotation.vocabulary import EnrolmentState, FlagReason, PairState, StudyState
 from tests.cast import a_judgment, a_prompt, a_rateable_study, a_rater, an_arm, answers, bob, carol, is_held
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +106,35 @@ def test_releasing_returns_only_lapsed_holds():
     assert is_held(fresh)
 
 
+def test_a_lease_renewed_while_others_are_released_stays(monkeypatch):
+    study = a_rateable_study(pairs=2)
+    start = timezone.now() - timedelta(minutes=study.lease_minutes + 1)
+    lapsed, renewed = (claim_next_pair(a_rater(study, person), at=start) for person in (bob(), carol()))
+
+    def while_the_first_is_released():
+        heartbeat(renewed)
+        return end_of_queue()
+
+    monkeypatch.setattr(claims, "end_of_queue", while_the_first_is_released)
+    assert release_expired_leases() == 1
+    assert not is_held(lapsed)
+    assert is_held(renewed)
+
+
+def test_nobody_waits_for_review_of_what_they_do_not_want_to_get():
+    study = a_rateable_study(pairs=1)
+    pair = study.pairs.get()
+    Prompt.objects.filter(pk=pair.prompt_id).update(harm_category="hate")
+    Pair.objects.filter(pk=pair.pk).update(state=PairState.HELD)
+    rater = a_rater(study, bob())
+    with pytest.raises(NothingFree):
+        claim_next_pair(rater)
+    opt_out(rater, ["hate"])
+    rater.refresh_from_db()
+    with pytest.raises(NothingLeft):
+        claim_next_pair(rater)
+
+
 def test_a_skipped_pair_returns_to_the_queue_but_not_to_the_rater():
     study = a_rateable_study(pairs=1, overlap=1)
     rater = a_rater(study, bob())
@@ -117,6 +153,16 @@ def test_a_rater_may_take_up_what_they_skipped():
     assert take_up_skipped(rater) == 1
     again = claim_next_pair(rater)
     assert (again.pair_id, again.token != skipped.token) == (skipped.pair_id, True)
+
+
+def test_a_skipped_pair_that_left_the_study_needs_no_judgment():
+    study = a_rateable_study(pairs=1)
+    rater = a_rater(study, bob())
+    skip_assignment(claim_next_pair(rater))
+    assert access.skipped_with_room(rater) == 1
+    flag_assignment(claim_next_pair(a_rater(study, carol())), FlagReason.GARBLED)
+    answer_flags(study, [study.pairs.get().pk], "drop")
+    assert access.skipped_with_room(rater) == 0
 
 
 def test_a_pair_that_is_not_held_cannot_be_skipped():

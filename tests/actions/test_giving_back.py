@@ -20,7 +20,7 @@ from annotation.errors import CapReached, LeaseLost, NothingLeft
 from annotation.models import Enrolment, Event
 from annotation.reports.flags import flags_report
 from annotation.vocabulary import FlagReason
-from tests.cast import a_judgment, a_rateable_study, a_rater, answers, bob, carol
+from tests.cast import a_judgment, a_rateable_study, a_rater, answers, bob, carol, is_held
 
 pytestmark = pytest.mark.django_db
 GIVE_BACK = {
@@ -97,6 +97,17 @@ def test_an_unknown_reason_flags_nothing():
     held = claim_next_pair(a_rater(a_rateable_study(), bob()))
     with pytest.raises(ValueError, match="nonsense"):
         flag_assignment(held, "nonsense")
+
+
+@pytest.mark.parametrize("how", GIVE_BACK)
+def test_an_old_page_does_not_give_back_the_new_hold(how):
+    rater = a_rater(a_rateable_study(pairs=1), bob())
+    old = claim_next_pair(rater)
+    release_expired_leases(timezone.now() + timedelta(days=1))
+    new = claim_next_pair(rater)
+    with pytest.raises(LeaseLost):
+        GIVE_BACK[how](old)
+    assert is_held(new)
 
 
 # Heartbeats ------------------------------------------------------------------------------------------

@@ -118,6 +118,19 @@ def test_a_late_submission_to_a_full_pair_is_kept_as_surplus():
     assert list(Judgment.objects.that_count()) == [counted]
 
 
+def test_answers_about_sides_as_they_were_shown_before_are_not_kept():
+    """An old page: meanwhile another window took the lapsed pair again, with its sides drawn anew."""
+    study = a_rateable_study(pairs=1, overlap=1)
+    rater = a_rater(study, bob())
+    old = claim_next_pair(rater)
+    release_expired_leases(timezone.now() + timedelta(days=1))
+    new = claim_next_pair(rater)
+    with pytest.raises(LeaseLost):
+        submit_judgment(old, answers(), "old page")
+    assert not Judgment.objects.exists()
+    assert submit_judgment(new, answers(), "new page").assignment.state == AssignmentState.SUBMITTED
+
+
 def test_answers_that_meet_a_closed_study_are_kept_as_surplus_and_free_their_slot():
     held = a_hold(pairs=1, overlap=1)
     set_state(held.enrolment.study, StudyState.CLOSED)

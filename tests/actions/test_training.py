@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from annotation import tasks
 from annotation.actions import leases, training
-from annotation.actions.training import make_arm, resume, start_training, stop
+from annotation.actions.training import Plan, make_arm, resume, start_training, stop
 from annotation.actions.training_settings import read_settings
 from annotation.errors import ArmRefused, BadSetting, BadTraining
 from annotation.models import Training
@@ -71,6 +71,17 @@ def test_a_process_that_is_killed_is_told_of(monkeypatch, tmp_path):
     stand_in(monkeypatch, tmp_path, ending="os.kill(os.getpid(), 9)")
     tasks.train(found.pk)
     assert now_of(found).state == BatchState.FAILED and "ended by signal 9" in now_of(found).error
+
+
+@pytest.mark.parametrize(("report", "why"), [('{"r": NaN}', "diverged"), ("{", "cannot be kept")])
+def test_a_report_that_cannot_be_kept_fails_at_once_and_says_why(monkeypatch, tmp_path, report, why):
+    study = a_trainable_study()
+    rewards = {name: a_done_training(study, "reward", target=name) for name in ("helpfulness", "safety")}
+    found = start_training(study, Plan("evaluate", study.snapshots.get(), **rewards), alice())
+    written = f"import shutil; shutil.rmtree(out); out.write_text({report!r}); sys.exit(0)"
+    stand_in(monkeypatch, tmp_path, ending=written)
+    tasks.train(found.pk)
+    assert now_of(found).state == BatchState.FAILED and why in now_of(found).error
 
 
 def test_a_training_that_is_stopped_at_work_ends_after_its_step_and_resumes(monkeypatch, tmp_path):

@@ -171,3 +171,46 @@ def test_reading_holds_no_text_in_memory(frozen):
     ]
     assert "text" not in held and source.texts.read(source.responses.place[0]) == "First to p000"
     source.texts.close()
+
+
+# Unsafe without a severity --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def untold(request) -> Written:
+    """A study of whose judgments some, imported ones as it were, do not say how unsafe an answer is."""
+    study = a_written_study(seed=request.param)
+    for row in study.judgments[::2]:
+        row |= {"a_severity": "", "b_severity": ""}
+    return study
+
+
+def test_what_is_called_unsafe_without_a_severity_has_no_s_as_in_trainings(untold, tmp_path):
+    answers = {answer.text: answer for answer in judged(as_training_reads(untold)).answers}
+    assert any(answer.without_severity for answer in answers.values())
+    rows, manifest = make(untold.freeze(tmp_path / "s"), tmp_path / "o", "scalar_reward", duplicates="keep")
+    assert len(rows) == sum(answer.reward is not None for answer in answers.values())
+    told = {row["completion"][0]["content"]: row["safety"] for row in rows}
+    assert told == pytest.approx({text: answers[text].safety for text in told})
+
+
+@pytest.mark.parametrize("way", ["majority", "dawid_skene"])
+def test_an_answer_labelled_unsafe_of_which_nobody_says_how_much_has_no_score(way, tmp_path):
+    study = Written()
+    for number in range(8):
+        key = study.pair(f"p{number}")
+        for rater in ("ann", "ben", "cat"):
+            a = {"a_safety": "clearly_unsafe" if number % 2 else "clearly_safe", "a_helpfulness": 3}
+            study.judgment(key, rater, **a, b_safety="clearly_safe", b_helpfulness=4)
+    rows, manifest = make(study.freeze(tmp_path / "s"), tmp_path / "o", "scalar_reward", aggregation=way)
+    assert manifest["counts"]["items"]["left_out"]["no_score"] == 4
+    assert {row["safety"] for row in rows} == {1.0}
+
+
+def test_an_answer_that_anybody_calls_unsafe_without_a_severity_is_not_imitated(untold, tmp_path):
+    best, left_out = best_answers(judged(as_training_reads(untold)).answers)
+    rows, manifest = make(untold.freeze(tmp_path / "s"), tmp_path / "o", "sft")
+    assert {row["prompt_key"]: row["reward"] for row in rows} == pytest.approx(
+        {answer.prompt_key: answer.reward for answer in best}
+    )
+    assert manifest["counts"]["items"]["left_out"]["no_severity"] > 0

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 
 from annotation import strict_json
@@ -43,7 +43,6 @@ class Foreign:
     judgments: Sequence[dict] = ()
     sample: int | None = None
     pair_key: str = ""
-    notes: Sequence[str] = field(default=())
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,23 @@ def test_an_adapter_is_trained_by_default_and_goes_on_as_itself(home, tmp_path):
     assert facts["base"]["model"] == str(home / "tiny") and facts["base"]["adapter"] == str(tmp_path / "sft")
 
 
+def test_rows_too_long_for_a_reward_model_are_counted(home, tmp_path, capsys):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(home / "tiny")
+    rows = reward_rows(part(home), "safety")
+    lengths = [
+        max(len(tokenizer.apply_chat_template(row[side])["input_ids"]) for side in ("chosen", "rejected"))
+        for row in rows
+    ]
+    most = sorted(lengths)[len(lengths) // 2]
+    asked = ("reward", "--target", "safety", *data(home), "--full", *STEP)
+    train(*asked, "--out", tmp_path / "some", "--max-tokens", most)
+    facts = json.loads((tmp_path / "some" / "provenance.json").read_text())
+    assert facts["rows"] == sum(length <= most for length in lengths)
+    assert facts["too_long"] == len(rows) - facts["rows"] > 0
+    assert main([*map(str, asked), "--out", str(tmp_path / "none"), "--max-tokens", "2"]) == 1
+    assert "longer than --max-tokens (2)" in capsys.readouterr().err
+
+
 def test_a_reward_model_may_be_an_adapter_too(home, tmp_path):
     train("reward", "--target", "safety", *data(home), "--out", tmp_path / "reward", *STEP, "--rank", 2)
     model = RewardModel.load(tmp_path / "reward", "safety", "cpu")
