@@ -1,12 +1,11 @@
 """A study: one comparison of arms on one set of prompts, with its rules."""
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from annotation.vocabulary import GuidelineCondition, HarmCategory, StudyState
+from annotation.vocabulary import GuidelineCondition, HarmCategory, StudyRole, StudyState
 
 
 def default_harm_categories() -> list[str]:
@@ -20,10 +19,15 @@ def no_categories() -> list[str]:
 
 class StudyQuerySet(models.QuerySet):
     def for_researcher(self, user) -> "StudyQuerySet":
-        """The studies this person may see on the desk."""
+        """The studies this person may see on the desk, each with their role in it as `my_role`.
+
+        Staff who administer the installation act as an owner of every study.
+        """
         if user.is_superuser:
-            return self
-        return self.filter(researchers=user) if user.is_staff else self.none()
+            return self.annotate(my_role=Value(StudyRole.OWNER.value))
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(memberships__user=user).annotate(my_role=F("memberships__role"))
 
 
 class Study(models.Model):
@@ -119,7 +123,6 @@ class Study(models.Model):
     consent_version = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="The consent that raters must have given; 0 asks for none."
     )
-    researchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = StudyQuerySet.as_manager()
@@ -159,6 +162,20 @@ class Study(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == StudyState.OPEN
+
+    def allows(self, role: StudyRole) -> bool:
+        """Whether the person for whom `for_researcher` found this study may do what `role` may."""
+        return getattr(self, "my_role", "") in role.and_above
+
+    @property
+    def may_change(self) -> bool:
+        """For pages: whether to show whoever looks what changes the study."""
+        return self.allows(StudyRole.EDITOR)
+
+    @property
+    def may_own(self) -> bool:
+        """For pages: whether to show whoever looks what is an owner's."""
+        return self.allows(StudyRole.OWNER)
 
 
 class ExtraSlots(models.Model):
