@@ -25,6 +25,7 @@ from annotation.actions import (
     hub,
     printing,
     quality,
+    registering,
     reporting,
     reviewing,
     runs,
@@ -39,6 +40,7 @@ from annotation.models import (
     Freezing,
     GradeBatch,
     Grading,
+    Registration,
     Report,
     Run,
     Snapshot,
@@ -148,6 +150,15 @@ def grade_next(grading_id: int, worker: str, backends: BackendCache) -> bool:
     with keeping_lease(batch, worker):
         grading.grade(batch, backends)
     return True
+
+
+@shared_task
+def register_arm(registration_id: int) -> None:
+    """Make a tuned model an arm, if nobody else has it in hand."""
+    found = registering.claim(registration_id, worker_name())
+    if found is not None:
+        with keeping_lease(found, worker_name(), queue="default"):
+            registering.run(found)
 
 
 def hint_training(found: Training) -> None:
@@ -302,6 +313,9 @@ def requeue_stale() -> None:
     training.requeue_stale()
     for pk in Training.objects.waiting().order_by("pk").values_list("pk", flat=True):
         train.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    registering.requeue_stale()
+    for pk in Registration.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        register_arm.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task
