@@ -46,6 +46,8 @@ def _number(cursor, model: type[models.Model], rows: Sequence[models.Model]) -> 
 
 def _is_given(field: models.Field, row: models.Model) -> bool:
     """Whether rows bring a value; where the database has a default, they all do or none does."""
+    if field.generated:
+        return False
     return field.db_default is NOT_PROVIDED or isinstance(getattr(row, field.attname), datetime)
 
 
