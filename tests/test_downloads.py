@@ -106,6 +106,7 @@ def test_the_head_of_a_file_tells_all_of_it(path):
     assert (answer.status_code, answer["Content-Length"]) == (200, "200")
 
 
+@pytest.mark.django_db  # closing an answer looks after connections, too
 def test_a_file_is_closed_when_its_part_was_sent(path):
     answer = asked(path, range="bytes=0-1")
     part = answer.file_to_stream
