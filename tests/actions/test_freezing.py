@@ -133,7 +133,9 @@ def test_it_tells_how_far_it_is_and_is_stopped_at_the_next_rows(committed_db, mo
     desk = threading.Thread(target=look_and_stop)
     desk.start()
     assert not freezing.run(taken(asked))
-    assert re.match(r"Writing judgments.parquet: [79] of about \d+ rows.", seen[0]) and seen[1].startswith("Stopping")
+    assert re.match(r"Writing judgments.parquet: [79] of about \d+ rows.", seen[0]) and seen[1].startswith(
+        "Stopping"
+    )
     assert now_of(asked).state == BatchState.CANCELLED
     assert not Snapshot.objects.exists()
     assert not [path for path in settings.SNAPSHOTS.rglob("*") if path.is_file()]
