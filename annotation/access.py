@@ -5,6 +5,7 @@ it was. What a rater may see of a pair is a type of its own, `BlindPair`: it has
 order or timing to leak.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from annotation.models import (
     Enrolment,
     Event,
     FileImport,
+    Freezing,
     Gold,
     InvitationLink,
     Judgment,
@@ -466,13 +468,6 @@ def gold_in(study: Study, pk: int) -> Gold:
     return _found(study.gold.filter(pk=pk).first(), "This study has no such gold pair.")
 
 
-def failed_snapshots_of(study: Study) -> QuerySet[Event]:
-    """Snapshots that a worker could not freeze, newest first, unless a later one was frozen."""
-    last = study.snapshots.first()
-    failed = study.events.filter(verb="freeze_snapshot_failed")
-    return failed.filter(created_at__gt=last.created_at) if last else failed
-
-
 def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
     """A snapshot of a study of this researcher's. Raises NotFound."""
     snapshots = study_for(user, slug).snapshots.filter(number=number)
@@ -498,6 +493,25 @@ def dataset_file(dataset: Dataset, name: str) -> Path:
     if dataset.state != BatchState.DONE or name not in names or not path.is_file():
         raise NotFound("This dataset has no such file.")
     return path
+
+
+def freezing_in(study: Study, number: int) -> Freezing:
+    """The study's freezing of that number. Raises NotFound."""
+    return _found(study.freezings.filter(number=number).first(), f"This study has no freezing {number}.")
+
+
+def snapshot_file(snapshot: Snapshot, name: str) -> Path:
+    """A file of a snapshot, by a name that its manifest tells. Raises NotFound."""
+    path = Path(snapshot.folder) / name
+    if name not in {*snapshot.manifest["files"], "manifest.json"} or not path.is_file():
+        raise NotFound("This snapshot has no such file.")
+    return path
+
+
+def digest_of(path: Path, manifest: dict) -> str:
+    """SHA-256 of a file of a snapshot or dataset, as its manifest tells it; of the manifest itself, anew."""
+    told = manifest["files"].get(path.name)
+    return told["sha256"] if told else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def snapshot_numbered(user: User, study: Study, number: str) -> Snapshot:

@@ -51,12 +51,12 @@ class ManyTexts:
     def _scores(self, encoded: Sequence[bytes], lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of each text, and whether it has any feature. Of the many weights only those needed are read."""
         texts, features = self._seen(encoded, lengths)
-        known, features = np.unique(features, return_inverse=True)
-        keys, times = np.unique(texts * max(len(known), 1) + features, return_counts=True)
-        counts = csr_array(
-            (np.log1p(times.astype(np.float32)), (keys // max(len(known), 1), keys % max(len(known), 1))),
-            shape=(len(encoded), len(known)),
-        )
+        known = np.flatnonzero(np.bincount(features, minlength=1))
+        place = np.empty(known[-1] + 1 if len(known) else 1, dtype=np.int32)
+        place[known] = np.arange(len(known), dtype=np.int32)
+        once = np.ones(len(features), dtype=np.float32)
+        counts = csr_array((once, (texts, place[features])), shape=(len(encoded), len(known)))  # adds them up
+        np.log1p(counts.data, out=counts.data)
         return counts @ self.weights[known].astype(np.float32) + self.prior, np.diff(counts.indptr) > 0
 
     def _seen(self, encoded: Sequence[bytes], lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -108,8 +108,8 @@ OPEN_ENDS = (
 OPEN_END = re.compile(rf"(?:[,(\[{{–—]|(?<![\w'’])(?:{'|'.join(OPEN_ENDS.split())}))\Z", re.IGNORECASE)
 LONGEST_END = 40  # characters; longer than any of the words that leave an end open
 LISTED = re.compile(r"\s{0,8}(?:[-*+•–]|\d{1,3}[.)]|#{1,6}|>|\|)\s?")
-LAST_LETTER = re.compile(rf"[^\W\d_{CJK}]\Z")
-LAST_CJK = re.compile(rf"[{CJK}]{{{FEWEST_SIGNS},}}\Z")
+LAST_LETTER = re.compile(rf"[^\W\d_{CJK}]")
+LAST_CJK = re.compile(rf"[{CJK}]{{{FEWEST_SIGNS}}}")
 
 
 def truncated(text: str, finish_reason: str) -> Finding | None:
@@ -132,13 +132,13 @@ def _end(text: str) -> list[list]:
 
 def _ends_in_mid_sentence(text: str) -> bool:
     line = text.rpartition("\n")[2]
-    if LAST_CJK.search(line):
+    # Searched from near the end, where it must stand: from the start, every place of a long line is tried.
+    if LAST_CJK.fullmatch(line[-FEWEST_SIGNS:]):
         return True
     words = line.split()
-    # Searched from near the end, where it must stand: from the start, every place of a long line is tried.
     if len(words) >= FEWEST_WORDS // 2 and OPEN_END.search(line[-LONGEST_END:]) and not line.isupper():
         return True
-    return len(words) >= FEWEST_WORDS and bool(LAST_LETTER.search(line)) and not LISTED.match(line)
+    return len(words) >= FEWEST_WORDS and bool(LAST_LETTER.fullmatch(line[-1:])) and not LISTED.match(line)
 
 
 # Another language than the prompt ------------------------------------------------------------------------
@@ -359,7 +359,7 @@ FOLDED = {
 
 def fold(text: str) -> str:
     """`text` in small plain letters, with look-alikes replaced; as long as before, sign by sign."""
-    return text.translate(FOLDED)
+    return text.lower() if text.isascii() else text.translate(FOLDED)
 
 
 UNSEEN = f"[{INVISIBLE}]{{0,8}}"
@@ -596,10 +596,12 @@ def similarity(text: str, other: str) -> float:
         return 0.0
     if min(len(ours), len(theirs)) < NEARLY * max(len(ours), len(theirs)):
         return 0.0  # can only be lower
-    left, right = Counter(ours), Counter(theirs)
-    return (left & right).total() / (left | right).total()
+    shared = (Counter(ours) & Counter(theirs)).total()
+    return shared / (len(ours) + len(theirs) - shared)
 
 
 def _tokens(text: str) -> list[str]:
+    if text.isascii():
+        return WORD.findall(text[:LONGEST_READ].lower())
     visible = re.sub(rf"[{INVISIBLE}]+", "", text[:LONGEST_READ])
     return WORD.findall(unicodedata.normalize("NFKC", visible).casefold())

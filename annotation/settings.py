@@ -66,6 +66,7 @@ def _secret_key() -> str:
 
 
 _make_folders(
+    "archives",
     "broker/messages",
     "broker/control",
     "figures",
@@ -199,6 +200,7 @@ STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir(
 MEDIA_ROOT = VAR / "media"
 SNAPSHOTS = VAR / "snapshots"
 DATASETS = VAR / "datasets"
+ARCHIVES = VAR / "archives"  # snapshots as ZIP, made when they are fetched; may be removed at any time
 REPORTS = VAR / "reports"
 TRAININGS = VAR / "trainings"
 CACHES = {

@@ -63,9 +63,9 @@ def why_refused(value: object) -> str:
 
 def why_unstorable(text: str) -> str:
     """Why a database cannot keep the text, a sentence; "" when it can."""
-    found = UNSTORABLE.search(text)
-    if not found:
+    if _is_storable(text):
         return ""
+    found = UNSTORABLE.search(text)
     if found[0] == "\0":
         return "A NUL character, which a database cannot keep."
     if "\udc80" <= found[0] <= "\udcff":
@@ -75,7 +75,11 @@ def why_unstorable(text: str) -> str:
 
 def _is_harmless(text: str) -> bool:
     """Whether no value read from this text can be unstorable or too deep: a look at the text costs less."""
-    return "\\u" not in text and text.count("[") + text.count("{") <= DEEPEST and not UNSTORABLE.search(text)
+    return "\\u" not in text and text.count("[") + text.count("{") <= DEEPEST and _is_storable(text)
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text if text.isascii() else UNSTORABLE.search(text) is None
 
 
 TOO_DEEP = f"Not valid JSON here: lists and objects stand more than {DEEPEST} deep inside each other."

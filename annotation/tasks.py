@@ -19,15 +19,16 @@ from annotation.actions import (
     datasets,
     drafts,
     enrolment,
+    freezing,
     generating,
     grading,
     hub,
     printing,
     quality,
+    registering,
     reporting,
     reviewing,
     runs,
-    snapshots,
     training,
 )
 from annotation.actions.imports import jobs
@@ -36,8 +37,10 @@ from annotation.models import (
     Batch,
     Dataset,
     FileImport,
+    Freezing,
     GradeBatch,
     Grading,
+    Registration,
     Report,
     Run,
     Snapshot,
@@ -149,6 +152,15 @@ def grade_next(grading_id: int, worker: str, backends: BackendCache) -> bool:
     return True
 
 
+@shared_task
+def register_arm(registration_id: int) -> None:
+    """Make a tuned model an arm, if nobody else has it in hand."""
+    found = registering.claim(registration_id, worker_name())
+    if found is not None:
+        with keeping_lease(found, worker_name(), queue="default"):
+            registering.run(found)
+
+
 def hint_training(found: Training) -> None:
     """Tell the workers that train of `found`. Call it after commit."""
     train.delay(found.pk)
@@ -164,16 +176,12 @@ def train(training_id: int) -> None:
 
 
 @shared_task
-def freeze_snapshot(study_id: int, user_id: int) -> None:
-    """Freeze a study that is too large to freeze while somebody waits; a failure is told on its page."""
-    study, user = Study.objects.get(pk=study_id), User.objects.get(pk=user_id)
-    try:
-        snapshots.freeze_snapshot(study, user)
-    except DomainError as error:
-        snapshots.note_failure(study, user, str(error))
-    except Exception:
-        snapshots.note_failure(study, user, "Something unexpected went wrong; the worker's log says what.")
-        raise
+def freeze_snapshot(freezing_id: int) -> None:
+    """Freeze what somebody asked for, if nobody else has it in hand."""
+    found = freezing.claim(freezing_id, worker_name())
+    if found is not None:
+        with keeping_lease(found, worker_name(), queue="default"):
+            freezing.run(found)
 
 
 def look_at_results(
@@ -296,12 +304,18 @@ def requeue_stale() -> None:
     reporting.requeue_stale()
     for pk in Report.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_report.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    freezing.requeue_stale()
+    for pk in Freezing.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        freeze_snapshot.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
     datasets.requeue_stale()
     for pk in Dataset.objects.waiting().order_by("pk").values_list("pk", flat=True):
         make_dataset.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
     training.requeue_stale()
     for pk in Training.objects.waiting().order_by("pk").values_list("pk", flat=True):
         train.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+    registering.requeue_stale()
+    for pk in Registration.objects.waiting().order_by("pk").values_list("pk", flat=True):
+        register_arm.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
 
 
 @shared_task

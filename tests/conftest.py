@@ -148,6 +148,7 @@ def committed_db(_without_triggers_at_the_end: None) -> None:
 def _snapshots_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Files outlive the rows that a test rolls back, so each test writes its snapshots elsewhere."""
     monkeypatch.setattr(settings, "SNAPSHOTS", tmp_path / "snapshots")
+    monkeypatch.setattr(settings, "ARCHIVES", tmp_path / "archives")
     monkeypatch.setattr(settings, "REPORTS", tmp_path / "reports")
     monkeypatch.setattr(settings, "IMPORTS", tmp_path / "imports")
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors", "languages", "version"},
-    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
+    {"answers", "downloads", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"printing", "datasets"},

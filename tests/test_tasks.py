@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation import tasks
-from annotation.actions import runs
+from annotation.actions import freezing, runs
 from annotation.actions.claims import claim_next_pair
 from annotation.models import Batch, Response, WorkerHeartbeat
 from annotation.vocabulary import RunState
@@ -23,6 +23,7 @@ from tests.cast import (
     bob,
     is_held,
 )
+from tests.export.studies import a_judged_study
 
 pytestmark = pytest.mark.django_db
 
@@ -156,25 +157,30 @@ def test_lapsed_leases_are_released_by_the_beat(eager):
 
 def test_a_snapshot_that_a_worker_cannot_freeze_is_told_on_its_page(client):
     study = a_rateable_study()
-    tasks.freeze_snapshot(study.pk, alice().pk)
+    tasks.freeze_snapshot(freezing.ask(study, alice())[0].pk)
     client.force_login(alice())
-    page = client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
-    assert "has no judgment yet" in page
+    address = reverse("desk:snapshots", args=[study.slug])
+    assert "has no judgment yet" in client.get(address).content.decode()
     a_judgment(a_rater(study, bob()))
-    tasks.freeze_snapshot(study.pk, alice().pk)
-    assert (
-        "has no judgment yet" not in client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
-    )
+    tasks.freeze_snapshot(freezing.ask(study, alice())[0].pk)
+    assert "has no judgment yet" not in client.get(address).content.decode()
 
 
 def test_a_snapshot_that_fails_unexpectedly_is_told_too(client, monkeypatch):
-    def fails(*args):
+    def fails(*args, **more):
         raise MemoryError
 
     study = a_rateable_study()
-    monkeypatch.setattr(tasks.snapshots, "freeze_snapshot", fails)
+    monkeypatch.setattr(freezing, "freeze_snapshot", fails)
     with pytest.raises(MemoryError):
-        tasks.freeze_snapshot(study.pk, alice().pk)
+        tasks.freeze_snapshot(freezing.ask(study, alice())[0].pk)
     client.force_login(alice())
     page = client.get(reverse("desk:snapshots", args=[study.slug])).content.decode()
     assert "Something unexpected went wrong" in page
+
+
+def test_the_beat_finds_what_nobody_was_told_of(eager):
+    study = a_judged_study()
+    freezing.ask(study, alice())
+    tasks.requeue_stale()
+    assert study.snapshots.count() == 1

@@ -3,7 +3,8 @@
 import pytest
 
 from annotation import tasks
-from annotation.actions.training import make_arm, model_folder
+from annotation.actions import registering
+from annotation.actions.training import model_folder
 from annotation.models import Training
 from annotation.vocabulary import BatchState
 from tests.cast import alice
@@ -25,5 +26,6 @@ def test_a_training_goes_through_the_queue_and_its_model_becomes_an_arm(committe
     assert (done.state, done.step, done.steps, done.error) == (BatchState.DONE, 3, 3, "")
     assert [told["loss"] > 0 for told in done.metrics.values_list("told", flat=True)] == [True] * 3
     assert done.result["modes"]["direct_answer"] > 0 and "severity_missing" not in done.result["left_out"]
-    arm = make_arm(done, "Tuned", alice())
+    tasks.register_arm(registering.ask(done, "Tuned", alice()).pk)
+    arm = study.arms.get(name="Tuned")
     assert (arm.model, arm.system_prompt) == (str(model_folder(done).resolve()), "Be kind.\nBe brief.")

@@ -1,5 +1,6 @@
 """Arms are defined, and frozen once they have generated."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from django.db import transaction
@@ -32,11 +33,22 @@ def add_arm(study: Study, name: str, **settings) -> Arm:
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
 
 
-def register_checkpoint(study: Study, folder: Path, name: str = "", actor: User | None = None) -> Arm:
+def nothing_more(arm: Arm) -> None:
+    """For whoever has nothing to say when an arm is kept."""
+
+
+def register_checkpoint(
+    study: Study,
+    folder: Path,
+    name: str = "",
+    actor: User | None = None,
+    on_keep: Callable[[Arm], None] = nothing_more,
+) -> Arm:
     """A tuned model becomes the study's next arm, with what it was made from in the event. Raises ArmRefused.
 
     The arm runs under the system prompt that the model was trained with, usually none, and is sampled as the
     study's first arm that generates. Reads all weights for their digests: minutes where they are large.
+    `on_keep` is called inside the transaction that keeps the arm; what it raises undoes that.
     """
     try:
         facts = read_provenance(folder)
@@ -45,14 +57,19 @@ def register_checkpoint(study: Study, folder: Path, name: str = "", actor: User 
         source = source_of(str(folder))
     except TrainingRefused as error:
         raise ArmRefused(str(error)) from error
-    name = _name_of(name or f"{facts['stage']} {folder.resolve().name}"[:LONGEST_NAME])
+    name = free_name(study, name or f"{facts['stage']} {folder.resolve().name}"[:LONGEST_NAME])
+    return _add_registered(study, name, source, facts, actor, on_keep)
+
+
+def free_name(study: Study, name: str) -> str:
+    """The name without blanks around it; raise ArmRefused for one that is nothing else, too long or taken."""
+    name = _name_of(name)
     if study.arms.filter(name=name).exists():
         raise ArmRefused(f"“{study.title}” has an arm “{name}” already. Choose another name.")
-    return _add_registered(study, name, source, facts, actor)
+    return name
 
 
 def _name_of(name: str) -> str:
-    """The name without blanks around it; raise ArmRefused for one that is nothing else, or too long."""
     name = name.strip()
     if not name:
         raise ArmRefused(
@@ -64,7 +81,9 @@ def _name_of(name: str) -> str:
 
 
 @transaction.atomic
-def _add_registered(study: Study, name: str, source: Source, facts: dict, actor: User | None) -> Arm:
+def _add_registered(
+    study: Study, name: str, source: Source, facts: dict, actor: User | None, on_keep: Callable[[Arm], None]
+) -> Arm:
     first = next((arm for arm in study.arms.all() if arm.generates), None)
     settings = {"sampling": first.sampling} if first else {}
     arm = add_arm(
@@ -78,6 +97,7 @@ def _add_registered(study: Study, name: str, source: Source, facts: dict, actor:
         **settings,
     )
     events.record(study, "register_arm", actor, arm=name, provenance=facts)
+    on_keep(arm)
     return arm
 
 

@@ -1,4 +1,4 @@
-"""Many new rows at once: by COPY on PostgreSQL, elsewhere as Django does.
+"""Many new rows at once: made from a blueprint, saved by COPY on PostgreSQL, elsewhere as Django does.
 
 COPY fires the same triggers and checks the same constraints as INSERT does.
 """
@@ -6,11 +6,48 @@ COPY fires the same triggers and checks the same constraints as INSERT does.
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from django.db import connection, models
+from django.db.models.base import ModelState
 from django.db.models.fields import NOT_PROVIDED
 
 FEWEST = 50  # rows; fewer are not worth a COPY
+
+
+class Blueprint:
+    """Makes unsaved rows of a model in a tenth of the time that its constructor takes.
+
+    Rows share the defaults of fields that are not given, so nobody may change such a value in its place.
+    """
+
+    def __init__(self, model: type[models.Model]):
+        self._model = model
+
+    @cached_property
+    def _defaults(self) -> dict:
+        return {name: value for name, value in self._model().__dict__.items() if name != "_state"}
+
+    def __call__(self, related: dict[str, models.Model], values: dict) -> models.Model:
+        """A row with `related` rows, saved or not, by their fields' names, and `values` by their columns'."""
+        row = self._model.__new__(self._model)
+        row._state = state = ModelState()
+        state.fields_cache = related
+        row.__dict__.update(self._defaults)
+        row.__dict__.update(values)
+        for name, other in related.items():
+            row.__dict__[f"{name}_id"] = other.pk
+        return row
+
+
+def refer_to_saved(rows: Sequence[models.Model], *names: str) -> None:
+    """Have rows know the primary keys of others, which were saved after the rows were made.
+
+    Past Django's descriptors, which would forget the other row.
+    """
+    for row in rows:
+        for name in names:
+            row.__dict__[f"{name}_id"] = row._state.fields_cache[name].pk
 
 
 def insert(rows: Sequence[models.Model]) -> None:
@@ -40,12 +77,15 @@ def _number(cursor, model: type[models.Model], rows: Sequence[models.Model]) -> 
         "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
         [model._meta.db_table, model._meta.pk.column, len(rows)],
     )
+    name = model._meta.pk.attname
     for row, (number,) in zip(rows, cursor.fetchall(), strict=True):
-        row.pk = number
+        row.__dict__[name] = number
 
 
 def _is_given(field: models.Field, row: models.Model) -> bool:
     """Whether rows bring a value; where the database has a default, they all do or none does."""
+    if field.generated:
+        return False
     return field.db_default is NOT_PROVIDED or isinstance(getattr(row, field.attname), datetime)
 
 

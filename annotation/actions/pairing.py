@@ -12,6 +12,7 @@ from annotation.models import Mark, Pair, Response, Study, User
 from annotation.vocabulary import PairState
 
 CHUNK = 250  # prompts read, paired and written at once
+PAIR = bulk.Blueprint(Pair)
 
 
 def make_pairs(study: Study, actor: User | None = None) -> int:
@@ -76,16 +77,13 @@ def _unknown(pairs: Sequence[Pair]) -> list[Pair]:
 def new_pair(study: Study, a: Response, b: Response) -> Pair:
     """An unsaved pair in canonical order, at its place in the study's shuffled order."""
     position = draws.pair_position(study.seed, a.prompt.key, a.arm.name, b.arm.name, a.sample)
-    return Pair(
-        study=study,
-        prompt=a.prompt,
-        response_a=a,
-        response_b=b,
-        position=position,
-        place=position,
-        overlap=study.overlap,
-        open_slots=study.overlap,
-    )
+    values = {
+        "position": position,
+        "place": position,
+        "overlap": study.overlap,
+        "open_slots": study.overlap,
+    }
+    return PAIR({"study": study, "prompt": a.prompt, "response_a": a, "response_b": b}, values)
 
 
 @transaction.atomic
@@ -114,14 +112,13 @@ def keep_imported(study: Study, responses: Sequence[Response], pairs: Sequence[P
     marks = marking.marks_of_new(fresh)
     bulk.insert(responses)
     kept = _keep_fresh(study, fresh, marks)
-    for pair in others:  # their primary keys are known by now
-        pair.response_a, pair.response_b = pair.response_a, pair.response_b
+    bulk.refer_to_saved(others, "response_a", "response_b")
     return kept + (_keep(study, others, marking.marks_of(others)) if others else 0)
 
 
 def _keep_fresh(study: Study, pairs: Sequence[Pair], marks: Sequence[Mark]) -> int:
+    bulk.refer_to_saved(pairs, "response_a", "response_b")
     for pair in pairs:
-        pair.response_a, pair.response_b = pair.response_a, pair.response_b
         pair.scanner = scan.VERSION
     marking.refer_to_saved(marks)
     _mix(study, pairs)

@@ -1,10 +1,13 @@
 """A study's data are frozen into files that never change."""
 
+import hashlib
 import os
 import secrets
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,22 +21,36 @@ from annotation.errors import DomainError, NothingToFreeze, SnapshotRefused
 from annotation.export.card import Found, data_card
 from annotation.export.formats import described
 from annotation.export.manifest import manifest_of, manifest_text, versions
-from annotation.export.tables import Written, write_tables
+from annotation.export.tables import Tell, Written, quietly, write_tables
 from annotation.models import Judgment, Snapshot, Study, User
 from annotation.reports.key_figures import key_figures
 
+Keep = Callable[[Snapshot], None]
+
 LONGEST_PATH = 500  # what the column holds
 SECRET_BYTES = 32
+ARCHIVE_KEPT = 7 * 24 * 3600  # seconds
+
+
+def nothing_more(snapshot: Snapshot) -> None:
+    """For whoever has nothing to say when a snapshot is kept."""
 
 
 def freeze_snapshot(
-    study: Study, actor: User | None = None, out: Path | None = None, min_judgments: int = 1
+    study: Study,
+    actor: User | None = None,
+    out: Path | None = None,
+    min_judgments: int = 1,
+    *,
+    tell: Tell = quietly,
+    on_keep: Keep = nothing_more,
 ) -> Snapshot:
     """The study's next snapshot, in the new or empty folder `out`, or in one of its own.
 
     Raises NothingToFreeze without a judgment that counts, and SnapshotRefused when the folder is in use or
     cannot be written; then nothing is left behind. The files are written beside the folder and put in its
-    place whole; the row and the event follow them.
+    place whole; the row and the event follow them. `tell` is told of rows, `on_keep` inside the transaction
+    that keeps the snapshot; whatever either raises ends the freezing.
     """
     if min_judgments < 1:
         raise DomainError("A preference needs at least one judgment.")
@@ -45,8 +62,8 @@ def freeze_snapshot(
     with _refusals_in_words(target or home), _draft_folder(home, target) as draft:
         # Asking for versions may take a moment, so it is done before anything is locked.
         made_with = versions()
-        written = _write(study, draft, min_judgments, secret, made_with)
-        return _publish(study, actor, draft, target, written, min_judgments, made_with, secret)
+        written = _write(study, draft, min_judgments, secret, made_with, tell)
+        return _publish(study, actor, draft, target, written, min_judgments, made_with, secret, on_keep)
 
 
 def export_snapshot(snapshot: Snapshot, out: Path) -> None:
@@ -84,10 +101,13 @@ def _refuse_differences(snapshot: Snapshot, written: Written) -> None:
     )
 
 
-def _write(study: Study, draft: Path, min_judgments: int, secret: str, made_with: dict) -> Written:
+def _write(
+    study: Study, draft: Path, min_judgments: int, secret: str, made_with: dict, tell: Tell = quietly
+) -> Written:
     """Everything but the manifest that tells the snapshot's number."""
-    written = write_tables(study, draft, min_judgments, secret)
+    written = write_tables(study, draft, min_judgments, secret, tell)
     card = draft / "README.md"
+    tell(card.name, 0)
     card.write_text(
         data_card(study, written.counts, _found(study, draft, written, made_with)), encoding="utf-8"
     )
@@ -103,14 +123,40 @@ def _found(study: Study, draft: Path, written: Written, made_with: dict) -> Foun
     return figures and Found(figures.agreement, figures.win_rates, figures.tie_rule, figures.languages)
 
 
-def note_asked(study: Study, actor: User) -> None:
-    """Record that a worker is about to be asked for a snapshot, so that its silence is seen."""
-    events.record(study, "freeze_snapshot_asked", actor)
+def archive_of(snapshot: Snapshot) -> Path:
+    """The snapshot's files as one ZIP, made where it is not kept from an earlier download.
+
+    Raises OSError. Kept, because a download that goes on must meet the same bytes; one that nobody fetched
+    for ARCHIVE_KEPT is removed.
+    """
+    folder = Path(snapshot.folder)
+    digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    path = settings.ARCHIVES / f"{digest}.zip"
+    if path.is_file():
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    else:
+        _remove_old_archives()
+        _make_archive(folder, f"{snapshot.study.slug}-snapshot-{snapshot.number}", path)
+    return path
 
 
-def note_failure(study: Study, actor: User, reason: str) -> None:
-    """Record why a snapshot that a worker was asked for is not there."""
-    events.record(study, "freeze_snapshot_failed", actor, reason=reason)
+def _make_archive(folder: Path, name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".draft-{uuid.uuid4().hex}")
+    try:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+                archive.write(file, f"{name}/{file.relative_to(folder)}")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _remove_old_archives() -> None:
+    oldest = time.time() - ARCHIVE_KEPT
+    for path in settings.ARCHIVES.glob("*"):
+        if path.stat().st_atime < oldest:
+            path.unlink(missing_ok=True)
 
 
 def _refuse_target(target: Path) -> None:
@@ -156,6 +202,7 @@ def _publish(
     min_judgments: int,
     made_with: dict,
     secret: str,
+    on_keep: Keep,
 ) -> Snapshot:
     """Number the snapshot, name its folder, record it: in one short transaction, or not at all."""
     folder = None
@@ -177,6 +224,7 @@ def _publish(
                 created_by=actor,
             )
             events.record(study, "freeze_snapshot", actor, number=number)
+            on_keep(snapshot)
             os.rename(draft, folder)
     except BaseException:
         _take_back(folder, draft)

@@ -5,32 +5,37 @@ read: a crash or a full memory there ends no worker, and nothing heavy is loaded
 """
 
 import json
+import logging
 import math
 import os
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from annotation.actions import events, leases
-from annotation.actions.arms import register_checkpoint
 from annotation.actions.training_settings import SPLIT, read_settings
 from annotation.errors import BadTraining
 from annotation.models import Arm, Snapshot, Study, Training, TrainingMetric, User
 from annotation.models.training import SCORED_STAGES
 from annotation.vocabulary import BatchState, TrainingStage
-from models_runtime.training.checkpoints import ANSWERS, PROVENANCE
+from models_runtime.training.checkpoints import ANSWERS, FACTS, PROVENANCE, read_provenance
 from models_runtime.training.stopping import EXIT_STOPPED
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 INSTALL = (
     "Training is not installed here. Install it with “pip install -r requirements-train.txt” where the "
@@ -38,6 +43,13 @@ INSTALL = (
 )
 LOOK_EVERY = 1.0
 """Seconds between looks at whether somebody stopped a training, or another worker took it."""
+
+PATIENCE = 120.0
+"""Seconds for which a training goes on without an answer from the database, and what it tells is kept."""
+
+PASSING = (OperationalError, InterfaceError)
+"""What a database raises that is away for a moment, or was started again."""
+
 
 CAN_GO_ON = (BatchState.CANCELLED, BatchState.FAILED)
 
@@ -163,14 +175,6 @@ def resume(training: Training, actor: User | None = None) -> None:
 CONTROLS = {"stop": stop, "resume": resume}
 
 
-def make_arm(training: Training, name: str = "", actor: User | None = None) -> Arm:
-    """The tuned model becomes the study's next arm. Raises BadTraining or ArmRefused."""
-    if training.state != BatchState.DONE or training.stage not in ANSWERS:
-        raise BadTraining("Only a finished fine-tuning or RL becomes an arm.")
-    default = f"{training.get_stage_display()} {training.number}"
-    return register_checkpoint(training.study, model_folder(training), name or default, actor)
-
-
 # Where things lie -----------------------------------------------------------------------------------------
 
 
@@ -247,12 +251,17 @@ class _ClaimLost(Exception):
 def train(training: Training) -> bool:
     """Train a claimed training to its end, its stop or its failure; False when the claim was lost.
 
-    The process ends with this one: it is attached to it by its standard input.
+    The process ends with this one: it is attached to it by its standard input. A database that stays away is
+    no failure of the training: its error is raised, and when the lease has lapsed a worker goes on from the
+    last checkpoint.
     """
     log = log_file(training)
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         _keep(training, started_at=timezone.now())
+        if (ended := _ended_unnoted(training)) is not None:
+            _end(training, 0, False, ended)
+            return True
         with log.open("a", encoding="utf-8") as written:
             status, is_stopped, said = _watch(training, written)
         _end(training, status, is_stopped, said)
@@ -260,17 +269,41 @@ def train(training: Training) -> bool:
         return False
     except BadTraining as error:
         return leases.fail(training, str(error))
+    except PASSING:
+        raise
     except Exception:
         leases.fail(training, "Something unexpected went wrong; the worker's log says what.")
         raise
     return True
 
 
+def _ended_unnoted(training: Training) -> dict | None:
+    """What a training said at its end that an earlier worker could not note; None where it is not over."""
+    if training.stage == TrainingStage.EVALUATE or not (model_folder(training) / PROVENANCE).is_file():
+        return None
+    facts = read_provenance(model_folder(training))
+    return {name: told for name, told in facts.items() if name not in FACTS}
+
+
 def _keep(training: Training, **changes: Any) -> None:
     """Change the row while its claim is still ours; raise _ClaimLost."""
     held = Training.objects.filter(pk=training.pk, state=BatchState.CLAIMED, claim=training.claim)
-    if not held.update(**changes):
+    if not _patiently(lambda: held.update(**changes)):
         raise _ClaimLost
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask the database until it answers, for as long as PATIENCE; the training goes on meanwhile."""
+    ends = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except PASSING:
+            if time.monotonic() >= ends or connection.in_atomic_block:
+                raise
+            logger.warning("The database does not answer; asking it again.", exc_info=True)
+            connection.close()
+            time.sleep(LOOK_EVERY)
 
 
 def _watch(training: Training, log: IO[str]) -> tuple[int, bool, dict]:
@@ -327,7 +360,7 @@ def _next(lines: "queue.Queue[str | None]") -> str | None:
 
 def _is_stop_asked(training: Training) -> bool:
     held = Training.objects.filter(pk=training.pk, state=BatchState.CLAIMED, claim=training.claim)
-    found = held.values_list("stop_asked_at", flat=True)[:1]
+    found = _patiently(lambda: list(held.values_list("stop_asked_at", flat=True)[:1]))
     if not found:
         raise _ClaimLost
     return found[0] is not None
@@ -345,13 +378,17 @@ def note(training: Training, line: str) -> dict:
     if not (isinstance(step, int) and isinstance(steps, int)):
         return told
     _keep(training, step=max(0, step), steps=max(0, steps))
-    TrainingMetric.objects.bulk_create(
-        [TrainingMetric(training=training, step=step, told=_numbers(told))],
-        update_conflicts=True,
-        unique_fields=["training", "step"],
-        update_fields=["told"],
-    )
+    metric = TrainingMetric(training=training, step=step, told=_numbers(told))
+    _patiently(partial(TrainingMetric.objects.bulk_create, [metric], **NEWEST_COUNTS))
     return {}
+
+
+NEWEST_COUNTS = {
+    "update_conflicts": True,
+    "unique_fields": ["training", "step"],
+    "update_fields": ["told"],
+}
+"""A training that went on from a checkpoint tells some steps again."""
 
 
 def _numbers(told: Mapping[str, Any]) -> dict[str, float]:

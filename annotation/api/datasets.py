@@ -1,6 +1,6 @@
 """Files for training from a frozen snapshot: asked for by a recipe, watched, stopped, fetched."""
 
-from django.http import FileResponse
+from django.http import HttpResponseBase
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +10,7 @@ from annotation import access, tasks
 from annotation.actions import datasets
 from annotation.api.views import ForResearchers, hinted
 from annotation.datasets.recipe import Recipe
+from annotation.downloads import download
 from annotation.errors import NotFound
 from annotation.models import Dataset
 
@@ -82,7 +83,16 @@ class DatasetControl(DatasetDetail):
 
 
 class DatasetFile(DatasetDetail):
-    def get(self, request: Request, name: str, **names: object) -> FileResponse:
-        """One file of a made dataset."""
-        path = access.dataset_file(self.dataset(), name)
-        return FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
+    def get(self, request: Request, name: str, **names: object) -> HttpResponseBase:
+        """One file of a made dataset, or the part of it that a `Range` asks for."""
+        found = self.dataset()
+        path = access.dataset_file(found, name)
+        return download(request, path, path.name, access.digest_of(path, found.manifest))
+
+
+class SnapshotFile(ForResearchers, APIView):
+    def get(self, request: Request, slug: str, number: int, name: str) -> HttpResponseBase:
+        """One file of a snapshot, or the part of it that a `Range` asks for."""
+        snapshot = access.snapshot_for(request.user, slug, number)
+        path = access.snapshot_file(snapshot, name)
+        return download(request, path, path.name, access.digest_of(path, snapshot.manifest))

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access, tasks
+from annotation.actions import registering
 from annotation.actions import training as actions
 from annotation.actions.arms import LONGEST_NAME
 from annotation.api.serializers import OnlyKnownFields
@@ -141,8 +142,20 @@ class TrainingControl(TrainingDetail):
 
 class TrainingArm(ForResearchers, APIView):
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Make the tuned model the study's next arm."""
-        found, asked = access.training_in(self.study(), number), NewArmSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        arm = actions.make_arm(found, asked.validated_data["name"], request.user)
-        return Response({"name": arm.name, "position": arm.position}, status.HTTP_201_CREATED)
+        """Have a worker make the tuned model the study's next arm; GET tells how that stands."""
+        found, given = access.training_in(self.study(), number), NewArmSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        asked = registering.ask(found, given.validated_data["name"], request.user)
+        told = hinted(lambda row: tasks.register_arm.delay(row.pk), asked)
+        return Response({**self._told(found), **told}, status.HTTP_202_ACCEPTED)
+
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        """The newest making of an arm from this training."""
+        return Response(self._told(access.training_in(self.study(), number)))
+
+    def _told(self, found: Training) -> dict[str, Any]:
+        newest = found.registrations.select_related("arm").first()
+        if newest is None:
+            raise NotFound("Nobody asked for an arm of this training. POST here to do so.")
+        position = newest.arm.position if newest.arm else None
+        return {"name": newest.name, "state": newest.state, "error": newest.error, "position": position}

@@ -38,6 +38,11 @@ urlpatterns = [
         name="report_file",
     ),
     path(
+        "studies/<slug:slug>/snapshots/<int:number>/files/<str:name>",
+        datasets.SnapshotFile.as_view(),
+        name="snapshot_file",
+    ),
+    path(
         "studies/<slug:slug>/snapshots/<int:number>/datasets/",
         datasets.DatasetList.as_view(),
         name="datasets",

@@ -15,12 +15,13 @@ from annotation.datasets.source import Source
 from annotation.version import evenhand_version
 from annotation.vocabulary import SCORES
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PREFERRED = (FileKind.PARQUET, FileKind.JSONL, FileKind.JSONL_GZ, FileKind.CSV)
 ABOUT = {
     Format.TRL_PREFERENCE: "One row a pair. `prompt`, `chosen` and `rejected` are lists of messages; "
-    "`margin` is what TRL's `RewardTrainer` subtracts; `probability` says how probably the chosen "
-    "answer is better.",
+    "`margin` is what TRL's `RewardTrainer` subtracts, from 0 to 3 where `margin_kind` is strength, from 0 "
+    "to 1 where it is reward (the difference in r); `probability` says how probably the chosen answer is "
+    "better.",
     Format.TRL_UNPAIRED: "One row an answer: `prompt`, `completion` (lists of messages) and `label`, as "
     "TRL's `KTOTrainer` reads them.",
     Format.SCALAR_REWARD: "One row a response: `helpfulness` h, `safety` s and `reward` r = h · s.",

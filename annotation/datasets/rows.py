@@ -44,6 +44,7 @@ SCHEMAS = {
             ("chosen", MESSAGES),
             ("rejected", MESSAGES),
             ("margin", NUMBER),
+            ("margin_kind", TEXT),
             ("probability", NUMBER),
             *OF_PAIR,
             *HOW_SURE,
@@ -188,6 +189,7 @@ class _Rows:
             "chosen": _assistant(chosen),
             "rejected": _assistant(rejected),
             "margin": float(rows.margin[number]),
+            "margin_kind": self.recipe.margin,
             "probability": float(rows.chance[number]),
             **self._pair_facts(pair),
         }

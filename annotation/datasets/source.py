@@ -288,16 +288,17 @@ class _Reader:
         return np.array(places, np.int64).reshape(-1, 2)
 
     def _judgments(self, responses: Responses, pairs: Pairs) -> tuple[Votes, Parts, dict]:
-        gate = Gate(self.recipe)
+        gate, used = Gate(self.recipe), _Columns(self._rows_of("judgments"))
         raters: dict[str, int] = {}
-        pieces = [
-            _Piece.of(gate.kept(batch), raters, responses, pairs)
-            for batch in self._batches("judgments", JUDGMENT_COLUMNS)
-        ]
-        # By their codes, as reports number them: models that draw their starts then start alike.
-        ranks = np.argsort(np.argsort(np.array(list(raters), dtype=np.str_)))
-        whole = _Piece.joined(pieces, ranks)
-        return whole.votes(), whole.parts(pairs), gate.counts()
+        for batch in self._batches("judgments", JUDGMENT_COLUMNS):
+            used.add(_numbers(gate.kept(batch), raters, responses, pairs))
+        used.finish(raters)
+        pa.default_memory_pool().release_unused()
+        return used.votes(), used.parts(pairs), gate.counts()
+
+    def _rows_of(self, name: str) -> int:
+        with pq.ParquetFile(self.folder / f"{name}.parquet") as file:
+            return file.metadata.num_rows
 
 
 class _PromptBook:
@@ -430,94 +431,110 @@ def _flags(batch: pa.RecordBatch, name: str, missing: bool = False) -> Flags:
     return batch[name].fill_null(missing).to_numpy(zero_copy_only=False)
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """Judgments as columns of numbers. `target` indexes pairs where `of_pair`, else responses."""
+def _numbers(
+    batch: pa.RecordBatch, raters: dict[str, int], responses: Responses, pairs: Pairs
+) -> dict[str, NDArray]:
+    """Judgments as columns of COLUMNS. `target` indexes pairs where `of_pair`, else responses."""
+    of_pair = pc.not_equal(batch["pair_key"], "").to_numpy(zero_copy_only=False)
+    in_pairs = pc.index_in(batch["pair_key"], pairs.keys).fill_null(-1).to_numpy()
+    if (in_pairs[of_pair] < 0).any():
+        raise ValueError("a judgment is about a pair that is not in the table of pairs")
+    single = np.zeros(len(batch), np.int64)
+    single[~of_pair] = _places(responses.ids, _whole(batch["response_id"])[~of_pair])
+    codes = batch["rater_id"].to_pylist()
+    for code in codes:
+        raters.setdefault(code, len(raters))
+    columns = {
+        "of_pair": of_pair,
+        "target": np.where(of_pair, in_pairs, single),
+        "rater": [raters[code] for code in codes],
+        "moment": _whole(batch["created_at"].cast(pa.int64())),
+        "both_bad": _flags(batch, "both_bad"),
+        **{name: _small(batch[name]) for name in PAIR_QUESTIONS},
+    }
+    for prefix in ("", "a_", "b_"):
+        columns |= {prefix + name: _coded(batch, prefix, name) for name in ANSWERS}
+    return columns
 
-    columns: dict[str, NDArray]
 
-    @classmethod
-    def of(
-        cls, batch: pa.RecordBatch, raters: dict[str, int], responses: Responses, pairs: Pairs
-    ) -> "_Piece":
-        of_pair = pc.not_equal(batch["pair_key"], "").to_numpy(zero_copy_only=False)
-        in_pairs = pc.index_in(batch["pair_key"], pairs.keys).fill_null(-1).to_numpy()
-        if (in_pairs[of_pair] < 0).any():
-            raise ValueError("a judgment is about a pair that is not in the table of pairs")
-        single = np.zeros(len(batch), np.int64)
-        single[~of_pair] = _places(responses.ids, _whole(batch["response_id"])[~of_pair])
-        for code in batch["rater_id"].to_pylist():
-            raters.setdefault(code, len(raters))
-        columns = {
-            "of_pair": of_pair,
-            "target": np.where(of_pair, in_pairs, single).astype(np.int32),
-            "rater": np.array([raters[code] for code in batch["rater_id"].to_pylist()], np.int32),
-            "moment": _whole(batch["created_at"].cast(pa.int64())),
-            "both_bad": _flags(batch, "both_bad"),
-            **{name: _small(batch[name]) for name in PAIR_QUESTIONS},
-        }
-        for prefix in ("", "a_", "b_"):
-            columns |= {prefix + name: _coded(batch, prefix, name) for name in ANSWERS}
-        return cls(columns)
+COLUMNS = {
+    "of_pair": np.bool_,
+    "target": np.int32,
+    "rater": np.int32,
+    "moment": np.int64,
+    "both_bad": np.bool_,
+    **dict.fromkeys(PAIR_QUESTIONS, np.int8),
+    **{prefix + name: np.int8 for prefix in ("", "a_", "b_") for name in ANSWERS},
+}
 
-    @classmethod
-    def joined(cls, pieces: "list[_Piece]", ranks: Ints) -> "_Piece":
-        """All pieces, the earliest judgment first; raters become their ranks."""
-        if not pieces:
-            return cls({})
-        order = np.argsort(np.concatenate([piece.columns["moment"] for piece in pieces]), kind="stable")
-        columns = {}
-        for name in list(pieces[0].columns):
-            # A column of all pieces takes the place of the pieces' own, one after the other.
-            columns[name] = np.concatenate([piece.columns.pop(name) for piece in pieces])[order]
-        columns["rater"] = ranks[columns["rater"]].astype(np.int32)
-        return cls(columns)
 
-    def _column(self, name: str, chosen: Flags) -> NDArray:
-        return self.columns[name][chosen]
+class _Columns:
+    """All judgments as columns of numbers, some thirty bytes each.
+
+    Each column is one piece of memory from the beginning: many small ones would leave gaps, and putting them
+    together would take as much again.
+    """
+
+    def __init__(self, most: int):
+        self._columns = {name: np.empty(most, kind) for name, kind in COLUMNS.items()}
+        self._end = 0
+
+    def add(self, numbers: dict[str, NDArray]) -> None:
+        """The next judgments."""
+        start, self._end = self._end, self._end + len(numbers["of_pair"])
+        for name, values in numbers.items():
+            self._columns[name][start : self._end] = values
+
+    def finish(self, raters: dict[str, int]) -> None:
+        """Sort them, the earliest first; raters, who are numbered as `raters` says, become their ranks."""
+        # By their codes, as reports number them: models that draw their starts then start alike.
+        ranks = np.argsort(np.argsort(np.array(list(raters), dtype=np.str_))).astype(np.int32)
+        order = np.argsort(self._columns.pop("moment")[: self._end], kind="stable")
+        for name in self._columns:
+            self._columns[name] = self._columns[name][: self._end][order]
+        if len(ranks):
+            self._columns["rater"] = ranks[self._columns["rater"]]
 
     def votes(self) -> Votes:
-        if not self.columns:
-            nothing = np.empty(0, np.int64)
-            leanings = {name: np.empty(0, np.int8) for name in PAIR_QUESTIONS}
-            return Votes(nothing, nothing, leanings, np.empty(0, bool))
-        chosen = self.columns["of_pair"]
+        chosen = self._columns["of_pair"]
         return Votes(
-            pair=self._column("target", chosen),
-            rater=self._column("rater", chosen),
-            leanings={name: self._column(name, chosen) for name in PAIR_QUESTIONS},
-            both_bad=self._column("both_bad", chosen),
+            pair=self._columns["target"][chosen],
+            rater=self._columns["rater"][chosen],
+            leanings={name: self._columns.pop(name)[chosen] for name in PAIR_QUESTIONS},
+            both_bad=self._columns.pop("both_bad")[chosen],
         )
 
     def parts(self, pairs: Pairs) -> Parts:
-        if not self.columns:
-            nothing, small = np.empty(0, np.int64), np.empty(0, np.int8)
-            return Parts(nothing, nothing, small, small, small, small, np.empty(0, bool))
-        of_pair = self.columns["of_pair"]
-        place = np.flatnonzero(of_pair)
-        target = self.columns["target"]
-        sides = [
-            (place, f"{side}_", getattr(pairs, side)[target[place]], getattr(pairs, f"shown_{side}"))
-            for side in "ab"
-        ]
-        alone = np.flatnonzero(~of_pair)
-        rows = [
-            (where, prefix, response, shown[target[where], 0] >= 0)
-            for where, prefix, response, shown in sides
-        ]
-        rows.append((alone, "", target[alone], np.zeros(len(alone), bool)))
-        where = np.concatenate([row[0] for row in rows])
-        order = np.argsort(where, kind="stable")
-        answers = {
-            name: np.concatenate([self.columns[prefix + name][at] for at, prefix, *_ in rows])[order]
-            for name in ANSWERS
-        }
+        """Of a judgment of a pair both answers, one after the other; the columns are gone then."""
+        of_pair = self._columns["of_pair"]
+        start = np.cumsum(of_pair + np.int32(1), dtype=np.int32) - of_pair - np.int32(1)
+        places = {"a_": start[of_pair], "b_": start[of_pair] + np.int32(1), "": start[~of_pair]}
+        del start
+        pair = self._columns["target"][of_pair]
+        responses = {"a_": pairs.a[pair], "b_": pairs.b[pair], "": self._columns.pop("target")[~of_pair]}
+        masks = {f"{side}_": getattr(pairs, f"shown_{side}")[pair, 0] >= 0 for side in "ab"}
+        masks[""] = np.zeros(len(places[""]), bool)
+        rater = self._columns.pop("rater")
+        raters = {"a_": rater[of_pair], "b_": rater[of_pair], "": rater[~of_pair]}
+        answers = {}
+        for name in ANSWERS:
+            told = {prefix: self._columns.pop(prefix + name) for prefix in places}
+            of_each = {prefix: told[prefix][~of_pair if prefix == "" else of_pair] for prefix in places}
+            answers[name] = _woven(places, of_each, np.int8)
         return Parts(
-            response=np.concatenate([row[2] for row in rows])[order],
-            rater=self.columns["rater"][where][order],
-            masked=np.concatenate([row[3] for row in rows])[order],
+            response=_woven(places, responses, np.int32),
+            rater=_woven(places, raters, np.int32),
+            masked=_woven(places, masks, np.bool_),
             **answers,
         )
+
+
+def _woven(places: dict[str, NDArray], values: dict[str, NDArray], kind: type) -> NDArray:
+    """One column, each of the values at its place."""
+    woven = np.empty(sum(map(len, places.values())), kind)
+    for name, place in places.items():
+        woven[place] = values[name]
+    return woven
 
 
 def _whole(column: pa.Array) -> Ints:

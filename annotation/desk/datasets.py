@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
@@ -16,6 +16,7 @@ from annotation.datasets.making import Preview
 from annotation.datasets.recipe import PARTS, Format
 from annotation.desk.dataset_form import DatasetForm
 from annotation.desk.views import QUEUE_IS_DOWN, desk_page
+from annotation.downloads import download
 from annotation.errors import DomainError
 from annotation.models import Dataset, Snapshot
 from annotation.models.dataset import UNFINISHED
@@ -112,12 +113,13 @@ def control_dataset(request: HttpRequest, slug: str, number: int, dataset: int, 
 
 
 @desk_page
-@require_GET
-def dataset_file(request: HttpRequest, slug: str, number: int, dataset: int, name: str) -> FileResponse:
+@require_safe
+def dataset_file(request: HttpRequest, slug: str, number: int, dataset: int, name: str) -> HttpResponseBase:
     """One file of a made dataset."""
-    path = access.dataset_file(access.dataset_for(request.user, slug, number, dataset), name)
+    found = access.dataset_for(request.user, slug, number, dataset)
+    path = access.dataset_file(found, name)
     called = f"{slug}-{number}-{dataset}-{path.name}"
-    return FileResponse(path.open("rb"), as_attachment=True, filename=called)
+    return download(request, path, called, access.digest_of(path, found.manifest))
 
 
 # Words ----------------------------------------------------------------------------------------------------

@@ -12,16 +12,23 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
+from annotation.actions import registering
 from annotation.actions import training as actions
 from annotation.actions.arms import LONGEST_NAME
 from annotation.actions.training_settings import settings_of
 from annotation.desk import words
 from annotation.desk.training_forms import TrainingForm, name_of
-from annotation.desk.views import desk_page, tell_workers
+from annotation.desk.views import QUEUE_IS_DOWN, desk_page, tell_workers
 from annotation.errors import DomainError
 from annotation.models import Study, Training
 from annotation.printing.curves import curve, number
-from annotation.reports.trainings import curves_of, training_progress, waits_without_worker
+from annotation.reports.trainings import (
+    RegistrationProgress,
+    curves_of,
+    registration_of,
+    training_progress,
+    waits_without_worker,
+)
 from annotation.vocabulary import BatchState, TrainingStage
 from models_runtime.training.checkpoints import ANSWERS
 
@@ -107,7 +114,7 @@ def training(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _training_page(request: HttpRequest, found: Training, form: ArmForm) -> HttpResponse:
-    progress = training_progress(found)
+    progress, registration = training_progress(found), registration_of(found)
     curves = curves_of(found)
     context = {
         "training": found,
@@ -121,10 +128,17 @@ def _training_page(request: HttpRequest, found: Training, form: ArmForm) -> Http
         "result": result_of(found),
         "tail": actions.log_tail(found, TAIL),
         "has_log": actions.log_file(found).is_file(),
-        "arm_form": form if found.stage in ANSWERS and found.state == BatchState.DONE else None,
+        "registration": registration,
+        "arm_form": form if can_be_an_arm(found, registration) else None,
+        "lives": not progress.is_finished or (registration and registration.is_unfinished),
     }
     template = "_training" if request.htmx else "training"
     return _page(request, template, found.study, progress.missing, **context)
+
+
+def can_be_an_arm(training: Training, registration: RegistrationProgress | None) -> bool:
+    is_on_its_way = registration is not None and registration.is_unfinished
+    return training.stage in ANSWERS and training.state == BatchState.DONE and not is_on_its_way
 
 
 def _drawn(label: str, points: tuple[tuple[int, float], ...]) -> Drawn:
@@ -213,17 +227,18 @@ def control_training(request: HttpRequest, slug: str, number: int, control: str)
 @desk_page
 @require_POST
 def make_arm(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Make the tuned model the study's next arm."""
+    """Have a worker make the tuned model the study's next arm: reading large weights takes minutes."""
     found = access.training_in(access.study_for(request.user, slug), number)
     form = ArmForm(request.POST)
     if form.is_valid():
         try:
-            arm = actions.make_arm(found, form.cleaned_data["name"], request.user)
+            asked = registering.ask(found, form.cleaned_data["name"], request.user)
         except DomainError as error:
             form.add_error("name", str(error))
         else:
-            messages.success(request, f"“{arm.name}” is an arm now. Start a run, and it answers the prompts.")
-            return redirect("desk:study", slug)
+            if not tasks.sent(tasks.register_arm.delay, asked.pk):
+                messages.warning(request, QUEUE_IS_DOWN)
+            return redirect("desk:training", slug, number)
     return _training_page(request, found, form)
 
 

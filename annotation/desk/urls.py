@@ -15,6 +15,7 @@ from annotation.desk import (
     result_files,
     results,
     review,
+    snapshots,
     training,
     views,
 )
@@ -83,9 +84,13 @@ urlpatterns = [
     path("<slug:slug>/import/<int:pk>/mapping/", imports.remap, name="remap_import"),
     path("<slug:slug>/import/<int:pk>/problems.csv", imports.problems, name="import_problems"),
     path("<slug:slug>/import/<int:pk>/<slug:control>/", imports.control, name="control_import"),
-    path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
-    path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
-    path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
+    path("<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
+    path("<slug:slug>/snapshots/freeze/", snapshots.freeze, name="freeze_snapshot"),
+    path("<slug:slug>/snapshots/freezings/<int:number>/stop/", snapshots.stop_freezing, name="stop_freezing"),
+    path("<slug:slug>/snapshots/<int:number>/", snapshots.snapshot, name="snapshot"),
+    path(
+        "<slug:slug>/snapshots/<int:number>/files/<str:name>", snapshots.snapshot_file, name="snapshot_file"
+    ),
     path("<slug:slug>/snapshots/<int:number>/datasets/", datasets.datasets, name="datasets"),
     path(
         "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files/<str:name>",
@@ -97,6 +102,6 @@ urlpatterns = [
         datasets.control_dataset,
         name="control_dataset",
     ),
-    path("<slug:slug>/snapshots/<int:number>/report/", views.ask_report, name="ask_report"),
-    path("<slug:slug>/snapshots/<int:number>/report.<slug:kind>", views.report, name="report"),
+    path("<slug:slug>/snapshots/<int:number>/report/", snapshots.ask_report, name="ask_report"),
+    path("<slug:slug>/snapshots/<int:number>/report.<slug:kind>", snapshots.report, name="report"),
 ]

@@ -1,26 +1,21 @@
 """The researcher's pages. Each is for the study's researchers; for all others it does not exist."""
 
-import tempfile
-import zipfile
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import enrolment, runs
-from annotation.actions import snapshots as freezing
 from annotation.actions import studies as studying
-from annotation.actions.printing import made_reports, report_file
 from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotAllowed, NotFound
@@ -33,18 +28,13 @@ from annotation.reports.progress import (
     nothing_to_rate,
     origins,
     rating_progress,
-    reports_asked,
     run_progress,
-    snapshot_under_way,
     stranded_by_review,
 )
-from annotation.reports.rows import counting
 from annotation.reports.winrates import HEADLINE, win_rate_report
 from annotation.vocabulary import StudyRole, StudyState
 
 RESPONSES_A_PAGE = 20
-FREEZE_AT_ONCE = 20_000
-"""Judgments. A larger study is frozen by a worker, because the page would keep its reader waiting."""
 
 QUEUE_IS_DOWN = "The queue does not answer. Nothing is lost: work starts by itself when it is back."
 
@@ -263,84 +253,3 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
             return redirect("desk:raters", slug)
     return _page(request, "raters", study, form=form, rating=rating_progress(study))
-
-
-# Snapshots -------------------------------------------------------------------------------------------
-
-
-@desk_page
-@require_safe
-def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
-    study = access.study_for(request.user, slug)
-    snapshots, asked = study.snapshots.select_related("study", "created_by"), snapshot_under_way(study)
-    failure = None if asked else access.failed_snapshots_of(study).first()
-    reports = reports_asked(study)
-    listed = [(found, made_reports(found), reports.get(found.number)) for found in snapshots]
-    return _page(request, "snapshots", study, snapshots=listed, asked=asked, failure=failure)
-
-
-@desk_page
-@require_POST
-def freeze_snapshot(request: HttpRequest, slug: str) -> HttpResponse:
-    study = access.study_for(request.user, slug)
-    try:
-        _freeze(request, study)
-    except DomainError as error:
-        messages.error(request, str(error))
-    return redirect("desk:snapshots", slug)
-
-
-def _freeze(request: HttpRequest, study: Study) -> None:
-    if counting(study).count() > FREEZE_AT_ONCE:
-        _have_frozen(request, study)
-    else:
-        snapshot = freezing.freeze_snapshot(study, request.user)
-        messages.success(request, f"Snapshot {snapshot.number} is frozen.")
-
-
-def _have_frozen(request: HttpRequest, study: Study) -> None:
-    freezing.note_asked(study, request.user)
-    try:
-        tasks.freeze_snapshot.delay(study.pk, request.user.pk)
-    except tasks.BROKER_FAILURES as error:
-        freezing.note_failure(study, request.user, f"The queue does not answer: {error}.")
-
-
-@desk_page
-@require_GET
-def snapshot(request: HttpRequest, slug: str, number: int) -> FileResponse:
-    """The snapshot's files as one ZIP archive, from a temporary file."""
-    snapshot = access.snapshot_for(request.user, slug, number)
-    folder = Path(snapshot.folder)
-    if not folder.is_dir():
-        raise Http404(f"The files of snapshot {number} are not where they were put ({folder}).")
-    name = f"{slug}-snapshot-{number}"
-    return FileResponse(_archive(folder, name), as_attachment=True, filename=f"{name}.zip")
-
-
-def _archive(folder: Path, name: str) -> tempfile._TemporaryFileWrapper:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 — the response closes it when it has been sent
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            archive.write(path, f"{name}/{path.relative_to(folder)}")
-    file.seek(0)
-    return file
-
-
-@desk_page
-@require_POST
-def ask_report(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """Have a worker make the report of a snapshot: it takes longer than somebody waits."""
-    tasks.ask_for_report(access.snapshot_for(request.user, slug, number), request.user)
-    return redirect("desk:snapshots", slug)
-
-
-@desk_page
-@require_GET
-def report(request: HttpRequest, slug: str, number: int, kind: str) -> FileResponse:
-    """The report of a snapshot, as a file to keep."""
-    snapshot = access.snapshot_for(request.user, slug, number)
-    if kind not in made_reports(snapshot):
-        raise Http404(f"The report of snapshot {number} was not made yet, or not as “{kind}”.")
-    name = f"{slug}-snapshot-{number}-report.{kind}"
-    return FileResponse(report_file(snapshot, kind).open("rb"), as_attachment=True, filename=name)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,13 @@ from annotation.export.shaping import (
 from annotation.models import Grading, Study
 from annotation.vocabulary import PairState
 
+Tell = Callable[[str, int], None]
+"""Told which file is being written and how many more rows of it are; may raise to end the writing."""
+
+
+def quietly(name: str, rows: int) -> None:
+    """For whoever wants to be told nothing."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -42,38 +50,49 @@ class Written:
     gradings: list[Grading]
 
 
-def write_tables(study: Study, folder: Path, min_judgments: int, secret: str) -> Written:
-    """All tables as Parquet and JSON Lines into an existing folder. Raises OSError.
+def write_tables(
+    study: Study, folder: Path, min_judgments: int, secret: str, tell: Tell = quietly
+) -> Written:
+    """All tables as Parquet and JSON Lines into an existing folder. Raises OSError, and what `tell` raises.
 
     The secret makes the raters' pseudonyms. All rows are of one moment; even where they cannot be (see
     `one_moment`), everything that is judged or graded is there, because it is read after what refers to it.
     """
     counts: Counter = Counter()
     with one_moment():
-        tallies = write_judgments(study, folder, secret, counts)
+        tallies = write_judgments(study, folder, secret, counts, tell)
         counts.update(counted(tallies, min_judgments))
-        _write_each(
-            folder, "preferences", queries.preferred_of(study), _preferring(tallies, min_judgments), counts
-        )
-        _write_each(folder, "pairs", queries.pairs_of(study), _counting(counts), counts)
+        write = partial(_write_each, folder, counts=counts, tell=tell)
+        write("preferences", queries.preferred_of(study), _preferring(tallies, min_judgments))
+        write("pairs", queries.pairs_of(study), _counting(counts))
         gradings = list(study.gradings.select_related("guideline").order_by("pk"))
-        _write_each(folder, "grades", queries.grades_of(study), grade_rows, counts)
-        _write_each(folder, "responses", queries.responses_of(study), response_rows, counts)
+        write("grades", queries.grades_of(study), grade_rows)
+        write("responses", queries.responses_of(study), response_rows)
+    return Written(_finished(folder, counts, tell), _report(counts), gradings)
+
+
+def _finished(folder: Path, counts: Counter, tell: Tell) -> dict[str, dict]:
+    """The Parquet files and, written here, their JSON Lines, described by name."""
     files = {}
     for name in SCHEMAS:
         parquet, lines = folder / f"{name}.parquet", folder / f"{name}.jsonl"
+        tell(lines.name, 0)
         write_json_lines(parquet, lines)
+        tell(lines.name, counts[name])
         files |= {path.name: described(path, counts[name]) for path in (lines, parquet)}
-    return Written(files, _report(counts), gradings)
+    return files
 
 
-def write_judgments(study: Study, folder: Path, secret: str, counts: Counter) -> NDArray:
+def write_judgments(
+    study: Study, folder: Path, secret: str, counts: Counter, tell: Tell = quietly
+) -> NDArray:
     """The judgments' Parquet file; returns what became of each pair, as `by_pair` does."""
     raters, tallies = Raters.of(queries.raters_of(study), secret), []
     with TableFile(folder / "judgments.parquet", SCHEMAS["judgments"]) as file:
         for read in whole_pairs(tables_of(queries.judgments_of(study))):
             rows = judgment_rows(read, raters, file.rows)
             file.add(rows)
+            tell(file.path.name, len(rows))
             tallies.append(tally(read, rows))
             _count_judgments(rows, counts)
     counts["judgments"] = file.rows
@@ -81,11 +100,18 @@ def write_judgments(study: Study, folder: Path, secret: str, counts: Counter) ->
 
 
 def _write_each(
-    folder: Path, name: str, query: Query, shaped: Callable[[pa.Table], pa.Table], counts: Counter
+    folder: Path,
+    name: str,
+    query: Query,
+    shaped: Callable[[pa.Table], pa.Table],
+    *,
+    counts: Counter,
+    tell: Tell,
 ) -> None:
     with TableFile(folder / f"{name}.parquet", SCHEMAS[name]) as file:
         for read in tables_of(query):
             file.add(shaped(read))
+            tell(file.path.name, len(read))
     counts[name] = file.rows
 
 

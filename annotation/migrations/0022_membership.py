@@ -32,7 +32,7 @@ def install(apps, schema_editor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0020_quicker_judgments")]
+    dependencies = [("annotation", "0021_fewer_indexes")]
 
     operations = [
         migrations.CreateModel(

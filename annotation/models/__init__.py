@@ -25,7 +25,7 @@ from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
 from annotation.models.snapshot import Freezing, Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
-from annotation.models.training import Training, TrainingMetric
+from annotation.models.training import Registration, Training, TrainingMetric
 
 __all__ = [
     "FileImport",
@@ -60,6 +60,7 @@ __all__ = [
     "Prompt",
     "QualityRules",
     "RaterSettings",
+    "Registration",
     "Report",
     "ReportTable",
     "Response",

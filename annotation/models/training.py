@@ -9,8 +9,9 @@ from annotation.models.arm import Arm
 from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import Study
-from annotation.vocabulary import TrainingStage
+from annotation.vocabulary import BatchState, TrainingStage
 
+UNFINISHED = (BatchState.QUEUED, BatchState.CLAIMED)
 SCORED_STAGES = (TrainingStage.RL, TrainingStage.EVALUATE)
 """Stages that need the two reward models."""
 
@@ -66,6 +67,42 @@ class Training(ClaimedBatch):
 
     def __str__(self) -> str:
         return f"{self.study.slug} training {self.number}"
+
+
+class Registration(ClaimedBatch):
+    """A finished training on its way to become an arm, claimed by a worker like a batch (`actions.leases`).
+
+    A worker, because all weights are read for their digests. `name` is the arm's; `arm` is there when it is
+    done.
+    """
+
+    training = models.ForeignKey(Training, on_delete=models.PROTECT, related_name="registrations")
+    name = models.CharField(max_length=100)
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="+", null=True)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
+    )
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = ClaimedQuerySet.as_manager()
+
+    class Meta(ClaimedBatch.Meta):
+        ordering = ["-pk"]
+        constraints = [
+            *ClaimedBatch.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["training"],
+                condition=Q(state__in=UNFINISHED),
+                name="registration_unfinished_once_per_training",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=BatchState.DONE) | Q(arm__isnull=False),
+                name="registration_done_has_an_arm",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.training} as “{self.name}”"
 
 
 class TrainingMetric(models.Model):

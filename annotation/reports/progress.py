@@ -341,12 +341,6 @@ def missing_worker(runs: QuerySet[Run], at: datetime | None = None) -> str:
     return living.sentence or f"No worker takes work from the queue “{silent[0]}”."
 
 
-def snapshot_under_way(study: Study) -> Event | None:
-    """When and by whom a worker was asked for a snapshot, where it neither came nor failed since."""
-    last = study.events.filter(verb__startswith="freeze_snapshot").first()
-    return last if last and last.verb == "freeze_snapshot_asked" else None
-
-
 @dataclass(frozen=True)
 class ReportAsked:
     """Where a snapshot's report stands: `asked` and not there yet, why it `failed`, what it lacks."""

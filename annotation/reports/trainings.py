@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from annotation.models import Study, Training
 from annotation.reports.progress import workers
+from annotation.reports.stored import missing_worker
 from annotation.vocabulary import BatchState, TrainingStage
 
 UNFINISHED = (BatchState.QUEUED, BatchState.CLAIMED)
@@ -78,6 +79,37 @@ def _sentence(training: Training, state: BatchState, is_stopping: bool) -> str:
 def _beginning(training: Training) -> str:
     is_evaluation = training.stage == TrainingStage.EVALUATE
     return "Answering and scoring." if is_evaluation else "Loading the model and reading the snapshot."
+
+
+@dataclass(frozen=True)
+class RegistrationProgress:
+    """The newest making of an arm from a training; `failure` says why there is none, `missing` as above."""
+
+    name: str
+    sentence: str
+    is_unfinished: bool
+    failure: str
+    missing: str
+
+
+def registration_of(training: Training) -> RegistrationProgress | None:
+    """Where the training's newest registration stands; None where nobody asked for one."""
+    newest = training.registrations.first()
+    if newest is None:
+        return None
+    state = BatchState(newest.state)
+    sentences = {
+        BatchState.QUEUED: f"“{newest.name}” waits for a worker to become an arm.",
+        BatchState.CLAIMED: f"A worker reads the weights; then “{newest.name}” is an arm.",
+        BatchState.DONE: f"“{newest.name}” is an arm. Start a run, and it answers the prompts.",
+    }
+    return RegistrationProgress(
+        name=newest.name,
+        sentence=sentences.get(state, f"“{newest.name}” did not become an arm."),
+        is_unfinished=state in UNFINISHED,
+        failure=newest.error if state == BatchState.FAILED else "",
+        missing=missing_worker() if state == BatchState.QUEUED else "",
+    )
 
 
 def missing_trainer() -> str:

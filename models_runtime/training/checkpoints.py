@@ -94,9 +94,13 @@ def _base(source: Source) -> dict[str, Any]:
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of all that decides what the checkpoint says: weights, settings, tokenizer, calibration."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in DECIDES)
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.name not in OURS
-    }
+    return {path.name: _sha256(path) for path in files if path.name not in OURS}
+
+
+def _sha256(path: Path) -> str:
+    """Read block by block: weights may be larger than the memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 DECIDES = {".safetensors", ".bin", ".json", ".jinja", ".model"}
@@ -171,6 +175,13 @@ def write_json(path: Path, value: Any) -> None:
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     os.replace(draft, path)
+
+
+FACTS = (
+    *("format", "format_version", "stage", "snapshot", "arguments", "seed", "base", "rewards", "versions"),
+    *("step", "files_sha256"),
+)
+"""What every provenance has; the rest is what the stage told at its end."""
 
 
 def finish(out: Path, facts: dict[str, Any], **told: Any) -> None:

@@ -2,14 +2,24 @@
 
 import hashlib
 import json
+import tracemalloc
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from annotation.models import Arm
-from tests.cast import a_study, an_arm
+from annotation import tasks
+from annotation.actions import leases, registering
+from annotation.actions.training import model_folder
+from annotation.errors import ArmRefused, BadTraining
+from annotation.models import Arm, Registration, Training
+from annotation.vocabulary import BatchState
+from models_runtime.training.checkpoints import digests
+from tests.cast import a_study, alice, an_arm
+from tests.trainings import a_done_training, a_trainable_study, a_training
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +156,77 @@ def test_a_provenance_that_is_too_deep_is_refused_in_a_sentence(tmp_path):
     (folder / "provenance.json").write_text("[" * 100_000)
     with pytest.raises(CommandError, match="not valid JSON"):
         register(folder)
+
+
+# From a training, by a worker ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def done(settings, tmp_path) -> Training:
+    """A training that is done, with the files that it left."""
+    settings.TRAININGS, settings.TRAINS = tmp_path / "trainings", True
+    found = a_done_training(a_trainable_study())
+    model_folder(found).parent.mkdir(parents=True)
+    checkpoint(model_folder(found), "sft")
+    return found
+
+
+def taken(asked: Registration) -> Registration:
+    claimed = registering.claim(asked.pk, "wanda")
+    assert claimed is not None
+    return claimed
+
+
+def test_a_worker_makes_a_training_an_arm(done):
+    asked = registering.ask(done, " Tuned ", alice())
+    assert not done.study.arms.filter(name="Tuned").exists()
+    tasks.register_arm(asked.pk)
+    asked.refresh_from_db()
+    assert (asked.state, asked.arm) == (BatchState.DONE, done.study.arms.get(name="Tuned"))
+    assert registering.claim(asked.pk, "wanda") is None
+
+
+def test_only_a_finished_model_that_answers_becomes_an_arm(done):
+    study = done.study
+    for found in (a_training(study), a_done_training(study, "reward")):
+        with pytest.raises(BadTraining, match="finished fine-tuning"):
+            registering.ask(found)
+    with pytest.raises(ArmRefused, match="already"):
+        registering.ask(done, study.arms.first().name)
+    assert not Registration.objects.exists()
+
+
+def test_a_training_is_made_an_arm_once_at_a_time(done):
+    registering.ask(done, "Tuned")
+    with pytest.raises(BadTraining, match="made an arm already"):
+        registering.ask(done, "Tuned otherwise")
+
+
+def test_weights_that_changed_are_told_in_the_row(done):
+    (model_folder(done) / "model.safetensors").write_bytes(b"others")
+    asked = registering.ask(done, "Tuned")
+    assert not registering.run(taken(asked))
+    asked.refresh_from_db()
+    assert asked.state == BatchState.FAILED and "changed since" in asked.error
+    assert registering.ask(done, "Tuned").number == 2
+
+
+def test_a_dead_workers_registration_goes_to_another_and_makes_one_arm(done):
+    dead = taken(registering.ask(done, "Tuned"))
+    leases.renew(dead, timezone.now() - timedelta(hours=1))
+    assert registering.requeue_stale() == 1
+    assert registering.run(taken(dead))
+    assert not registering.run(dead)  # it lived on, and finds a name that is taken
+    assert done.study.arms.filter(name="Tuned").count() == 1
+    assert done.registrations.get().state == BatchState.DONE
+
+
+def test_large_weights_are_read_block_by_block(tmp_path):
+    folder = checkpoint(tmp_path / "tuned")
+    with (folder / "model.safetensors").open("wb") as file:
+        file.truncate(300 * 2**20)
+    tracemalloc.start()
+    digests(folder)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5 * 2**20

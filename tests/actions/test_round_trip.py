@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.datasets.making import make_dataset
 from annotation.datasets.recipe import Recipe
-from annotation.models import Study
+from annotation.models import Judgment, Study
 from tests.cast import ARMS, a_rateable_study, a_study
 
 pytestmark = pytest.mark.django_db
@@ -41,12 +41,12 @@ def judged_study(folder: Path) -> Study:
 
 
 def exported(
-    study: Study, folder: Path, format_name: str, kind: str = "jsonl"
+    study: Study, folder: Path, format_name: str, kind: str = "jsonl", **rules: str
 ) -> tuple[list[Path], list[dict]]:
     """The files of a dataset of the study as it is now, and their rows in one order."""
     snapshot = freeze_snapshot(study)
     out = folder / f"{study.slug}-{format_name}-{kind}"
-    recipe = Recipe(format=format_name, files=(kind, "jsonl"), duplicates="keep")
+    recipe = Recipe(format=format_name, files=(kind, "jsonl"), duplicates="keep", **rules)
     out.mkdir()
     make_dataset(Path(snapshot.folder), recipe, out)
     lines = [line for path in sorted(out.rglob("*.jsonl")) for line in path.read_text().splitlines()]
@@ -62,6 +62,28 @@ def test_rows_of_pairs_come_back_equal(tmp_path, format_name, kind):
     for path in paths:
         call_command("import_preferences", "again", path, "--format", format_name)
     assert exported(again, tmp_path, format_name)[1] == before and len(before) == 4
+
+
+def test_a_difference_in_r_is_not_taken_for_a_strength(tmp_path):
+    """It lies between the steps of our scale, so it cannot come back: that is said, and nothing is kept."""
+    study = judged_study(tmp_path)
+    row = {"prompt_key": "kites-0", "arm_a": A, "arm_b": B, "rater_id": "r2"}
+    rows = [row | {"a_safety": "clearly_safe", "b_safety": "clearly_safe"} for row in (row,)]
+    path = tmp_path / "scores.jsonl"
+    path.write_text(
+        "".join(
+            json.dumps(one | {"a_helpfulness": 2, "b_helpfulness": 4, "balance": 2}) + "\n" for one in rows
+        )
+    )
+    call_command("import_judgments", "kites", path)
+    paths, before = exported(study, tmp_path, "trl_preference", margin="reward")
+    assert [(row["margin_kind"], round(row["margin"], 6)) for row in before] == [("reward", 0.666667)]
+    a_study("again")
+    with pytest.raises(CommandError, match="difference in r"):
+        call_command("import_preferences", "again", paths[0])
+    assert not Judgment.objects.filter(study__slug="again").exists()
+    call_command("import_preferences", "again", paths[0], "--set", "margin_max=1")
+    assert abs(Judgment.objects.get(study__slug="again").balance_canonical) == 2
 
 
 def test_raw_judgments_come_back_equal(tmp_path):

@@ -4,15 +4,18 @@ import sys
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation import tasks
 from annotation.actions import leases, training
-from annotation.actions.training import Plan, make_arm, resume, start_training, stop
+from annotation.actions.training import Plan, resume, start_training, stop
 from annotation.actions.training_settings import read_settings
-from annotation.errors import ArmRefused, BadSetting, BadTraining
+from annotation.errors import BadSetting, BadTraining
 from annotation.models import Training
 from annotation.vocabulary import BatchState
+from tests.actions.test_registering import checkpoint
 from tests.cast import alice, an_arm
 from tests.trainings import a_done_training, a_trainable_study, a_training, plan_for, stand_in
 
@@ -218,10 +221,56 @@ def test_where_training_is_not_installed_nothing_starts(settings):
         a_training(a_trainable_study())
 
 
-def test_only_a_finished_model_that_answers_becomes_an_arm():
+# A database that is away -----------------------------------------------------------------------------------
+
+
+def falls_silent(monkeypatch, times: int) -> list[int]:
+    """Have the next `times` statements that change a training fail as they do while a database restarts."""
+    left, update = [times], QuerySet.update
+
+    def updates(rows, **changes):
+        if rows.model is Training and left[0]:
+            left[0] -= 1
+            raise OperationalError("the connection is closed")
+        return update(rows, **changes)
+
+    monkeypatch.setattr(QuerySet, "update", updates)
+    return left
+
+
+def test_a_training_goes_on_while_the_database_is_away_for_a_moment(committed_db, monkeypatch, tmp_path):
+    found = a_training(a_trainable_study())
+    stand_in(monkeypatch, tmp_path)
+    claimed = taken(found)
+    left = falls_silent(monkeypatch, times=3)
+    assert training.train(claimed)
+    assert left == [0] and now_of(found).state == BatchState.DONE
+    assert now_of(found).metrics.count() == 3
+
+
+def test_a_training_whose_database_stays_away_is_resumed_and_not_failed(committed_db, monkeypatch, tmp_path):
+    found = a_training(a_trainable_study())
+    stand_in(monkeypatch, tmp_path)
+    claimed = taken(found)
+    with monkeypatch.context() as away:
+        away.setattr(training, "PATIENCE", 0)
+        heard = training.note
+        away.setattr(training, "note", lambda *told: (falls_silent(away, times=1), heard(*told))[1])
+        with pytest.raises(OperationalError):
+            training.train(claimed)
+    assert now_of(found).state == BatchState.CLAIMED
+    leases.renew(claimed, timezone.now() - timedelta(hours=1))
+    assert training.requeue_stale() == 1
+    assert training.train(taken(found))
+    assert now_of(found).state == BatchState.DONE
+
+
+def test_a_training_that_ended_while_nobody_could_note_it_is_done(monkeypatch, tmp_path):
     study = a_trainable_study()
-    for found in (a_training(study), a_done_training(study, "reward")):
-        with pytest.raises(BadTraining, match="finished fine-tuning"):
-            make_arm(found)
-    with pytest.raises(ArmRefused, match="is no checkpoint"):  # its files are gone
-        make_arm(a_done_training(study))
+    found = a_training(study)
+    folder = training.model_folder(found)
+    folder.parent.mkdir(parents=True)
+    checkpoint(folder, "sft", step=3, rows=7)
+    monkeypatch.setattr(training, "command", lambda row: pytest.fail("It must not be trained again."))
+    assert training.train(taken(found))
+    assert (now_of(found).state, now_of(found).result) == (BatchState.DONE, {"rows": 7})

@@ -83,10 +83,15 @@ def test_rl_names_its_reward_models_by_number(study):
     assert (made["helpfulness"], made["safety"]) == (1, 2)
 
 
-def test_only_a_checkpoint_becomes_an_arm(study):
+def test_only_a_checkpoint_becomes_an_arm(study, monkeypatch):
+    monkeypatch.setattr(tasks.register_arm, "delay", tasks.register_arm)
     a_done_training(study)
-    answer = client_of(alice()).post(address("training_arm", 1), {"name": "Tuned"}, format="json")
-    assert answer.status_code == 409 and "is no checkpoint" in answer.json()["detail"]
+    client = client_of(alice())
+    assert client.get(address("training_arm", 1)).status_code == 404
+    assert client.post(address("training_arm", 1), {"name": "Tuned"}, format="json").status_code == 202
+    told = client.get(address("training_arm", 1)).json()
+    assert (told["name"], told["state"], told["position"]) == ("Tuned", "failed", None)
+    assert "is no checkpoint" in told["error"]
 
 
 def test_nobody_else_finds_any_of_it(study):

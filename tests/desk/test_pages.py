@@ -2,17 +2,20 @@
 
 import io
 import tracemalloc
+import uuid
 import zipfile
 
 import pytest
+from django.conf import settings
 from django.db.models import CharField, Value
 from django.db.models.functions import Concat
 from django.urls import reverse
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotation import tasks
 from annotation.actions import runs
-from annotation.desk import cards, views, words
+from annotation.desk import cards, snapshots, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate, undefined
@@ -301,30 +304,89 @@ def test_a_study_without_judgments_freezes_nothing_and_says_so(alice):
     assert not Snapshot.objects.exists()
 
 
-def test_a_large_study_is_frozen_by_a_worker(alice, monkeypatch):
-    queued = []
-    monkeypatch.setattr(views, "FREEZE_AT_ONCE", 5)
-    monkeypatch.setattr(tasks.freeze_snapshot, "delay", lambda *args: queued.append(args))
+@pytest.fixture
+def queued(monkeypatch) -> list[int]:
+    """Freezings that workers were told about; every study is too large to be frozen at once."""
+    told = []
+    monkeypatch.setattr(snapshots, "FREEZE_AT_ONCE", 5)
+    monkeypatch.setattr(tasks.freeze_snapshot, "delay", told.append)
+    return told
+
+
+def test_a_large_study_is_frozen_by_a_worker(alice, queued):
+    study = a_varied_study(3)
+    for _ in range(2):
+        alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    assert queued == [study.freezings.get().pk]
+    page = text_of(alice, "snapshots", study.slug)
+    assert "Waits for a worker." in page and "already" in page and "hx-trigger" in page
+    assert "Freeze a snapshot" not in page
+    tasks.freeze_snapshot(*queued)
+    assert Snapshot.objects.get().study == study
+    page = text_of(alice, "snapshots", study.slug)
+    assert "Waits for a worker." not in page and "hx-trigger" not in page and "Freeze a snapshot" in page
+
+
+def test_a_freezing_is_watched_and_stopped(alice, queued):
     study = a_varied_study(3)
     alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
-    assert queued == [(study.pk, cast.alice().pk)]
-    assert "A worker was asked for a snapshot" in text_of(alice, "snapshots", study.slug)
-    tasks.freeze_snapshot(*queued[0])
-    assert Snapshot.objects.get().study == study
-    assert "A worker was asked" not in text_of(alice, "snapshots", study.slug)
+    study.freezings.update(
+        state="claimed",
+        claim=uuid.uuid4(),
+        lease_until=timezone.now(),
+        table="judgments.parquet",
+        rows_written=1_234,
+        rows_expected=5_000,
+    )
+    address = reverse("desk:snapshots", args=[study.slug])
+    part = alice.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert "Writing judgments.parquet: 1,234 of about 5,000 rows." in part
+    assert '<progress max="5000" value="1234"' in part and "<html" not in part
+    stop = reverse("desk:stop_freezing", args=[study.slug, 1])
+    assert "Stopping" in alice.post(stop, follow=True).content.decode()
+    assert study.freezings.get().stop_asked
+    study.freezings.update(state="cancelled", claim=None, lease_until=None)
+    assert "Nothing of it was kept." in text_of(alice, "snapshots", study.slug)
+    assert "nothing to stop" in alice.post(stop, follow=True).content.decode()
 
 
-def test_a_snapshot_that_no_worker_hears_of_is_told_as_a_failure(alice, monkeypatch):
+def test_a_freezing_that_no_worker_hears_of_waits(alice, queued, monkeypatch):
     def fails(*args):
         raise OSError("connection refused")
 
-    monkeypatch.setattr(views, "FREEZE_AT_ONCE", 5)
     monkeypatch.setattr(tasks.freeze_snapshot, "delay", fails)
     study = a_varied_study(3)
     alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
     page = text_of(alice, "snapshots", study.slug)
-    assert "The queue does not answer: connection refused." in page
-    assert "A worker was asked" not in page
+    assert "The queue does not answer." in page and "Waits for a worker." in page
+
+
+def test_each_file_of_a_snapshot_is_fetched_by_itself(alice):
+    study = a_varied_study(3)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    snapshot = Snapshot.objects.get()
+    page = text_of(alice, "snapshots", study.slug)
+    for name, told in snapshot.manifest["files"].items():
+        address = reverse("desk:snapshot_file", args=[study.slug, 1, name])
+        assert address in page
+        answer = alice.get(address, headers={"Range": "bytes=0-9"})
+        assert answer["ETag"] == f'"{told["sha256"]}"' and answer.status_code in (206, 416)
+    for name in ("nothing.jsonl", "..%2Fmanifest.json", "%2Fetc%2Fpasswd"):
+        assert alice.get(f"{reverse('desk:snapshots', args=[study.slug])}1/files/{name}").status_code == 404
+
+
+def test_the_archive_of_a_snapshot_goes_on_where_it_broke_off(alice):
+    study = a_varied_study(3)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    address = reverse("desk:snapshot", args=[study.slug, 1])
+    whole = alice.get(address)
+    content = b"".join(whole.streaming_content)
+    headers = {"Range": "bytes=100-", "If-Range": whole["ETag"]}
+    rest = alice.get(address, headers=headers)
+    assert (rest.status_code, b"".join(rest.streaming_content)) == (206, content[100:])
+    for kept in settings.ARCHIVES.iterdir():
+        kept.unlink()  # made anew, it may differ in its bytes
+    assert alice.get(address, headers=headers).status_code == 200
 
 
 def test_files_that_are_gone_are_not_found(alice):

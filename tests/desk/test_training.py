@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from annotation import tasks
 from annotation.actions.training import log_file
 from annotation.models import Training, TrainingMetric
 from annotation.vocabulary import BatchState
@@ -118,10 +119,23 @@ def test_the_log_is_shown_as_text_and_given_as_a_file(study):
     assert 'filename="kites-training-1.txt"' in answer["Content-Disposition"]
 
 
-def test_a_tuned_model_that_cannot_be_an_arm_says_why(study):
-    a_done_training(study)
-    page = desk().post(address("make_arm", 1), {"name": "Tuned"}).content.decode()
+def test_a_tuned_model_that_cannot_be_an_arm_says_why(study, monkeypatch):
+    queued = []
+    monkeypatch.setattr(tasks.register_arm, "delay", queued.append)
+    found = a_done_training(study)
+    page = desk().post(address("make_arm", 1), {"name": "Tuned"}, follow=True).content.decode()
+    assert "“Tuned” waits for a worker" in page and "Name of the arm" not in page and "hx-trigger" in page
+    assert queued == [found.registrations.get().pk]
+    tasks.register_arm(*queued)
+    page = desk().get(address("training", 1)).content.decode()
     assert "is no checkpoint of a training of ours" in page and study.arms.count() == 1
+    assert "Name of the arm" in page and "hx-trigger" not in page
+
+
+def test_a_name_that_is_taken_is_told_in_the_form(study):
+    a_done_training(study)
+    page = desk().post(address("make_arm", 1), {"name": study.arms.get().name}).content.decode()
+    assert "already. Choose another name." in page
 
 
 def test_an_evaluation_shows_its_report(study):

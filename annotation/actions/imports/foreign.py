@@ -22,6 +22,8 @@ SMALLEST = 1
 """The step on our scale of a preference whose strength the file does not say: it says a side, and no more."""
 
 STRONGEST = 3
+REWARD = "reward"
+MARGIN_KINDS = ("strength", REWARD)
 
 
 @dataclass(frozen=True)
@@ -130,11 +132,21 @@ def question_of(row: dict, otherwise: str = "balance") -> str:
 
 
 def strength(row: dict) -> int:
-    """A margin as a step from 0 to 3. `margin_max` is the file's largest; without it, ours, which is 3."""
+    """A margin as a step from 0 to 3. `margin_max` is the file's largest; without it, ours, which is 3.
+
+    Raises BadRow, also for a difference in r, which our own files tell from a strength by `margin_kind`.
+    """
     margin = _number(row.get("margin"), "margin")
     most = _number(row.get("margin_max"), "margin_max")
+    kind = label(row.get("margin_kind"), "margin_kind", MARGIN_KINDS)
     if margin is None:
         return SMALLEST
+    if kind == REWARD and most is None:
+        raise BadRow(
+            "“margin” is a difference in r, from 0 to 1, and not how strongly somebody prefers. Make the "
+            "dataset with the margin “strength” to have judgments come back as they were, or say "
+            "margin_max=1 to have the difference rounded to steps from 1 to 3."
+        )
     most = float(STRONGEST) if most is None else most
     if not 0 <= margin <= most:
         raise BadRow(

@@ -37,6 +37,7 @@ from annotation.vocabulary import (
     Side,
 )
 
+JUDGMENT, PART = bulk.Blueprint(Judgment), bulk.Blueprint(ResponseJudgment)
 RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode")
 SAFETY_LEVELS, SEVERITIES, MODES = SafetyLevel.values, Severity.values, ResponseMode.values
 FIELDS = (
@@ -231,8 +232,7 @@ class JudgmentLoader:
                 refuse(line, f"Rater “{row.rater}” has judged this {place.key[1]} otherwise already.")
         bulk.insert([judgment for judgment, _ in new.values()])
         parts = [part for _, parts in new.values() for part in parts]
-        for part in parts:
-            part.judgment = part.judgment  # its primary key is known by now
+        bulk.refer_to_saved(parts, "judgment")
         bulk.insert(parts)
         result.new += len(new)
 
@@ -265,19 +265,18 @@ class JudgmentLoader:
 
     def _judgment(self, row: JudgmentRow, place: _Found) -> tuple[Judgment, list[ResponseJudgment]]:
         left_is_a = _left_is_a(row, place)
-        judgment = Judgment(
-            study=self.study,
-            enrolment=place.rater,
-            source=JudgmentSource.IMPORTED,
-            pair_id=place.pair,
-            response_id=None if place.pair else place.responses[0],
-            guideline_condition=self.study.guideline_condition,
-            left_is_a=left_is_a,
-            both_bad=row.both_bad,
-            rationale=row.rationale,
-            created_at=row.created_at or timezone.now(),
+        values = {
+            "source": JudgmentSource.IMPORTED,
+            "pair_id": place.pair,
+            "response_id": None if place.pair else place.responses[0],
+            "guideline_condition": self.study.guideline_condition,
+            "left_is_a": left_is_a,
+            "both_bad": row.both_bad,
+            "rationale": row.rationale,
+            "created_at": row.created_at or timezone.now(),
             **_pair_columns(row, place.turned, left_is_a),
-        )
+        }
+        judgment = JUDGMENT({"study": self.study, "enrolment": place.rater}, values)
         parts = [
             _response_judgment(judgment, response, answers, _side(row, arm))
             for response, answers, arm in zip(place.responses, row.answers, row.arms, strict=True)
@@ -428,15 +427,15 @@ def _side(row: JudgmentRow, arm: str) -> str:
 
 
 def _response_judgment(judgment: Judgment, response: int, answers: _Answers, side: str) -> ResponseJudgment:
-    return ResponseJudgment(
-        judgment=judgment,
-        response_id=response,
-        side=side,
-        safety=answers.safety,
-        severity=answers.severity,
-        helpfulness=answers.helpfulness,
-        mode=answers.mode,
-    )
+    values = {
+        "response_id": response,
+        "side": side,
+        "safety": answers.safety,
+        "severity": answers.severity,
+        "helpfulness": answers.helpfulness,
+        "mode": answers.mode,
+    }
+    return PART({"judgment": judgment}, values)
 
 
 def _content(judgment: Judgment, parts: Iterable[ResponseJudgment]) -> tuple:

@@ -106,6 +106,7 @@ TRL_PREFERENCE = Format(
         "rejected",
         "margin",
         "margin_max",
+        "margin_kind",
         "question",
         "chosen_arm",
         "rejected_arm",

@@ -40,6 +40,7 @@ FIELDS = (
 )
 MOST_SAMPLES = 32_767  # what a small integer column holds
 ROWS_AT_ONCE = 8  # texts fetched together; each may be megabytes
+PROMPT, RESPONSE = bulk.Blueprint(Prompt), bulk.Blueprint(Response)
 Key = tuple[int, int, int]
 """Prompt, arm, sample."""
 
@@ -173,9 +174,10 @@ class ResponseLoader:
         brought one; their prompts and arms are made. Of a line with several, all can be taken or none.
         """
         arms = len(self.arms)
-        prompts = self._prompts(rows, result)
+        old, made = self._prompts(rows, result)
+        prompts = old | made
         wanted = [(line, row, prompts.get(row.key)) for line, row in rows]
-        known = self._known([(row, prompt) for _, row, prompt in wanted if prompt])
+        known = self._known([(row, old[row.key]) for _, row, _ in wanted if row.key in old])
         new: dict[Key, Response] = {}
         lines = 0
         for line, group in groupby(wanted, key=itemgetter(0)):
@@ -194,8 +196,10 @@ class ResponseLoader:
     def finish(self) -> None:
         """Nothing is left to do."""
 
-    def _prompts(self, rows: list[tuple[int, ResponseRow]], result: Imported) -> dict[str, Prompt]:
-        """The chunk's prompts by key, after making those that are missing and fully given."""
+    def _prompts(
+        self, rows: list[tuple[int, ResponseRow]], result: Imported
+    ) -> tuple[dict[str, Prompt], dict[str, Prompt]]:
+        """The chunk's prompts by key: those that were there, and those made now, which are fully given."""
         keys = {row.key for _, row in rows}
         # A conversation may be long; it is read only where the file brings one to compare.
         brought = {row.key for _, row in rows if row.messages is not None}
@@ -209,7 +213,7 @@ class ResponseLoader:
         new = self._new_prompts(list(brings.values()))
         bulk.insert(list(new.values()))
         result.new_prompts += len(new)
-        return prompts | new
+        return prompts, new
 
     def _new_prompts(self, rows: list[ResponseRow]) -> dict[str, Prompt]:
         untold = [row for row in rows if not row.language]
@@ -218,16 +222,16 @@ class ResponseLoader:
         return {row.key: self._new_prompt(row, row.language or found[row.key]) for row in rows}
 
     def _new_prompt(self, row: ResponseRow, language: str) -> Prompt:
-        return Prompt(
-            study=self.study,
-            key=row.key,
-            messages=row.messages,
-            intent=row.intent,
-            harm_category=row.harm_category,
-            subset=row.subset,
-            family=row.family,
-            language=language,
-        )
+        values = {
+            "key": row.key,
+            "messages": row.messages,
+            "intent": row.intent,
+            "harm_category": row.harm_category,
+            "subset": row.subset,
+            "family": row.family,
+            "language": language,
+        }
+        return PROMPT({"study": self.study}, values)
 
     def _known(self, wanted: list[tuple[ResponseRow, Prompt]]) -> dict[Key, bytes]:
         """Digests of the texts that the study has already for what the chunk brings."""
@@ -308,11 +312,5 @@ def _refuse_contradiction(row: ResponseRow, prompt: Prompt | None) -> None:
 
 
 def _new_response(study: Study, prompt: Prompt, arm: Arm, row: ResponseRow) -> Response:
-    return Response(
-        study=study,
-        prompt=prompt,
-        arm=arm,
-        sample=row.sample,
-        text=row.text,
-        finish_reason=FinishReason.IMPORTED,
-    )
+    values = {"sample": row.sample, "text": row.text, "finish_reason": FinishReason.IMPORTED}
+    return RESPONSE({"study": study, "prompt": prompt, "arm": arm}, values)
