@@ -331,6 +331,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300,
         "options": {"expires": 290},
     },
+    "seal-events": {"task": "annotation.tasks.seal_events", "schedule": 60, "options": {"expires": 55}},
     "release-expired-leases": {
         "task": "annotation.tasks.release_expired_leases",
         "schedule": 30,

@@ -21,14 +21,13 @@ from annotation.actions.imports.preview import Preview, preview
 from annotation.desk.views import QUEUE_IS_DOWN, _page, desk_page
 from annotation.errors import DomainError, ImportRefused
 from annotation.models import FileImport, Study
+from annotation.reports.table_files import defused
 from annotation.text import spelt_out
 from annotation.vocabulary import BatchState
 
 LISTED = 30
 SHOWN_PROBLEMS = 50
 CONTROLS = {"start": jobs.start, "stop": jobs.stop, "discard": jobs.discard}
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for the beginning of a formula."""
 
 
 class UploadForm(forms.Form):
@@ -250,6 +249,5 @@ def _problem_lines(job: FileImport) -> Iterator[str]:
     yield "line,reason\r\n"
     for line, reason in job.problems.values_list("line", "reason").iterator(chunk_size=1000):
         out = StringIO()
-        told = spelt_out(reason)
-        csv.writer(out).writerow([line, f"'{told}" if told.startswith(DANGEROUS) else told])
+        csv.writer(out).writerow([line, defused(spelt_out(reason))])
         yield out.getvalue()
