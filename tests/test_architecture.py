@@ -11,16 +11,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
+WIRING = {"settings", "environment", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors", "languages", "version"},
-    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
+    {"answers", "text", "strict_json", "draws", "chain", "counters", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"printing", "datasets"},
     {"actions"},
     {"tasks"},
-    {"rate", "desk", "api", "admin", "management", "templatetags"},
+    {"rate", "desk", "api", "watch", "admin", "management", "templatetags"},
 ]
 TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "generation", "pair", "review"]
 TABLES += [

@@ -199,7 +199,9 @@ def test_the_record_can_be_narrowed_down_and_paged(client, study, monkeypatch):
     assert "number:" not in client.get("/desk/kites/record/?verb=create_study").content.decode()
     assert "Nothing like that" in client.get("/desk/kites/record/?by=system").content.decode()
     tomorrow = timezone.now() + timedelta(days=2)
-    assert "Nothing like that" in client.get(f"/desk/kites/record/?since={tomorrow:%Y-%m-%d}").content.decode()
+    assert (
+        "Nothing like that" in client.get(f"/desk/kites/record/?since={tomorrow:%Y-%m-%d}").content.decode()
+    )
     for odd in ("before=x~y", "before=2020-01-01~1", "since=never", "by=nobody", "until=9999-12-31"):
         assert client.get(f"/desk/kites/record/?{odd}").status_code == 200
 

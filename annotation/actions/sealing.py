@@ -12,7 +12,7 @@ from annotation.models import Event, Seal, Study
 EVENTS_A_SEAL = 1_000
 SEALS_A_ROUND = 500  # of one study; a study with more events to seal goes on in the next round
 SETTLED = timedelta(seconds=10)
-"""After so long an event that was about to be written is seen by everybody, unless its transaction still runs."""
+"""After so long an event is seen by everybody, unless its transaction still runs."""
 
 OLDEST_AT_WORK = """
 SELECT min(xact_start) FROM pg_stat_activity

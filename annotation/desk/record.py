@@ -30,7 +30,10 @@ class RecordForm(forms.Form):
         super().__init__(data)
         people = [(name, name) for name in choices.people]
         self.fields["by"].choices = [("", "Everybody"), (SYSTEM, "Evenhand by itself"), *people]
-        self.fields["verb"].choices = [("", "Everything"), *((verb, in_words(verb)) for verb in choices.verbs)]
+        self.fields["verb"].choices = [
+            ("", "Everything"),
+            *((verb, in_words(verb)) for verb in choices.verbs),
+        ]
 
     def asked(self) -> Asked:
         self.is_valid()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time
 
 from django.db.models import Q
 
@@ -86,17 +86,13 @@ def _events(study: Study, asked: Asked, before: str = "") -> EventQuerySet:
     if asked.by:
         events = events.filter(Q(actor=None) if asked.by == SYSTEM else Q(actor__username=asked.by))
     if asked.since:
-        events = events.filter(created_at__gte=_midnight(asked.since))
+        events = events.filter(created_at__gte=datetime.combine(asked.since, time.min, UTC))
     if asked.until:
-        events = events.filter(created_at__lt=_midnight(asked.until + timedelta(days=1)))
+        events = events.filter(created_at__lte=datetime.combine(asked.until, time.max, UTC))
     if place := _place_named(before):
         at, pk = place
         events = events.filter(created_at__lte=at).filter(Q(created_at__lt=at) | Q(pk__lt=pk))
     return events
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 def _place(event: Event) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from annotation.errors import DomainError
 from annotation.management.studies import study_named
 from annotation.models import Study
 from annotation.reports.audit import Head, Verdict, audit_study, heads_of
@@ -14,15 +13,23 @@ from annotation.text import spelt_out
 
 
 class Command(BaseCommand):
-    help = "Checks every study's chain of events against its seals; ends with an error at the first that broke."
+    help = (
+        "Checks every study's chain of events against its seals; ends with an error at the first that broke."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("studies", nargs="*", metavar="STUDY", help="short names (default: all)")
         parser.add_argument(
-            "--keep", type=Path, metavar="FILE", help="write the newest seals there, to keep on another machine"
+            "--keep",
+            type=Path,
+            metavar="FILE",
+            help="write the newest seals there, to keep on another machine",
         )
         parser.add_argument(
-            "--against", type=Path, metavar="FILE", help="seals kept earlier: none of them may be gone or differ"
+            "--against",
+            type=Path,
+            metavar="FILE",
+            help="seals kept earlier: none of them may be gone or differ",
         )
 
     def handle(self, *args, studies: list[str], keep: Path | None, against: Path | None, **options) -> None:
