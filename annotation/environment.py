@@ -1,7 +1,7 @@
 """The environment's variables as values. What cannot be read is noted with an id and a remedy.
 
-`annotation.settings` reads them all and then calls `refuse_if_wrong`, so that whoever starts a process is told
-of everything at once. Secrets may lie in a file: NAME_FILE names it, as container engines do.
+`annotation.settings` reads them all and then calls `refuse_if_wrong`, so that whoever starts a process is
+told of everything at once. Secrets may lie in a file: NAME_FILE names it, as container engines do.
 """
 
 import os
@@ -83,5 +83,6 @@ def _read(name: str, file: Path) -> str:
 def refuse_if_wrong() -> None:
     """Raises ImproperlyConfigured, which tells everything that is wrong."""
     if problems:
-        told = "\n".join(f"  {problem.msg} {problem.hint} ({problem.id})" for problem in problems)
+        found, problems[:] = list(problems), []  # settings that failed may be imported again
+        told = "\n".join(f"  {problem.msg} {problem.hint} ({problem.id})" for problem in found)
         raise ImproperlyConfigured(f"variables of the environment cannot be used.\n{told}")

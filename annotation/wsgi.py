@@ -15,13 +15,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.settings")
 def count_together() -> None:
     """Give the processes of one server a folder in which what they count adds up.
 
-    They are children of one process, whose number names the folder; it goes with the machine's other temporary
-    files. Nothing may have imported `annotation.counters` before.
+    They are children of one process, whose number names the folder; it goes with the machine's other
+    temporary files. Nothing may have imported `annotation.counters` before.
     """
     name = f"evenhand-counters-{os.getuid()}-{os.getppid()}"
-    folder = Path(
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", os.path.join(tempfile.gettempdir(), name))
-    )
+    folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or Path(tempfile.gettempdir(), name))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise PermissionError(f"{folder} is somebody else's. Name another in PROMETHEUS_MULTIPROC_DIR.")

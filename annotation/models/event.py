@@ -74,8 +74,8 @@ class Seal(models.Model):
     """The state of a study's chain of events after one more part of it (docs/decisions/audit.md).
 
     Append-only (trigger `seal_is_append_only`). It covers the events behind the seal before it, up to
-    `through_at` and `through_event`, in the order of `EventQuerySet.in_order`. `digest` is the hash of the last
-    of them; `marks` holds the first bytes of the hash of each.
+    `through_at` and `through_event`, in the order of `EventQuerySet.in_order`. `digest` is the hash of the
+    last of them; `marks` holds the first bytes of the hash of each.
     """
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="seals", db_index=False)

@@ -17,7 +17,7 @@ LONGEST_SHOWN = 300  # characters of what an event tells; the file has all of it
 
 @dataclass(frozen=True)
 class Asked:
-    """Which events: by a person's name or SYSTEM, of one verb, in these days (UTC), with raters' work or not."""
+    """Which events: by a person's name or SYSTEM, of a verb, in these days (UTC), with judgments or not."""
 
     by: str = ""
     verb: str = ""

@@ -35,8 +35,8 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Workload:
-    """`batches` by (kind, state), `workers` alive by queue, `judged` by raters so far, pairs held now, and for
-    how many seconds the oldest event has waited for its seal."""
+    """`batches` by (kind, state), `workers` alive by queue, `judged` by raters so far, pairs held now, and
+    for how many seconds the oldest event has waited for its seal."""
 
     batches: dict[tuple[str, str], int]
     studies: dict[str, int]

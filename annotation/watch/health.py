@@ -1,4 +1,4 @@
-"""Whether what this process needs is there: the database, its tables as this code knows them, the queue, the folder."""
+"""Whether what this process needs is there: the database with the tables of this code, queue and folder."""
 
 import os
 from dataclasses import dataclass

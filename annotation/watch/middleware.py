@@ -1,4 +1,4 @@
-"""Around all pages: an id for each request, its time and its line in the log, and what machines ask about health.
+"""Around all pages: an id for each request, its time and its line in the log; and what machines ask.
 
 `annotation.api.rating.StraightMiddleware` stands before it and counts what it answers by itself.
 """
