@@ -160,8 +160,8 @@ _URL_HINT = (
     "or leave it out to use SQLite."
 )
 
-DATABASE_URL = environment.secret("DATABASE_URL")
-DATABASES = {"default": _postgres(DATABASE_URL) if DATABASE_URL else SQLITE}
+database_url = environment.secret("DATABASE_URL")
+DATABASES = {"default": _postgres(database_url) if database_url else SQLITE}
 
 # People ---------------------------------------------------------------------------------------------
 
