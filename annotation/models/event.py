@@ -1,9 +1,9 @@
 """What happened, when, by whom; and the seals that prove that nobody rewrote it."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -14,18 +14,36 @@ OF_JUDGING = ("submit_judgment", "revise_judgment")
 
 
 class EventQuerySet(models.QuerySet):
-    def in_order(self) -> "EventQuerySet":
-        """Oldest first, in the order in which they are sealed."""
-        return self.order_by("created_at", "pk")
+    """Events have one order: by time and number. On SQLite, which lets one write at a time and keeps fewer
+    digits of a time than it is asked with, by number alone."""
 
-    def after(self, at: object, pk: int) -> "EventQuerySet":
+    def in_order(self) -> "EventQuerySet":
+        """Oldest first, as they are sealed."""
+        return self.order_by(*self._order)
+
+    def newest_first(self) -> "EventQuerySet":
+        return self.order_by(*(f"-{name}" for name in self._order))
+
+    def after(self, at: datetime, pk: int) -> "EventQuerySet":
         """Those behind this place of the order."""
+        if len(self._order) == 1:
+            return self.filter(pk__gt=pk)
         # The first condition says nothing new, but an index finds by it.
         return self.filter(created_at__gte=at).filter(Q(created_at__gt=at) | Q(pk__gt=pk))
 
-    def up_to(self, at: object, pk: int) -> "EventQuerySet":
-        """Those up to this place of the order, and the one there."""
-        return self.filter(created_at__lte=at).filter(Q(created_at__lt=at) | Q(pk__lte=pk))
+    def before(self, at: datetime, pk: int) -> "EventQuerySet":
+        """Those in front of this place of the order."""
+        if len(self._order) == 1:
+            return self.filter(pk__lt=pk)
+        return self.filter(created_at__lte=at).filter(Q(created_at__lt=at) | Q(pk__lt=pk))
+
+    def up_to(self, at: datetime, pk: int) -> "EventQuerySet":
+        """Those in front of this place of the order, and the one there."""
+        return self.before(at, pk + 1)
+
+    @property
+    def _order(self) -> tuple[str, ...]:
+        return ("pk",) if connections[self.db].vendor == "sqlite" else ("created_at", "pk")
 
     def without_judging(self) -> "EventQuerySet":
         """What changed the study, without the raters' work in it."""

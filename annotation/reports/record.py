@@ -78,7 +78,7 @@ def record_choices(study: Study) -> Choices:
 
 
 def _events(study: Study, asked: Asked, before: str = "") -> EventQuerySet:
-    events = study.events.select_related("actor").order_by("-created_at", "-pk")
+    events = study.events.select_related("actor").newest_first()
     if not asked.judging and asked.verb not in OF_JUDGING:
         events = events.without_judging()
     if asked.verb:
@@ -90,8 +90,7 @@ def _events(study: Study, asked: Asked, before: str = "") -> EventQuerySet:
     if asked.until:
         events = events.filter(created_at__lte=datetime.combine(asked.until, time.max, UTC))
     if place := _place_named(before):
-        at, pk = place
-        events = events.filter(created_at__lte=at).filter(Q(created_at__lt=at) | Q(pk__lt=pk))
+        events = events.before(*place)
     return events
 
 
@@ -113,8 +112,10 @@ def _place_named(text: str) -> tuple[datetime, int] | None:
 def _entry(event: Event, sealed: Seal | None) -> Entry:
     told = ", ".join(f"{name}: {_value(value)}" for name, value in event.detail.items())
     cut = told if len(told) <= LONGEST_SHOWN else f"{told[:LONGEST_SHOWN]}…"
-    place = (event.created_at, event.pk)
-    is_sealed = sealed is not None and place <= (sealed.through_at, sealed.through_event)
+    is_sealed = sealed is not None and (event.created_at, event.pk) <= (
+        sealed.through_at,
+        sealed.through_event,
+    )
     return Entry(event.pk, event.created_at, _who(event), event.verb, cut, is_sealed)
 
 

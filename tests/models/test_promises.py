@@ -53,7 +53,7 @@ def test_judgments_and_events_cannot_be_changed_or_removed(table):
 
 
 def test_a_seal_cannot_be_changed_or_removed():
-    sealing.seal_study(a_study(), timedelta())
+    sealing.seal_study(a_study(), timedelta(milliseconds=-5))
     seals = Seal.objects.filter(number=1)
     assert seals.count() == 1
     refused(lambda: seals.update(digest=""), by="seal_is_append_only")

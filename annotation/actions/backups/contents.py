@@ -56,9 +56,7 @@ def read_contents(folder: Path) -> Contents:
         raise BackupRefused(f"“{folder}” is no backup of format {FORMAT}. Use the Evenhand that made it.")
     try:
         contents = Contents(**told)
-        safe = all(
-            _is_inside(name) and set(file) == {"bytes", "sha256"} for name, file in contents.files.items()
-        )
+        safe = all(_is_inside(name) and set(file) == TOLD for name, file in contents.files.items())
     except (AttributeError, TypeError) as error:
         raise BackupRefused(f"{MANIFEST} of “{folder}” lacks what a backup tells.") from error
     if not safe:

@@ -89,7 +89,7 @@ def refuse_while_others_work() -> None:
             others = cursor.fetchone()[0]
         if others:
             raise BackupRefused(
-                f"This database is open to others: {others}. Stop web servers, workers and beat, and try again."
+                f"{others} others are connected to this database. Stop web, workers and beat, and try again."
             )
     elif _runs_here():
         raise BackupRefused(f"Evenhand is running from {settings.VAR}. Stop it, and try again.")

@@ -61,7 +61,7 @@ def _refuse_other_kind(contents: Contents) -> None:
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
     if unknown := sorted(set(contents.migrations) - known):
         raise BackupRefused(
-            f"The backup is of Evenhand {contents.evenhand}, which has changes of the tables that are unknown "
+            f"The backup is of Evenhand {contents.evenhand}, which changed the tables in ways unknown "
             f"here ({unknown[0]}). Install that version, or a newer one, and try again."
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation.actions.backups.restoring import Restored, restore_backup
+from annotation.actions.backups.restoring import Restored, restore_backup, settle_paths
 from annotation.errors import DomainError
 from annotation.models import Study
 from annotation.reports.audit import audit_study, heads_of
@@ -39,10 +39,8 @@ class Command(BaseCommand):
         )
         if restored.aside:
             self.stdout.write(f"What was there before lies in {restored.aside}.")
-        for arm in restored.elsewhere:
-            self.stdout.write(
-                spelt_out(f"An arm's model lay in the old folder; link it to the new one: {arm}")
-            )
+        for arm in settle_paths(contents):
+            self.stdout.write(spelt_out(f"An arm's model lay in the old folder; link it from there: {arm}"))
 
     def check_record(self, restored: Restored) -> None:
         heads = heads_of(restored.contents.audit)
