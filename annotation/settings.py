@@ -188,7 +188,7 @@ USE_TZ = True
 # Files ----------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR / "static"
+STATIC_ROOT = Path(environment.text("STATIC_ROOT", str(VAR / "static")))
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 MEDIA_ROOT = VAR / "media"
 SNAPSHOTS = VAR / "snapshots"

@@ -13,6 +13,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
+from psycopg.conninfo import make_conninfo
 
 from annotation.errors import BackupRefused
 
@@ -22,6 +23,9 @@ SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
 BEFORE = "before_restore"
+TOLD = ("dbname", "host", "port", "user", "options", "service", "passfile")
+TOLD += ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs")
+"""What is told of a connection: an older pg_dump knows fewer options than the library that connects us."""
 
 
 def dump(folder: Path, look: Callable[[], dict]) -> dict:
@@ -58,10 +62,10 @@ def _run(program: str, *options: str) -> None:
             f"{program} is needed, and not on this machine. Install PostgreSQL's client programs, "
             f"version {major} or newer (Debian: apt-get install postgresql-client-{major}), and try again."
         )
-    connection.ensure_connection()
-    info = connection.connection.info
-    command = [found, f"--dbname={info.dsn}", *options]
-    environment = os.environ | ({"PGPASSWORD": info.password} if info.password else {})
+    given = connection.get_connection_params()
+    told = make_conninfo(**{name: given[name] for name in TOLD if given.get(name)})
+    command = [found, f"--dbname={told}", *options]
+    environment = os.environ | {"PGPASSWORD": password} if (password := given.get("password")) else None
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)
     if ended.returncode:
         raise BackupRefused(f"{program} ended with an error: {ended.stderr.strip()[-1500:]}")
