@@ -151,7 +151,9 @@ def _postgres(url: str) -> dict:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error} {_URL_HINT}") from error
     if database.get("ENGINE") != "django.db.backends.postgresql" or not database.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL does not name a PostgreSQL database. {_URL_HINT}")
-    database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
+    options = database.setdefault("OPTIONS", {})
+    options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
+    options["application_name"] = f"evenhand {os.getpid()}"  # who it is, in PostgreSQL's list of sessions
     return database
 
 

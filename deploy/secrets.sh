@@ -7,7 +7,7 @@ umask 077
 mkdir -p secrets
 
 draw() {
-  [ -s "secrets/$1" ] || head -c 36 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n=' > "secrets/$1"
+  [ -s "secrets/$1" ] || head -c 48 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n=' > "secrets/$1"
 }
 
 draw database_password

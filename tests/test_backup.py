@@ -188,7 +188,7 @@ def test_it_says_which_program_is_missing_and_who_is_at_work(installation, tmp_p
         psycopg.connect(
             os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{connection.settings_dict['NAME']}"
         ),
-        pytest.raises(BackupRefused, match="1 others are connected to this database"),
+        pytest.raises(BackupRefused, match="Others are connected to this database \\(1\\)"),
     ):
         restore_backup(tmp_path / "backup", replace=True)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -110,7 +110,7 @@ def test_secrets_are_drawn_once_and_for_nobody_else(tmp_path):
         subprocess.run(["sh", str(script)], check=True)
         told.append({path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()})
     assert told[0] == told[1] and set(told[0]) == set(compose()["secrets"])
-    assert len(told[0]["secret_key"]) >= 40 and told[0]["database_password"] in told[0]["database_url"]
+    assert len(told[0]["secret_key"]) == 64 and told[0]["database_password"] in told[0]["database_url"]
     assert (tmp_path / "secrets").stat().st_mode & 0o77 == 0
 
 

@@ -1,5 +1,5 @@
-"""The very commands of deploy/compose.yaml, run here: with a real PostgreSQL, a real Redis and the variables of
-compose.yaml, from an empty database to a run that is done, and to a clean stop."""
+"""The very commands of deploy/compose.yaml, run here with its variables, a real PostgreSQL and a real Redis:
+from an empty database to a run that is done, and to a clean stop."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 
 import psycopg
@@ -20,7 +21,7 @@ from django.conf import settings
 
 from tests import brokers
 from tests.postgres import throwaway_postgres
-from tests.test_deploy_files import compose
+from tests.test_deploy_files import DEPLOY, compose
 
 pytestmark = [pytest.mark.once, pytest.mark.slow]
 
@@ -45,10 +46,11 @@ class Site:
         self.folder, self.database = folder, database
         self.port = brokers.free_ports(1)[0]
         self.running: dict[str, subprocess.Popen] = {}
-        secrets = {"database_url": database, "secret_key": "k" * 60, "metrics_token": "t" * 32}
-        for name, text in secrets.items():
-            (folder / name).write_text(text)
-        self.queue = queue
+        self.secrets, self.queue = folder / "secrets", queue
+        shutil.copy(DEPLOY / "secrets.sh", folder)
+        subprocess.run(["sh", str(folder / "secrets.sh")], check=True)
+        (self.secrets / "database_url").chmod(0o600)
+        (self.secrets / "database_url").write_text(database)
 
     def environment(self, service: str) -> dict[str, str]:
         """As written, with this machine's places in the places of containers' own."""
@@ -56,7 +58,7 @@ class Site:
         for name, value in told.items():
             value = value.replace("${SITE:?Name the site, as in SITE=evenhand.example.org}", SITE)
             value = value.replace("${SITE}", SITE).replace("${TRAIN:-0}", "0")
-            told[name] = value.replace("/run/secrets", str(self.folder))
+            told[name] = value.replace("/run/secrets", str(self.secrets))
         told |= {"CELERY_BROKER_URL": self.queue, "EVENHAND_VAR": str(self.folder / "var")}
         told |= {"GRANIAN_HOST": "127.0.0.1", "GRANIAN_PORT": str(self.port)}
         if "ALIVE_FILE" in told:
@@ -95,15 +97,15 @@ class Site:
             self.run(service, *[word.replace(":8000/", f":{self.port}/") for word in words]).returncode == 0
         )
 
-    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], str]:
+    def get(self, path: str, **headers: str) -> tuple[int, Message, str]:
         address = f"http://127.0.0.1:{self.port}{path}"
         asked = urllib.request.Request(address, headers={"Host": SITE, **headers})
         opener = urllib.request.build_opener(Stay)
         try:
             with opener.open(asked, timeout=30) as reply:
-                return reply.status, dict(reply.headers), reply.read().decode()
+                return reply.status, reply.headers, reply.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read().decode()
+            return error.code, error.headers, error.read().decode()
 
     def said(self, service: str) -> list[str]:
         return (self.folder / f"{service}.log").read_text().splitlines()
@@ -143,9 +145,7 @@ def within_limit(what, *arguments: object) -> None:
         time.sleep(0.3)
 
 
-@pytest.mark.skipif(
-    shutil.which("redis-server") is None and "CI" not in os.environ, reason=brokers.missing("redis")
-)
+@pytest.mark.skipif(bool(brokers.missing("redis")) and "CI" not in os.environ, reason="there is no Redis")
 def test_the_commands_of_the_files_make_a_site(tmp_path):
     with a_site(tmp_path) as site:
         assert site.run("web", "python", "manage.py", "collectstatic", "--noinput").returncode == 0
@@ -195,7 +195,7 @@ def look_at_pages(site: Site) -> None:
 
 def look_at_metrics(site: Site) -> None:
     assert site.get("/metrics")[0] == 404
-    _, _, told = site.get("/metrics", Authorization=f"Bearer {'t' * 32}")
+    _, _, told = site.get("/metrics", Authorization=f"Bearer {(site.secrets / 'metrics_token').read_text()}")
     lines = told.splitlines()
     assert 'evenhand_batches{kind="generation",state="done"} 2.0' in lines
     assert "evenhand_queue_up 1.0" in lines and "evenhand_database_up 1.0" in lines

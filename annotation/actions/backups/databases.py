@@ -20,8 +20,10 @@ from annotation.errors import BackupRefused
 DUMPS = {"postgresql": "database.dump", "sqlite": "database.sqlite3"}
 OTHERS = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND backend_type = 'client backend'
+    AND application_name <> current_setting('application_name')
 """
+"""Sessions of other processes: our own pool may have opened more than one."""
 BEFORE = "before_restore"
 TOLD = ("dbname", "host", "port", "user", "options", "service", "passfile")
 TOLD += ("sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs")
@@ -93,7 +95,7 @@ def refuse_while_others_work() -> None:
             others = cursor.fetchone()[0]
         if others:
             raise BackupRefused(
-                f"{others} others are connected to this database. Stop web, workers and beat, and try again."
+                f"Others are connected to this database ({others}). Stop web, workers and beat first."
             )
     elif _runs_here():
         raise BackupRefused(f"Evenhand is running from {settings.VAR}. Stop it, and try again.")
