@@ -373,7 +373,13 @@ LOGGING = {
     "loggers": {"annotation.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"}},
 }
 
-# Files that come in: the largest upload, and what a packed file may unpack to, in bytes.
+# Files that come in, in bytes: with any form; on the page that takes data sets, from researchers; unpacked.
+UPLOAD_MOST = environment.number("UPLOAD_MOST", 50_000_000, 1_000, 10**15)
+FILE_UPLOAD_HANDLERS = [
+    "annotation.watch.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 IMPORT_MOST_UPLOADED = environment.number("IMPORT_MOST_UPLOADED", 2_000_000_000, 1_000, 10**15)
 IMPORT_MOST_UNPACKED = environment.number("IMPORT_MOST_UNPACKED", 20_000_000_000, 1_000, 10**15)
 IMPORTS = VAR / "imports"
