@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.admin import UserAdmin
-from django.db import IntegrityError, models
+from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -136,6 +136,16 @@ class StudyRows(GuardedAdmin):
     ) -> None:
         save_changed(obj, form) if change else obj.save()
 
+    def delete_model(self, request: HttpRequest, obj: models.Model) -> None:
+        verb = f"delete_{obj._meta.model_name}"
+        events.record(obj.study, verb, request.user, was=obj.pk, name=spelt_out(str(obj)))
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
+
     def get_list_filter(self, request: HttpRequest) -> list:
         return [("study", admin.RelatedOnlyFieldListFilter), *self.list_filter]
 
@@ -260,9 +270,13 @@ class StudyAdmin(StudyRows):
 
     def save_model(self, request: HttpRequest, obj: Study, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        events.record(obj, "change_study" if change else "create_study", request.user)
+        changed = {"changed": sorted(form.changed_data)} if change else {}
+        events.record(obj, "change_study" if change else "create_study", request.user, **changed)
+
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
         if not change:
-            add_member(obj, request.user, StudyRole.OWNER, request.user)
+            add_member(form.instance, request.user, StudyRole.OWNER, request.user)
 
 
 @admin.register(GuidelineVersion)
@@ -465,9 +479,12 @@ class ArmAdmin(StudyRows):
     def save_model(self, request: HttpRequest, obj: Arm, form: forms.ModelForm, change: bool) -> None:
         if change:
             save_changed(obj, form)
+            changed = sorted(form.changed_data)
+            events.record(obj.study, "change_arm", request.user, arm=obj.name, changed=changed)
         else:
             made = add_arm(obj.study, **{k: v for k, v in form.cleaned_data.items() if k != "study"})
             obj.pk, obj.position = made.pk, made.position
+            events.record(obj.study, "add_arm", request.user, arm=obj.name)
 
 
 # People ----------------------------------------------------------------------------------------------

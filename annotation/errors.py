@@ -176,3 +176,7 @@ class BadTraining(DomainError):
 
 class BadSetting(DomainError):
     """A setting of a training that is not known, or not what it may be; the message says which."""
+
+
+class BackupRefused(DomainError):
+    """A backup cannot be made, or not be restored here; the message says why and what to do."""

@@ -12,18 +12,10 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from annotation import environment
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR = Path(os.environ.get("EVENHAND_VAR") or BASE_DIR / "var").resolve()
-
-
-def _flag(name: str, default: str = "0") -> bool:
-    """A variable as yes or no: 1, true, yes and on are yes."""
-    return os.environ.get(name, default).strip().lower() in {"1", "true", "yes", "on"}
-
-
-def _words(name: str, default: str = "") -> list[str]:
-    """A variable as a list, separated by commas."""
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+VAR = Path(environment.text("EVENHAND_VAR", str(BASE_DIR / "var"))).resolve()
 
 
 def _make_folders(*names: str) -> None:
@@ -57,10 +49,8 @@ def _create_once(path: Path, text: str) -> None:
         draft.unlink()
 
 
-def _secret_key() -> str:
-    """``SECRET_KEY``, or a key generated once and kept in ``var/secret_key``."""
-    if key := os.environ.get("SECRET_KEY"):
-        return key
+def _kept_key() -> str:
+    """A key generated once and kept in ``var/secret_key``."""
     _create_once(VAR / "secret_key", secrets.token_urlsafe(48))
     return (VAR / "secret_key").read_text().strip()
 
@@ -79,14 +69,16 @@ _make_folders(
     "trainings",
 )
 
-SECRET_KEY = _secret_key()
-DEBUG = _flag("DEBUG")
-HOST = os.environ.get("HOST", "127.0.0.1")  # where `make run` listens; 0.0.0.0 and :: are every name it has
+SECRET_KEY = environment.secret("SECRET_KEY")
+SECRET_KEY_WAS_GIVEN = bool(SECRET_KEY)
+SECRET_KEY = SECRET_KEY or _kept_key()
+DEBUG = environment.flag("DEBUG")
+HOST = environment.text("HOST", "127.0.0.1")  # where `make run` listens; 0.0.0.0 and :: are every name it has
 LOOPBACK = "localhost,127.0.0.1,[::1]"
-ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "*" if HOST in ("0.0.0.0", "::") else LOOPBACK)
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "*" if HOST in ("0.0.0.0", "::") else LOOPBACK)
 # It looks for its own first page, so that address is allowed whatever else is.
 ALLOWED_HOSTS += LOOPBACK.split(",") if HOST in ("0.0.0.0", "::") else [f"[{HOST}]" if ":" in HOST else HOST]
-CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "annotation",
@@ -105,6 +97,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "annotation.api.rating.StraightMiddleware",
+    "annotation.watch.middleware.WatchMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -159,7 +152,9 @@ def _postgres(url: str) -> dict:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error} {_URL_HINT}") from error
     if database.get("ENGINE") != "django.db.backends.postgresql" or not database.get("NAME"):
         raise ImproperlyConfigured(f"DATABASE_URL does not name a PostgreSQL database. {_URL_HINT}")
-    database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
+    options = database.setdefault("OPTIONS", {})
+    options["pool"] = {"min_size": 1, "max_size": 8, "timeout": 20}
+    options["application_name"] = f"evenhand {os.getpid()}"  # who it is, in PostgreSQL's list of sessions
     return database
 
 
@@ -168,7 +163,8 @@ _URL_HINT = (
     "or leave it out to use SQLite."
 )
 
-DATABASES = {"default": _postgres(os.environ["DATABASE_URL"]) if os.environ.get("DATABASE_URL") else SQLITE}
+database_url = environment.secret("DATABASE_URL")
+DATABASES = {"default": _postgres(database_url) if database_url else SQLITE}
 
 # People ---------------------------------------------------------------------------------------------
 
@@ -195,7 +191,7 @@ USE_TZ = True
 # Files ----------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR / "static"
+STATIC_ROOT = Path(environment.text("STATIC_ROOT", str(VAR / "static")))
 STATICFILES_DIRS = [folder for folder in [BASE_DIR / "static"] if folder.is_dir()]
 MEDIA_ROOT = VAR / "media"
 SNAPSHOTS = VAR / "snapshots"
@@ -237,9 +233,14 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
-HTTPS = _flag("HTTPS")  # set it when a proxy in front speaks HTTPS
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+HTTPS = environment.flag("HTTPS")  # set it when a proxy in front speaks HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+# A browser that was here once asks for this name by HTTPS alone, for a year; HSTS_SECONDS=0 takes it back.
+SECURE_HSTS_SECONDS = environment.number("HSTS_SECONDS", 31_536_000, 0, 10**9) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+# To be on browsers' own lists is for the owner of a whole domain to decide, not for a site below it.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 REST_FRAMEWORK = {
     # The token first: its challenge makes a missing log-in a 401.
@@ -294,7 +295,7 @@ def broker_options(url: str, folder: Path = BROKER_FOLDER) -> dict:
     return {}
 
 
-CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or "filesystem://localhost//"
+CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL", "filesystem://localhost//")
 CELERY_BROKER_TRANSPORT_OPTIONS = broker_options(CELERY_BROKER_URL)
 make_exchanges(BROKER_FOLDER)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -333,6 +334,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300,
         "options": {"expires": 290},
     },
+    "seal-events": {"task": "annotation.tasks.seal_events", "schedule": 60, "options": {"expires": 55}},
     "release-expired-leases": {
         "task": "annotation.tasks.release_expired_leases",
         "schedule": 30,
@@ -340,7 +342,7 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 # Where nothing trains, no message is left in a queue that nobody reads.
-TRAINS = _flag("TRAIN", "1" if find_spec("trl") and find_spec("datasets") else "0")
+TRAINS = environment.flag("TRAIN", bool(find_spec("trl") and find_spec("datasets")))
 if TRAINS:
     CELERY_BEAT_SCHEDULE["note-worker-train"] = {
         "task": "annotation.tasks.note_worker",
@@ -349,27 +351,51 @@ if TRAINS:
         "options": {"expires": 9, "queue": "train"},
     }
 
+# Who looks after it ---------------------------------------------------------------------------------
+
+# Whoever sends it may read /metrics; without one, only this machine may.
+METRICS_TOKEN = environment.secret("METRICS_TOKEN")
+LOG_FORMAT = environment.one_of("LOG_FORMAT", ["text", "json"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "filters": {"who": {"()": "annotation.watch.logs.Who"}},
+    "formatters": {
+        "text": {"()": "annotation.watch.logs.TextFormatter"},
+        "json": {"()": "annotation.watch.logs.JSONFormatter"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["who"]},
+    },
+    "root": {
+        "handlers": ["stderr"],
+        "level": environment.one_of("LOG_LEVEL", ["info", "debug", "warning", "error"]).upper(),
+    },
+    # Each request is told on one line, by the machines that read JSON.
+    "loggers": {"annotation.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"}},
 }
 
-# Files that come in: the largest upload, and what a packed file may unpack to, in bytes.
-IMPORT_MOST_UPLOADED = int(os.environ.get("IMPORT_MOST_UPLOADED") or 2_000_000_000)
-IMPORT_MOST_UNPACKED = int(os.environ.get("IMPORT_MOST_UNPACKED") or 20_000_000_000)
+# Files that come in, in bytes: with any form; on the page that takes data sets, from researchers; unpacked.
+UPLOAD_MOST = environment.number("UPLOAD_MOST", 50_000_000, 1_000, 10**15)
+FILE_UPLOAD_HANDLERS = [
+    "annotation.watch.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+IMPORT_MOST_UPLOADED = environment.number("IMPORT_MOST_UPLOADED", 2_000_000_000, 1_000, 10**15)
+IMPORT_MOST_UNPACKED = environment.number("IMPORT_MOST_UNPACKED", 20_000_000_000, 1_000, 10**15)
 IMPORTS = VAR / "imports"
 
 # The hub's address; empty for its own. Its older way to transfer files is plain HTTP, which tests can stand
 # in for and proxies know; HF_HUB_DISABLE_XET=0 takes the newer one.
-HUB_ENDPOINT = os.environ.get("HF_ENDPOINT", "")
+HUB_ENDPOINT = environment.text("HF_ENDPOINT")
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 # How long a batch waits for a silent worker before the beat queues it again; a living one renews it.
-BATCH_LEASE_SECONDS = int(os.environ.get("BATCH_LEASE_SECONDS") or 60)
+BATCH_LEASE_SECONDS = environment.number("BATCH_LEASE_SECONDS", 60, 1, 86_400)
 HINT_EXPIRES_SECONDS = 9
 WORKER_SILENT_SECONDS = 45  # after this the desk says that no worker is alive
+
+environment.refuse_if_wrong()

@@ -29,6 +29,7 @@ from annotation.actions import (
     reporting,
     reviewing,
     runs,
+    sealing,
     training,
 )
 from annotation.actions.imports import jobs
@@ -330,6 +331,12 @@ def apply_quality_rules() -> None:
     """Pause raters who break their study's rules beyond doubt, and those who came to see its arms."""
     enrolment.pause_researchers()
     quality.apply_all_rules()
+
+
+@shared_task
+def seal_events() -> None:
+    """Seal what happened in all studies, so that nobody can rewrite it unseen."""
+    sealing.seal_all()
 
 
 @shared_task

@@ -23,6 +23,9 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("img/mark.svg"))
 
 
+handler400 = "annotation.watch.pages.bad_request"
+handler500 = "annotation.watch.pages.server_error"
+
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", favicon),

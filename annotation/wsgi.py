@@ -1,11 +1,29 @@
 """The WSGI entry point: ``granian --interface wsgi annotation.wsgi:application``."""
 
 import os
+import tempfile
+from pathlib import Path
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
+from annotation import checks
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.settings")
+
+
+def count_together() -> None:
+    """Give the processes of one server a folder in which what they count adds up.
+
+    They are children of one process, whose number names the folder; it goes with the machine's other
+    temporary files. Nothing may have imported `annotation.counters` before.
+    """
+    name = f"evenhand-counters-{os.getuid()}-{os.getppid()}"
+    folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or Path(tempfile.gettempdir(), name))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} is somebody else's. Name another in PROMETHEUS_MULTIPROC_DIR.")
 
 
 class UTF8Request(WSGIRequest):
@@ -20,5 +38,7 @@ class UTF8Request(WSGIRequest):
         super()._set_content_type_params({"CONTENT_TYPE": named.partition(";")[0]})
 
 
+count_together()
 application = get_wsgi_application()
+checks.refuse_wrong_settings()
 application.request_class = UTF8Request

@@ -11,16 +11,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
+WIRING = {"settings", "environment", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors", "languages", "version"},
-    {"answers", "downloads", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
+    {
+        "answers",
+        "downloads",
+        "text",
+        "strict_json",
+        "draws",
+        "chain",
+        "counters",
+        "scan",
+        "stats",
+        "models_runtime",
+    },
     {"models"},
     {"access", "reports", "export"},
     {"printing", "datasets"},
     {"actions"},
     {"tasks"},
-    {"rate", "desk", "api", "admin", "management", "templatetags"},
+    {"rate", "desk", "api", "watch", "admin", "management", "templatetags"},
 ]
 TABLES = ["people", "study", "membership", "prompt", "model_settings", "arm", "claimed", "generation", "pair"]
 TABLES += [

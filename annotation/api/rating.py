@@ -5,6 +5,7 @@ What is sent of a pair is `access.BlindText` and nothing else.
 
 import re
 from collections.abc import Callable
+from time import perf_counter
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotation import access, strict_json
+from annotation import access, counters, strict_json
 from annotation.actions import claims, judging, short_cut
 from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
@@ -124,12 +125,15 @@ class StraightMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and (found := JUDGMENT_PATH.fullmatch(request.path_info)):
             request.get_host()  # raises DisallowedHost, as CommonMiddleware would
+            started = perf_counter()
             told = _short_cut(request, found[1])
             if told is not None:
+                counters.note_request("POST", JUDGMENT_ROUTE, told.status_code, perf_counter() - started)
                 return told
         return self.get_response(request)
 
 
+JUDGMENT_ROUTE = "api/v1/assignments/<uuid:token>/judgment"
 JUDGMENT_PATH = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment")
 HEADERS = {
     "Cache-Control": "no-store",

@@ -58,6 +58,7 @@ def _limited(view):
     """The view with uploads bounded: before its body is read for the token, but after the log-in."""
 
     def page(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        request.takes_large_files = True  # see `annotation.watch.uploads`
         request.upload_handlers.insert(0, LimitedUpload(request))
         return csrf_protect(view)(request, *args, **kwargs)
 

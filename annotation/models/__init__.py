@@ -8,7 +8,7 @@ from annotation.models.assignment import Assignment
 from annotation.models.dataset import Dataset
 from annotation.models.draft import Draft
 from annotation.models.enrolment import Enrolment
-from annotation.models.event import Event
+from annotation.models.event import Event, Seal
 from annotation.models.file_import import FileImport, ImportProblem
 from annotation.models.flag import FlagAnswer
 from annotation.models.generation import Batch, BatchItem, Response, Run, WorkerHeartbeat
@@ -66,6 +66,7 @@ __all__ = [
     "Response",
     "ResponseJudgment",
     "Run",
+    "Seal",
     "Snapshot",
     "Study",
     "Training",

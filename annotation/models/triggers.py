@@ -10,6 +10,7 @@ APPEND_ONLY = {
     "annotation_judgment": "judgment_is_append_only",
     "annotation_responsejudgment": "response_judgment_is_append_only",
     "annotation_event": "event_is_append_only",
+    "annotation_seal": "seal_is_append_only",
     "annotation_grade": "grade_is_append_only",
     "annotation_consent": "consent_is_append_only",
     "annotation_consentversion": "consent_version_is_append_only",

@@ -1,13 +1,26 @@
 """What the database itself refuses, whatever the code does."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from annotation.actions import sealing
 from annotation.actions.arms import freeze_arm
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.runs import start_run
-from annotation.models import Arm, Assignment, Event, Judgment, Pair, Prompt, ResponseJudgment, triggers
+from annotation.models import (
+    Arm,
+    Assignment,
+    Event,
+    Judgment,
+    Pair,
+    Prompt,
+    ResponseJudgment,
+    Seal,
+    triggers,
+)
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.vocabulary import AssignmentState
 from tests.cast import (
@@ -37,6 +50,14 @@ def test_judgments_and_events_cannot_be_changed_or_removed(table):
     rows = table.objects.filter(pk=table.objects.first().pk)
     refused(lambda: rows.update(id=10_000), by="append_only")
     refused(lambda: rows._raw_delete(rows.db), by="append_only")
+
+
+def test_a_seal_cannot_be_changed_or_removed():
+    sealing.seal_study(a_study(), timedelta(milliseconds=-5))
+    seals = Seal.objects.filter(number=1)
+    assert seals.count() == 1
+    refused(lambda: seals.update(digest=""), by="seal_is_append_only")
+    refused(lambda: seals._raw_delete(seals.db), by="seal_is_append_only")
 
 
 def test_a_pair_never_has_two_raters_in_one_slot():

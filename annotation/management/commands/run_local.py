@@ -167,8 +167,10 @@ class Supervisor:
 
 def _answers(address: str) -> bool:
     """Whether the first page (for a stranger: the log-in it leads to) is really there."""
+    # Behind a proxy that speaks HTTPS, a page asked for otherwise leads there.
+    asked = urllib.request.Request(address, headers={"X-Forwarded-Proto": "https"} if settings.HTTPS else {})
     try:
-        with urllib.request.urlopen(address, timeout=5) as reply:
+        with urllib.request.urlopen(asked, timeout=5) as reply:
             return reply.status == 200
     except OSError:  # no connection yet, or an error page
         return False

@@ -1,0 +1,57 @@
+"""Around all pages: an id for each request, its time and its line in the log; and what machines ask.
+
+`annotation.api.rating.StraightMiddleware` stands before it and counts what it answers by itself.
+"""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from time import perf_counter
+
+from django.http import HttpRequest, HttpResponse
+
+from annotation import counters
+from annotation.watch import views
+from annotation.watch.logs import request_id
+
+ID_HEADER = "X-Request-ID"
+WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+NO_ROUTE = "none"
+HEALTH = {"/healthz": views.healthz, "/readyz": views.readyz, "/metrics": views.metrics}
+"""Asked before a session, a host's name or HTTPS: a probe knows a machine by its number."""
+
+log = logging.getLogger("annotation.requests")
+
+
+class WatchMiddleware:
+    """Answers HEALTH; gives every other request an id, which the reply tells and each line of the log."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if view := HEALTH.get(request.path_info):
+            return view(request)
+        mark = request_id.set(id_of(request))
+        try:
+            return self._watched(request)
+        finally:
+            request_id.reset(mark)
+
+    def _watched(self, request: HttpRequest) -> HttpResponse:
+        started = perf_counter()
+        response = self.get_response(request)
+        seconds = perf_counter() - started
+        route = request.resolver_match.route if request.resolver_match else NO_ROUTE
+        counters.note_request(request.method, route, response.status_code, seconds)
+        told = {"method": request.method, "route": route, "status": response.status_code}
+        log.info("answered", extra={**told, "milliseconds": round(seconds * 1000, 1)})
+        response[ID_HEADER] = request_id.get()
+        return response
+
+
+def id_of(request: HttpRequest) -> str:
+    """What the proxy calls the request, if that is a plain word; else a new id."""
+    given = request.headers.get(ID_HEADER, "")
+    return given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
