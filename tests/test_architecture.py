@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors", "languages", "version"},
-    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
+    {"answers", "downloads", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"printing", "datasets"},
@@ -22,7 +22,19 @@ FLOORS = [
     {"tasks"},
     {"rate", "desk", "api", "admin", "management", "templatetags"},
 ]
-TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "generation", "pair", "review"]
+TABLES = [
+    "people",
+    "token",
+    "study",
+    "webhook",
+    "prompt",
+    "model_settings",
+    "arm",
+    "claimed",
+    "generation",
+    "pair",
+    "review",
+]
 TABLES += [
     "gold",
     "enrolment",

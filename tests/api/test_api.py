@@ -3,7 +3,6 @@
 import pytest
 from django.urls import reverse
 from kombu.exceptions import OperationalError
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from annotation import tasks

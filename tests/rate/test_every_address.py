@@ -11,7 +11,6 @@ from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern
-from rest_framework.authtoken.models import Token
 
 from annotation.actions import joining, quality
 from annotation.models import Assignment, Gold
