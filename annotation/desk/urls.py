@@ -17,6 +17,7 @@ from annotation.desk import (
     review,
     training,
     views,
+    webhooks,
 )
 
 app_name = "desk"
@@ -83,6 +84,14 @@ urlpatterns = [
     path("<slug:slug>/import/<int:pk>/mapping/", imports.remap, name="remap_import"),
     path("<slug:slug>/import/<int:pk>/problems.csv", imports.problems, name="import_problems"),
     path("<slug:slug>/import/<int:pk>/<slug:control>/", imports.control, name="control_import"),
+    path("<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path(
+        "<slug:slug>/webhooks/<int:pk>/deliveries/<int:delivery>/resend/",
+        webhooks.resend,
+        name="resend",
+    ),
+    path("<slug:slug>/webhooks/<int:pk>/<slug:control>/", webhooks.control_webhook, name="control_webhook"),
     path("<slug:slug>/snapshots/", views.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", views.freeze_snapshot, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/<int:number>/", views.snapshot, name="snapshot"),
