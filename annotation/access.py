@@ -18,12 +18,14 @@ from django.utils import timezone
 from annotation import draws, text
 from annotation.errors import NotAllowed, NotFound
 from annotation.models import (
+    ApiToken,
     Appeal,
     Arm,
     Arrival,
     Assignment,
     ConsentVersion,
     Dataset,
+    Delivery,
     Draft,
     Enrolment,
     Event,
@@ -43,8 +45,10 @@ from annotation.models import (
     Study,
     Training,
     User,
+    Webhook,
 )
 from annotation.models.joining import digest
+from annotation.models.token import token_digest
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
     AssignmentKind,
@@ -445,6 +449,11 @@ def prompt_for(user: User, slug: str, pk: int) -> Prompt:
     return _found(study_for(user, slug).prompts.filter(pk=pk).first(), "This study has no such prompt.")
 
 
+def person_named(username: str) -> User:
+    """Whoever logs in by that name. Raises NotFound."""
+    return _found(User.objects.filter(username=username, is_active=True).first(), "There is no such person.")
+
+
 def rater_in(study: Study, pk: int) -> Enrolment:
     """A rater of this study who can log in. Raises NotFound."""
     found = study.enrolments.filter(pk=pk, user__isnull=False).select_related("user").first()
@@ -526,6 +535,69 @@ def training_in(study: Study, number: int) -> Training:
         *("snapshot", "start_arm", "start_training", "helpfulness", "safety", "asked_by")
     )
     return _found(found.first(), f"This study has no training {number}.")
+
+
+# The API ---------------------------------------------------------------------------------------------
+
+
+def token_by(secret: str) -> ApiToken | None:
+    """The token that somebody sends, with its person; None where it opens nothing."""
+    valid = ApiToken.objects.valid(timezone.now()).filter(digest=token_digest(secret))
+    return valid.select_related("user").first()
+
+
+def tokens_of(user: User) -> QuerySet[ApiToken]:
+    """The person's own tokens that were not revoked."""
+    return ApiToken.objects.filter(user=user, revoked_at__isnull=True)
+
+
+def token_of(user: User, pk: int) -> ApiToken:
+    """A token of this person's. Raises NotFound."""
+    return _found(tokens_of(user).filter(pk=pk).first(), "You have no such token.")
+
+
+def arm_numbered(study: Study, pk: int) -> Arm:
+    """The study's arm of that key. Raises NotFound."""
+    return _found(study.arms.filter(pk=pk).first(), "This study has no such arm.")
+
+
+def prompt_in(study: Study, pk: int) -> Prompt:
+    """A prompt of this study. Raises NotFound."""
+    return _found(study.prompts.filter(pk=pk).first(), "This study has no such prompt.")
+
+
+def response_in(study: Study, pk: int) -> Response:
+    """A response of this study, with its prompt and arm. Raises NotFound."""
+    found = study.responses.filter(pk=pk).select_related("prompt", "arm")
+    return _found(found.first(), "This study has no such response.")
+
+
+def judgment_in(study: Study, pk: int) -> Judgment:
+    """A judgment of this study, with its rows on the responses. Raises NotFound."""
+    found = study.judgments.filter(pk=pk).select_related(
+        "enrolment", "pair__prompt", "guideline", "assignment"
+    )
+    return _found(
+        found.prefetch_related("responses__response__arm").first(), "This study has no such judgment."
+    )
+
+
+def import_in(study: Study, pk: int) -> FileImport:
+    """A file on its way into this study. Raises NotFound."""
+    found = study.file_imports.filter(pk=pk).select_related("study", "asked_by")
+    return _found(found.first(), "This study has no such import.")
+
+
+def webhook_in(study: Study, pk: int) -> Webhook:
+    """An address that this study tells. Raises NotFound."""
+    found = study.webhooks.filter(pk=pk).select_related("study")
+    return _found(found.first(), "This study has no such webhook.")
+
+
+def delivery_in(webhook: Webhook, pk: int) -> Delivery:
+    """One thing that this address was told. Raises NotFound."""
+    found = webhook.deliveries.filter(pk=pk).select_related("webhook__study")
+    return _found(found.first(), "This webhook has no such delivery.")
 
 
 def _found(row: Row | None, message: str) -> Row:

@@ -180,3 +180,23 @@ class BadSetting(DomainError):
 
 class BackupRefused(DomainError):
     """A backup cannot be made, or not be restored here; the message says why and what to do."""
+
+
+class TokenRefused(DomainError):
+    """A token that cannot be made; the message says what to change."""
+
+
+class KeyInUse(DomainError):
+    """An idempotency key that stands for another write, or for one that has not ended."""
+
+
+class StudyMoved(DomainError):
+    """The study is not as it was when the person read it, so what they changed may not fit any more."""
+
+
+class WebhookRefused(DomainError):
+    """An address that cannot be told of events; the message says what to change."""
+
+
+class PromptRefused(DomainError):
+    """A prompt that cannot be kept, changed or removed; the message says why."""

@@ -92,7 +92,8 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "rest_framework",
-    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
 ]
 
 MIDDLEWARE = [
@@ -245,7 +246,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]
 REST_FRAMEWORK = {
     # The token first: its challenge makes a missing log-in a 401.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "annotation.api.tokens.ScopedTokens",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -256,7 +257,31 @@ REST_FRAMEWORK = {
         "rest_framework.parsers.MultiPartParser",
     ],
     "EXCEPTION_HANDLER": "annotation.api.errors.handle",
+    "DEFAULT_SCHEMA_CLASS": "annotation.api.schema.Described",
+    "DEFAULT_PAGINATION_CLASS": "annotation.api.paging.Pages",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    # How often one person may ask, by each web process; "" is without limit.
+    "DEFAULT_THROTTLE_RATES": {
+        "user": os.environ.get("API_RATE", "1200/min") or None,
+        "anon": os.environ.get("API_RATE_ANONYMOUS", "120/min") or None,
+        "rater": os.environ.get("API_RATE_RATERS", "6000/min") or None,
+    },
 }
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Evenhand",
+    "DESCRIPTION": "Everything a researcher can do, and a rater, over JSON. docs/api.md is the way in.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["annotation.api.schema.complete"],
+}
+
+# Private hosts that webhooks may go to, by name, address or network, with commas between them.
+WEBHOOK_PRIVATE_HOSTS = os.environ.get("WEBHOOK_PRIVATE_HOSTS", "")
 
 # The queue ------------------------------------------------------------------------------------------
 
@@ -335,6 +360,16 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 290},
     },
     "seal-events": {"task": "annotation.tasks.seal_events", "schedule": 60, "options": {"expires": 55}},
+    "send-deliveries": {
+        "task": "annotation.tasks.send_deliveries",
+        "schedule": 10,
+        "options": {"expires": 9},
+    },
+    "drop-old-replies": {
+        "task": "annotation.tasks.drop_old_replies",
+        "schedule": 3600,
+        "options": {"expires": 3500},
+    },
     "release-expired-leases": {
         "task": "annotation.tasks.release_expired_leases",
         "schedule": 30,

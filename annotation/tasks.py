@@ -30,13 +30,17 @@ from annotation.actions import (
     reviewing,
     runs,
     sealing,
+    studies,
+    tokens,
     training,
+    webhooks,
 )
 from annotation.actions.imports import jobs
 from annotation.errors import DomainError
 from annotation.models import (
     Batch,
     Dataset,
+    Delivery,
     FileImport,
     Freezing,
     GradeBatch,
@@ -54,7 +58,7 @@ from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
 from annotation.reports.progress import reports_asked
 from annotation.reports.stored import Kept, read_results
-from annotation.vocabulary import BatchState, RunState
+from annotation.vocabulary import BatchState, RunState, StudyState
 from models_runtime.worker import BackendCache
 
 logger = logging.getLogger(__name__)
@@ -64,6 +68,7 @@ BROKER_FAILURES = (KombuError, OSError)
 
 STINT_SECONDS = 60
 ASKED_JUST_NOW = timedelta(minutes=5)  # a report takes less where a worker is there at all
+DELIVERIES_AT_ONCE = 20  # a beat; an address that hangs holds a worker for seconds
 HINTS = 4  # messages under way for a run; more workers than this join at the beat's next hint
 
 backends = BackendCache()  # one loaded model per worker process
@@ -337,6 +342,28 @@ def apply_quality_rules() -> None:
 def seal_events() -> None:
     """Seal what happened in all studies, so that nobody can rewrite it unseen."""
     sealing.seal_all()
+
+
+@shared_task
+def send_deliveries() -> None:
+    """The beat's round of webhooks: note what is complete, and have what is due sent, one by one."""
+    for study in Study.objects.filter(state=StudyState.OPEN):
+        studies.note_complete(study)
+    due = Delivery.objects.due(timezone.now()).order_by("next_at")
+    for pk in due.values_list("pk", flat=True)[:DELIVERIES_AT_ONCE]:
+        send_delivery.apply_async([pk], expires=settings.HINT_EXPIRES_SECONDS)
+
+
+@shared_task
+def send_delivery(delivery_id: int) -> None:
+    """Tell one address one thing, if it is still to be told."""
+    webhooks.send(delivery_id)
+
+
+@shared_task
+def drop_old_replies() -> None:
+    """Forget what writes under idempotency keys were answered long ago."""
+    tokens.drop_old_replies()
 
 
 @shared_task

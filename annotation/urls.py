@@ -33,7 +33,10 @@ urlpatterns = [
     path("rate/", include("annotation.rate.urls")),
     path("admin/", admin.site.urls),
     path("desk/", include("annotation.desk.urls")),
+    path("tokens/", include("annotation.desk.tokens")),
     path("api/v1/", include("annotation.api.urls")),
     path("accounts/", include("django.contrib.auth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
+
+handler404 = "annotation.api.errors.not_found"

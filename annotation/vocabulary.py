@@ -128,6 +128,30 @@ class StudyRole(TextChoices):
         return StudyRole.values[: StudyRole.values.index(self.value) + 1]
 
 
+class TokenScope(TextChoices):
+    """What an API token may do."""
+
+    READ = "read", "Read studies and reports"
+    WRITE = "write", "Change studies"
+    RATE = "rate", "Rate pairs"
+    EXPORT = "export", "Download judgments, snapshots and datasets"
+
+
+class WebhookEvent(TextChoices):
+    """What an address can be told of."""
+
+    RUN_FINISHED = "run.finished", "A run has finished"
+    STUDY_COMPLETE = "study.complete", "Every pair has its judgments"
+    RATER_PAUSED = "rater.paused", "A rater was paused"
+    SNAPSHOT_FROZEN = "snapshot.frozen", "A snapshot was frozen"
+
+
+class DeliveryState(TextChoices):
+    WAITING = "waiting", "Waits to be sent"
+    DONE = "done", "Received"
+    FAILED = "failed", "Given up"
+
+
 class EnrolmentState(TextChoices):
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused"

@@ -196,14 +196,13 @@ WHERE a.study_id = %(study)s AND a.arm_id = %(a)s
 
 def a_token(study, name: str) -> str:
     """The API token of a new rater of the study."""
-    from rest_framework.authtoken.models import Token
-
     from annotation.actions.enrolment import enrol
+    from annotation.actions.tokens import make_token
     from annotation.models import User
 
     user, _ = User.objects.get_or_create(username=name)
     enrol(study, user)
-    return Token.objects.get_or_create(user=user)[0].key
+    return make_token(user, "load", ["rate"])[1]
 
 
 # A rater's connection --------------------------------------------------------------------------------

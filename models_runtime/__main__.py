@@ -5,10 +5,12 @@ Prints the completion and where it comes from. Without --model it asks the demo 
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from models_runtime.backends.openai_http import HOSTS_VARIABLE
 from models_runtime.demo import ARMS, MODEL_PATH
 from models_runtime.errors import ModelNotLoadable, RuntimeFailure
 from models_runtime.registry import BACKENDS, load_backend
@@ -25,6 +27,7 @@ from models_runtime.types import (
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return 0, or 1 when the model cannot be loaded or cannot answer."""
     options = _options(arguments)
+    os.environ.setdefault(HOSTS_VARIABLE, "*")  # whoever is at the shell may reach what the shell reaches
     try:
         return _ask(options)
     except RuntimeFailure as failure:

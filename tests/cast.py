@@ -5,6 +5,7 @@ Alice runs the study, Bob and Carol rate, Dan has no place in it, Mallory runs a
 
 import itertools
 import uuid
+from datetime import datetime
 
 from annotation.actions.arms import add_arm
 from annotation.actions.claims import claim_next_pair
@@ -13,9 +14,10 @@ from annotation.actions.judging import submit_judgment
 from annotation.actions.pairing import make_pairs
 from annotation.actions.prompts import add_prompt
 from annotation.actions.studies import create_study
+from annotation.actions.tokens import make_token
 from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.models import Arm, Assignment, Enrolment, Judgment, Prompt, Response, Study, User
-from annotation.vocabulary import FinishReason, Intent, ResponseMode, SafetyLevel, StudyState
+from annotation.vocabulary import FinishReason, Intent, ResponseMode, SafetyLevel, StudyState, TokenScope
 
 PASSWORD = "a long enough password"
 ARMS = ("xanthic-arm", "zephyrine-arm")  # words that no page has a reason to contain
@@ -134,6 +136,11 @@ def form_fields(given: PairAnswers | None = None) -> dict[str, str]:
         for question in ("safety", "severity", "helpfulness", "mode"):
             fields[f"{side}-{question}"] = str(getattr(response, question))
     return fields
+
+
+def a_token(user: User, *scopes: str, expires_at: datetime | None = None) -> str:
+    """The secret of a new API token, for everything unless scopes are named."""
+    return make_token(user, "tests", scopes or TokenScope.values, expires_at)[1]
 
 
 def is_held(assignment: Assignment) -> bool:

@@ -19,6 +19,10 @@ if os.environ.get("EVENHAND_TEST_PROCESS", "") != side_by_side:
     os.environ["EVENHAND_TEST_PROCESS"] = side_by_side
     os.environ["EVENHAND_VAR"] = os.path.join(os.environ["EVENHAND_TEST_VAR"], side_by_side)
 
+os.environ.setdefault("MODEL_PRIVATE_HOSTS", "127.0.0.1,localhost")  # where tests serve models
+for rate in ("API_RATE", "API_RATE_ANONYMOUS", "API_RATE_RATERS"):
+    os.environ.setdefault(rate, "")  # tests are in a hurry
+
 from annotation.settings import *  # noqa: E402, F403
 from annotation.settings import DATABASES, STORAGES, VAR  # noqa: E402
 

@@ -33,7 +33,19 @@ FLOORS = [
     {"tasks"},
     {"rate", "desk", "api", "watch", "admin", "management", "templatetags"},
 ]
-TABLES = ["people", "study", "membership", "prompt", "model_settings", "arm", "claimed", "generation", "pair"]
+TABLES = [
+    "people",
+    "token",
+    "study",
+    "webhook",
+    "membership",
+    "prompt",
+    "model_settings",
+    "arm",
+    "claimed",
+    "generation",
+    "pair",
+]
 TABLES += [
     "review",
     "gold",

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from django.db import transaction
-from django.db.models import Max
+from django.db import IntegrityError, transaction
+from django.db.models import Max, ProtectedError
 from django.utils import timezone
 
 from annotation.actions import events
@@ -119,3 +119,29 @@ def freeze_arm(arm: Arm) -> None:
 def holds_imported(arm: Arm) -> bool:
     """Whether the arm only takes imported responses, and has some."""
     return not arm.generates and arm.responses.filter(finish_reason=FinishReason.IMPORTED).exists()
+
+
+def change_arm(arm: Arm, actor: User | None = None, **changes) -> Arm:
+    """Change an arm's name, and its settings until it has generated. Raises ArmRefused."""
+    refuse_hidden("The name", changes.get("name", ""))
+    try:
+        with transaction.atomic():
+            Arm.objects.filter(pk=arm.pk).update(**changes)
+            events.record(arm.study, "change_arm", actor, arm=arm.name, changed=sorted(changes))
+    except IntegrityError as error:
+        raise ArmRefused(
+            "The arm has generated, so its settings stay; or it holds imported responses; or its new name is "
+            "another’s. Add a new arm instead."
+        ) from error
+    arm.refresh_from_db()
+    return arm
+
+
+def remove_arm(arm: Arm, actor: User | None = None) -> None:
+    """Take an arm out that nothing refers to yet. Raises ArmRefused."""
+    try:
+        with transaction.atomic():
+            events.record(arm.study, "remove_arm", actor, arm=arm.name)
+            arm.delete()
+    except ProtectedError as error:
+        raise ArmRefused("The arm has responses or runs already, so it stays in the study.") from error

@@ -2,9 +2,13 @@
 
 import re
 
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+
 from annotation import scan
-from annotation.errors import DomainError
-from annotation.models import Prompt, Study
+from annotation.actions import events
+from annotation.errors import DomainError, PromptRefused
+from annotation.models import Prompt, Study, User
 from annotation.text import refuse_hidden, storable
 
 ROLES = ("system", "user", "assistant")
@@ -58,3 +62,36 @@ def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) 
     messages = clean_messages(messages)
     labels["language"] = labels.get("language") or language_of(messages)
     return Prompt.objects.create(study=study, key=key, messages=messages, intent=intent, **labels)
+
+
+def change_prompt(prompt: Prompt, actor: User | None = None, **changes) -> Prompt:
+    """Change a prompt's labels; its key and messages, too, until something refers to them.
+
+    Raises PromptRefused where they have been asked already, DomainError for what a prompt cannot be.
+    """
+    refuse_hidden("The key", changes.get("key", ""))
+    check_category(prompt.study, changes.get("harm_category", ""))
+    check_language(changes.get("language", ""))
+    if "messages" in changes:
+        changes["messages"] = clean_messages(changes["messages"])
+    try:
+        with transaction.atomic():
+            Prompt.objects.filter(pk=prompt.pk).update(**changes)
+            events.record(prompt.study, "change_prompt", actor, prompt=prompt.key, changed=sorted(changes))
+    except IntegrityError as error:
+        raise PromptRefused(
+            "The prompt was asked already, so its key and messages stay, or its new key is another's. "
+            "Add a new prompt instead."
+        ) from error
+    prompt.refresh_from_db()
+    return prompt
+
+
+def remove_prompt(prompt: Prompt, actor: User | None = None) -> None:
+    """Take a prompt out that nothing refers to yet. Raises PromptRefused."""
+    try:
+        with transaction.atomic():
+            events.record(prompt.study, "remove_prompt", actor, prompt=prompt.key)
+            prompt.delete()
+    except ProtectedError as error:
+        raise PromptRefused("The prompt was asked already, so it stays in the study.") from error

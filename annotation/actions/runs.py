@@ -304,8 +304,16 @@ def finish_run(run: Run) -> bool:
         if not isinstance(error, AnyDatabaseError):
             _fail_pairing(run, f"The pairs could not be made ({type(error).__name__}: {error}).")
         raise
+    return _close(run)
+
+
+@transaction.atomic
+def _close(run: Run) -> bool:
     generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
-    return bool(generated.update(state=RunState.DONE, finished_at=timezone.now()))
+    if not generated.update(state=RunState.DONE, finished_at=timezone.now()):
+        return False
+    events.record(run.study, "finish_run", run=run.pk)
+    return True
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from psycopg import Cursor
 
 from annotation.answers import PairAnswers, pair_problems
 from annotation.models.functions import NAME
+from annotation.models.token import token_digest
 
 CALL = f"SELECT {NAME}(%s, %s, %s, %s, %s)"
 KEPT = "null"
@@ -28,7 +29,7 @@ def judge_and_claim(
     """
     if connection.vendor != "postgresql" or pair_problems(answers, allow_tie=True):
         return None
-    arguments = [auth_key, hold, key, json.dumps(_as_json(answers)), at or timezone.now()]
+    arguments = [token_digest(auth_key), hold, key, json.dumps(_as_json(answers)), at or timezone.now()]
     try:
         connection.ensure_connection()
         with connection.wrap_database_errors, Cursor(connection.connection) as cursor:

@@ -1,18 +1,49 @@
 """Files for training from a frozen snapshot: asked for by a recipe, watched, stopped, fetched."""
 
 from django.http import HttpResponseBase
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access, tasks
 from annotation.actions import datasets
-from annotation.api.views import ForResearchers, hinted
+from annotation.api.bases import ForResearchers, hinted
+from annotation.api.once import once
+from annotation.api.results import AnyFile
+from annotation.api.schema import FILE, PLAIN, a_file, a_list, an_object, page_of, says
+from annotation.api.snapshots import RANGE
 from annotation.datasets.recipe import Recipe
 from annotation.downloads import download
 from annotation.errors import NotFound
 from annotation.models import Dataset
+from annotation.vocabulary import TokenScope
+
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+SOMETHING = {"type": ["object", "null"]}
+DATASET = an_object(
+    "detail",
+    number=int,
+    state=str,
+    recipe=dict,
+    step=str,
+    done=int,
+    total=int,
+    error=str,
+    asked_at=MOMENT,
+    finished_at=MOMENT,
+    counts=SOMETHING,
+    files=SOMETHING,
+    detail=PLAIN[str],
+)
+PREVIEW = an_object(judgments=int, items=int, notes={}, rows=a_list(dict))
+RECIPE = {
+    "type": "object",
+    "description": "A recipe, as docs/datasets.md tells it.",
+    "properties": {"format": {"type": "string"}},
+}
 
 
 def dataset_data(found: Dataset) -> dict:
@@ -34,13 +65,17 @@ def dataset_data(found: Dataset) -> dict:
 
 
 class DatasetList(ForResearchers, APIView):
+    @says(page_of(DATASET))
     def get(self, request: Request, slug: str, number: int) -> Response:
         """The snapshot's datasets, the newest first."""
         snapshot = access.snapshot_for(request.user, slug, number)
         return Response({"results": [dataset_data(found) for found in snapshot.datasets.all()]})
 
+    @once
+    @says(DATASET, 201, {"application/json": RECIPE}, also={200: OpenApiResponse(DATASET, "It is there.")})
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Have one made: the body is a recipe. 200 instead of 201 where the same was asked for already."""
+        self.study()
         snapshot = access.snapshot_for(request.user, slug, number)
         found, is_new = datasets.ask(snapshot, Recipe.from_dict(request.data), request.user)
         if not is_new:
@@ -50,6 +85,7 @@ class DatasetList(ForResearchers, APIView):
 
 
 class Preview(ForResearchers, APIView):
+    @says(PREVIEW, 200, {"application/json": RECIPE})
     def post(self, request: Request, slug: str, number: int) -> Response:
         """What a recipe would make: counts, and the first three rows. Nothing is written."""
         snapshot = access.snapshot_for(request.user, slug, number)
@@ -57,42 +93,43 @@ class Preview(ForResearchers, APIView):
 
 
 class DatasetDetail(ForResearchers, APIView):
-    def dataset(self) -> Dataset:
-        return access.dataset_for(
-            self.request.user, self.kwargs["slug"], self.kwargs["number"], self.kwargs["dataset"]
-        )
-
-    def get(self, request: Request, **names: object) -> Response:
+    @says(DATASET)
+    def get(self, request: Request, slug: str, number: int, dataset: int) -> Response:
         """How far it is; counts and files once it is made."""
-        return Response(dataset_data(self.dataset()))
+        return Response(dataset_data(access.dataset_for(request.user, slug, number, dataset)))
 
 
-class DatasetControl(DatasetDetail):
-    """POST stops a making, or starts it again."""
-
-    http_method_names = ["post", "options"]
-
-    def post(self, request: Request, control: str, **names: object) -> Response:
+class DatasetControl(ForResearchers, APIView):
+    @says(DATASET)
+    def post(self, request: Request, slug: str, number: int, dataset: int, control: str) -> Response:
+        """Stop a making, or start it again."""
+        self.study()
+        found = access.dataset_for(request.user, slug, number, dataset)
         if control not in datasets.CONTROLS:
             raise NotFound(f"A dataset can be told to {', '.join(datasets.CONTROLS)}.")
-        found = self.dataset()
         datasets.CONTROLS[control](found, request.user)
         if control == "again":
             tasks.sent(tasks.make_dataset.delay, found.pk)
-        return Response(dataset_data(self.dataset()))
+        return Response(dataset_data(access.dataset_for(request.user, slug, number, dataset)))
 
 
-class DatasetFile(DatasetDetail):
-    def get(self, request: Request, name: str, **names: object) -> HttpResponseBase:
-        """One file of a made dataset, or the part of it that a `Range` asks for."""
-        found = self.dataset()
+class DatasetFile(ForResearchers, APIView):
+    scope = TokenScope.EXPORT
+    renderer_classes = [JSONRenderer, AnyFile]
+
+    @extend_schema(
+        parameters=[RANGE],
+        responses={
+            **a_file("application/octet-stream", "application/json", "text/markdown", "application/gzip"),
+            (206, "application/octet-stream"): OpenApiResponse(FILE, "The part that was asked for."),
+            416: OpenApiResponse(None, "The file has no such part."),
+        },
+    )
+    def get(self, request: Request, slug: str, number: int, dataset: int, name: str) -> HttpResponseBase:
+        """One file of a made dataset, or a part of it."""
+        found = access.dataset_for(request.user, slug, number, dataset)
         path = access.dataset_file(found, name)
-        return download(request, path, path.name, access.digest_of(path, found.manifest))
-
-
-class SnapshotFile(ForResearchers, APIView):
-    def get(self, request: Request, slug: str, number: int, name: str) -> HttpResponseBase:
-        """One file of a snapshot, or the part of it that a `Range` asks for."""
-        snapshot = access.snapshot_for(request.user, slug, number)
-        path = access.snapshot_file(snapshot, name)
-        return download(request, path, path.name, access.digest_of(path, snapshot.manifest))
+        try:
+            return download(request._request, path, path.name, access.digest_of(path, found.manifest))
+        except OSError as error:
+            raise NotFound("This dataset has no such file any more.") from error

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,12 +11,22 @@ from rest_framework.views import APIView
 
 from annotation import tasks
 from annotation.actions import grading
-from annotation.api.serializers import OnlyKnownFields
-from annotation.api.views import ForResearchers, Pages, hinted
+from annotation.api.bases import ForResearchers, hinted
+from annotation.api.once import once
+from annotation.api.schema import a_list, says, shape_of
+from annotation.api.serializers import OnlyKnownFields, checked
 from annotation.errors import NotFound
 from annotation.models import Grading
 from annotation.models.model_settings import MODEL_SETTINGS
-from annotation.reports.grades import failed_grades, grades_report, grading_in, grading_progress
+from annotation.reports.grades import (
+    FailedGrade,
+    GradesReport,
+    GradingProgress,
+    failed_grades,
+    grades_report,
+    grading_in,
+    grading_progress,
+)
 from annotation.vocabulary import KeepRule
 
 
@@ -55,6 +66,7 @@ class GradingSerializer(GradingLineSerializer):
         fields = [*GradingLineSerializer.Meta.fields, "progress"]
         read_only_fields = fields
 
+    @extend_schema_field(shape_of(GradingProgress))
     def get_progress(self, found: Grading) -> dict:
         return asdict(grading_progress(found))
 
@@ -78,25 +90,22 @@ class NewGradingSerializer(OnlyKnownFields):
     keep = serializers.ChoiceField(choices=KeepRule.choices, default=KeepRule.MIN)
 
 
-class GradingList(ForResearchers, generics.ListCreateAPIView):
-    pagination_class = Pages
-
-    def get_serializer_class(self) -> type[serializers.BaseSerializer]:
-        return NewGradingSerializer if self.request.method == "POST" else GradingLineSerializer
+class GradingList(ForResearchers, generics.ListAPIView):
+    serializer_class = GradingLineSerializer
+    queryset = Grading.objects.none()  # for the specification
 
     def get_queryset(self) -> QuerySet[Grading]:
         return self.study().gradings.select_related("guideline")
 
-    def create(self, request: Request, slug: str) -> Response:
+    @once
+    @says(GradingSerializer, 201, NewGradingSerializer)
+    def post(self, request: Request, slug: str) -> Response:
         """Start a grading. It is queued even where the queue does not answer; `detail` says so then."""
-        study, asked = self.study(), self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        given = dict(asked.validated_data)
+        study, given = self.study(), checked(NewGradingSerializer, request.data)
         how = {name: given.pop(name) for name in ("policy_given", "repeats", "keep")}
         found = grading.start_grading(study, grading.Judge(**given), actor=request.user, **how)
-        return Response(
-            {**GradingSerializer(found).data, **hinted(tasks.hint_grading, found)}, status.HTTP_201_CREATED
-        )
+        told = hinted(tasks.hint_grading, found)
+        return Response({**GradingSerializer(found).data, **told}, status.HTTP_201_CREATED)
 
 
 class OneGrading(ForResearchers):
@@ -104,11 +113,15 @@ class OneGrading(ForResearchers):
         return grading_in(self.study(), self.kwargs["pk"])
 
 
-class GradingDetail(OneGrading, generics.RetrieveAPIView):
-    serializer_class = GradingSerializer
+class GradingDetail(OneGrading, APIView):
+    @says(GradingSerializer)
+    def get(self, request: Request, slug: str, pk: int) -> Response:
+        """One grading with how far it is."""
+        return Response(GradingSerializer(self.get_object()).data)
 
 
 class GradingControl(OneGrading, APIView):
+    @says(GradingSerializer, also={204: None})
     def post(self, request: Request, slug: str, pk: int, control: str) -> Response:
         """Pause, resume or discard; the reply is the grading as it is then, if it is."""
         found = self.get_object()
@@ -121,7 +134,12 @@ class GradingControl(OneGrading, APIView):
         return Response({**GradingSerializer(self.get_object()).data, **told})
 
 
+GRADES = shape_of(GradesReport)
+GRADES = GRADES | {"properties": GRADES["properties"] | {"failures": a_list(FailedGrade)}}
+
+
 class Grades(OneGrading, APIView):
+    @says(GRADES, parameters=[OpenApiParameter("keep", str, enum=KeepRule.values)])
     def get(self, request: Request, slug: str, pk: int) -> Response:
         """The kept grades by arm and intent, people beside the grader, and the first looks that failed.
 

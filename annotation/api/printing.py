@@ -1,35 +1,47 @@
 """The one-file report of a snapshot: asked for, and fetched when it was made."""
 
 from django.http import FileResponse
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access, tasks
 from annotation.actions import printing
-from annotation.api.views import ForResearchers
+from annotation.api.bases import ForResearchers
+from annotation.api.errors import problem
+from annotation.api.results import AnyFile
+from annotation.api.schema import PLAIN, a_file, a_list, an_object, says
 from annotation.errors import NotFound
+from annotation.vocabulary import TokenScope
 
 
 class Report(ForResearchers, APIView):
-    """POST has a worker make it; GET says which kinds there are."""
-
+    @says(an_object(snapshot=int, made=a_list(str)))
     def get(self, request: Request, slug: str, number: int) -> Response:
+        """As what the report was made: html, pdf."""
         snapshot = access.snapshot_for(request.user, slug, number)
         return Response({"snapshot": number, "made": list(printing.made_reports(snapshot))})
 
+    @says(an_object(snapshot=int, asked=PLAIN[bool]), 202)
     def post(self, request: Request, slug: str, number: int) -> Response:
+        """Have a worker make the one-file report of the snapshot."""
+        self.study()
         snapshot = access.snapshot_for(request.user, slug, number)
         if not tasks.ask_for_report(snapshot, request.user):
-            return Response({"detail": "The queue does not answer."}, status.HTTP_503_SERVICE_UNAVAILABLE)
+            return problem(status.HTTP_503_SERVICE_UNAVAILABLE, "The queue does not answer.")
         return Response({"snapshot": number, "asked": True}, status.HTTP_202_ACCEPTED)
 
 
 class ReportFile(ForResearchers, APIView):
-    """The report as HTML or PDF."""
+    scope = TokenScope.EXPORT
+    renderer_classes = [JSONRenderer, AnyFile]
 
+    @extend_schema(responses=a_file("text/html", "application/pdf"))
     def get(self, request: Request, slug: str, number: int, kind: str) -> FileResponse:
+        """The report as HTML or PDF, in one file."""
         snapshot = access.snapshot_for(request.user, slug, number)
         if kind not in printing.made_reports(snapshot):
             raise NotFound("This report was not made yet. POST to “report/” has a worker make it.")

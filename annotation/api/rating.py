@@ -13,19 +13,34 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
 from annotation import access, counters, strict_json
 from annotation.actions import claims, judging, short_cut
 from annotation.answers import PairAnswers, ResponseAnswers
+from annotation.api.schema import PLAIN, a_list, an_object, says
+from annotation.api.tokens import KEYWORDS, HasScope
 from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
 from annotation.models import Assignment, Judgment, User
 from annotation.strict_json import why_unstorable
-from annotation.vocabulary import PAIR_QUESTIONS, AssignmentState, FlagReason
+from annotation.vocabulary import (
+    PAIR_QUESTIONS,
+    AssignmentState,
+    Confidence,
+    FlagReason,
+    Helpfulness,
+    ResponseMode,
+    SafetyLevel,
+    Severity,
+    TokenScope,
+)
 
 REASONS = {
     NothingFree: "nothing-free",
@@ -42,8 +57,97 @@ LONGEST_KEY = 64
 LONGEST_TEXT = 5_000
 
 
+MOMENT = {"type": "string", "format": "date-time"}
+MESSAGE = an_object(role={"enum": ["system", "user", "assistant"]}, content=str)
+BLIND = an_object(
+    id={"type": "string", "format": "uuid"},
+    study=str,
+    prompt=a_list(MESSAGE),
+    left=an_object(text=str),
+    right=an_object(text=str),
+    allow_tie=PLAIN[bool],
+    harm_categories=a_list(str),
+    guideline=str,
+    lease_until=MOMENT,
+    judged=int,
+    pair_count=int,
+)
+KEPT = an_object(
+    "next",
+    "reason",
+    "detail",
+    "next_free_at",
+    id={"type": "string", "format": "uuid"},
+    revision=int,
+    surplus=PLAIN[bool],
+    next={"anyOf": [BLIND, {"type": "null"}]},
+    reason=str,
+    detail=str,
+    next_free_at={"anyOf": [MOMENT, {"type": "null"}]},
+)
+
+
+def _or_none(**shape: object) -> dict:
+    """A shape that may be left out or null."""
+    return {"anyOf": [shape, {"type": "null"}]}
+
+
+STEP = _or_none(type="integer", minimum=-3, maximum=3)
+OF_RESPONSE = {
+    "type": "object",
+    "properties": {
+        "safety": {"enum": [*SafetyLevel.values, "", None]},
+        "severity": {"enum": [*Severity.values, "", None]},
+        "helpfulness": {"enum": [*Helpfulness.values, None]},
+        "mode": {"enum": [*ResponseMode.values, "", None]},
+        "categories": _or_none(type="array", items={"type": "string"}),
+        "facilitation": _or_none(type="boolean"),
+    },
+    "required": ["safety", "helpfulness", "mode"],
+}
+JUDGMENT = {
+    "type": "object",
+    "properties": {
+        "left": OF_RESPONSE,
+        "right": OF_RESPONSE,
+        "pair": {
+            "type": "object",
+            "description": "−3 is left by far, 3 right by far; `both_bad` takes the place of `balance`.",
+            "properties": {**dict.fromkeys(PAIR_QUESTIONS, STEP), "both_bad": _or_none(type="boolean")},
+        },
+        "confidence": {"enum": [*Confidence.values, None]},
+        "rationale": _or_none(type="string", maxLength=5_000),
+        "claim_next": {"type": "boolean"},
+    },
+    "required": ["left", "right", "pair"],
+}
+FLAG = {
+    "type": "object",
+    "properties": {"reason": {"enum": FlagReason.values}, "note": _or_none(type="string", maxLength=5_000)},
+    "required": ["reason"],
+}
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    OpenApiParameter.HEADER,
+    required=True,
+    description="A word of your own: the same answers under the same key are kept once.",
+)
+NOTHING = OpenApiResponse(None, "No pair now; `X-Reason` says why, `X-Next-Free-At` when there may be one.")
+
+
+class RaterThrottle(UserRateThrottle):
+    """How often one rater may ask. The short cut asks nobody: it is one statement, and needs a held pair."""
+
+    scope = "rater"
+
+
 class ForRaters(APIView):
     """Anybody with a token or a session; which study and which pair is `access`'s to say."""
+
+    permission_classes = [IsAuthenticated, HasScope]
+    throttle_classes = [RaterThrottle]
+    scope = TokenScope.RATE
 
     def finalize_response(self, request: Request, response: Response, *args, **kwargs) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -55,6 +159,7 @@ class ForRaters(APIView):
 
 
 class Claim(ForRaters):
+    @says(BLIND, also={204: NOTHING})
     def post(self, request: Request, slug: str) -> Response:
         """The pair to judge now: 200, the same again while it is held. 204 if none, why in X-Reason.
 
@@ -68,6 +173,13 @@ class Claim(ForRaters):
 
 
 class Judge(ForRaters):
+    @says(
+        KEPT,
+        201,
+        {"application/json": JUDGMENT},
+        also={200: OpenApiResponse(KEPT, "This key brought them before.")},
+        parameters=[KEY],
+    )
     def post(self, request: Request, token: UUID, just_kept: bool = False) -> Response:
         """Keep the answers: 201, or 200 when this Idempotency-Key brought them before.
 
@@ -112,6 +224,9 @@ def judge(request: HttpRequest, token: UUID) -> HttpResponse:
     return LONG_WAY(request, token=token, just_kept=getattr(request, "just_kept", False))
 
 
+judge.cls, judge.initkwargs = Judge, {}  # what the specification reads
+
+
 class StraightMiddleware:
     """Answers the plain judgment before other middleware: one statement keeps it and claims the next pair.
 
@@ -150,7 +265,7 @@ def _short_cut(request: HttpRequest, token: str) -> HttpResponse | None:
     """The answer, or None where the long way has to be gone; `request.just_kept` says that it kept them."""
     kind, _, auth_key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
-    if kind != "Token" or not 0 < len(key) <= LONGEST_KEY or not _asks_for_json_alone(request):
+    if kind not in KEYWORDS or not 0 < len(key) <= LONGEST_KEY or not _asks_for_json_alone(request):
         return None
     try:
         body = strict_json.read(request.body.decode())
@@ -183,25 +298,32 @@ def _asks_for_json_alone(request: HttpRequest) -> bool:
 
 
 class Heartbeat(ForRaters):
+    @says(an_object(lease_until=MOMENT))
     def post(self, request: Request, token: UUID) -> Response:
         """Keep the pair for another lease."""
         return Response({"lease_until": claims.heartbeat(self.held())})
 
 
 class Skip(ForRaters):
+    @says(status=204)
     def post(self, request: Request, token: UUID) -> Response:
+        """Give the pair back; it may come again."""
         claims.skip_assignment(self.held())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class Decline(ForRaters):
+    @says(status=204)
     def post(self, request: Request, token: UUID) -> Response:
+        """Give the pair back for what is in it; it does not come again."""
         claims.decline_assignment(self.held())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class Flag(ForRaters):
+    @says(status=204, takes={"application/json": FLAG})
     def post(self, request: Request, token: UUID) -> Response:
+        """Say that the pair cannot be judged: it is broken."""
         body = _object(request.data, "The body")
         reason, note = body.get("reason"), _text(body, "note")
         if reason not in FlagReason.values:

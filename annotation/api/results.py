@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -9,21 +10,46 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access, tasks
-from annotation.api.views import ForResearchers
+from annotation.api.bases import ForResearchers
+from annotation.api.errors import problem
+from annotation.api.schema import PLAIN, a_file, a_list, an_object, says
 from annotation.errors import NotFound
 from annotation.models import Report
-from annotation.reports.filters import Filters
+from annotation.reports.filters import NAMES, Filters
 from annotation.reports.stored import Kept, long_tables, read_results, table_in
 from annotation.reports.table_files import MEDIA_TYPES, WRITERS
+from annotation.reports.tables import Column
+from annotation.vocabulary import TokenScope
 
 SECONDS_TO_WAIT = 5
+TABLE = an_object(
+    name=str, title=str, caption=str, columns=a_list(Column), rows=a_list({"type": "array", "items": {}})
+)
+MAKING = OpenApiResponse(an_object(detail=PLAIN[str]), "Being made; `Retry-After` says when to look.")
+RESULTS = an_object(
+    made_at={"type": "string", "format": "date-time"},
+    age_seconds=int,
+    data_moved={"type": ["boolean", "null"]},
+    making=PLAIN[bool],
+    failure=str,
+    about=dict,
+    tables=a_list(TABLE),
+    only_as_files=a_list(an_object(name=str, rows=int)),
+)
+MANY = {"type": "array", "items": {"type": "string"}}
+FILTERS = [
+    *(OpenApiParameter(name, MANY, explode=True) for name in NAMES.values()),
+    OpenApiParameter("since", {"type": "string", "format": "date"}),
+    OpenApiParameter("until", {"type": "string", "format": "date"}),
+    OpenApiParameter("snapshot", str, description="A snapshot's number, instead of the live data."),
+]
 
 
 class AnyFile(BaseRenderer):
     """Files are written by hand; this keeps REST framework from refusing whoever asks for another type."""
 
     media_type = "*/*"
-    format = None
+    format = "file"
 
     def render(self, data: object, *args: object, **kwargs: object) -> bytes:
         return JSONRenderer().render(data)
@@ -40,6 +66,7 @@ class _OfResults(ForResearchers, APIView):
 
 
 class Results(_OfResults):
+    @says(RESULTS, parameters=FILTERS, also={202: MAKING})
     def get(self, request: Request, slug: str) -> Response:
         """`about`, `tables`, and how old they are; 202 while they are made for the first time.
 
@@ -51,6 +78,7 @@ class Results(_OfResults):
             return not_yet(kept, told)
         return Response({**age_of(kept), **_told(kept.report)})
 
+    @says(an_object(detail=PLAIN[str]), 202, parameters=FILTERS)
     def post(self, request: Request, slug: str) -> Response:
         """Have them made again."""
         kept, told = self.look(request, again=True)
@@ -77,7 +105,7 @@ def age_of(kept: Kept) -> dict:
 def not_yet(kept: Kept, told: bool) -> Response:
     """202 while results are made, 503 where the last making failed."""
     if kept.failure and kept.unfinished is None:
-        return Response({"detail": kept.failure}, status.HTTP_503_SERVICE_UNAVAILABLE)
+        return problem(status.HTTP_503_SERVICE_UNAVAILABLE, kept.failure)
     detail = "The results are being made."
     if not told:
         detail = "The queue does not answer. The results are made when it is back."
@@ -90,7 +118,9 @@ def not_yet(kept: Kept, told: bool) -> Response:
 
 class ResultsFile(_OfResults):
     renderer_classes = [JSONRenderer, AnyFile]
+    scope = TokenScope.EXPORT
 
+    @extend_schema(parameters=FILTERS, responses={**a_file(*MEDIA_TYPES.values()), 202: MAKING})
     def get(self, request: Request, slug: str, table: str, ending: str) -> Response | HttpResponse:
         """One table as CSV, Parquet or JSON, whole."""
         kept, told = self.look(request)

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,10 +10,12 @@ from rest_framework.views import APIView
 
 from annotation import tasks
 from annotation.actions import reviewing
-from annotation.actions.reviewing import MOST_AT_ONCE, Decided
+from annotation.actions.reviewing import MOST_AT_ONCE, Decided, Rescanned
+from annotation.api.bases import ForResearchers, hinted
+from annotation.api.paging import NumberedPages
+from annotation.api.schema import PLAIN, a_list, an_object, says, shape_of
 from annotation.api.serializers import OnlyKnownFields
-from annotation.api.views import ForResearchers, Pages, hinted
-from annotation.reports.review import Answer, ReviewedPair, Waiting, pair_in, reviewed
+from annotation.reports.review import Answer, MarkLine, Passage, ReviewedPair, Waiting, pair_in, reviewed
 from annotation.vocabulary import MarkKind, ReviewDecision
 
 LARGEST_KEY = 2**63 - 1
@@ -50,6 +53,54 @@ class ListAsked(serializers.Serializer):
     decided = serializers.BooleanField(default=False)
 
 
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+ANSWER = an_object(
+    "text",
+    "shown",
+    arm=str,
+    finish_reason=str,
+    length=int,
+    passages=a_list(Passage),
+    marks=a_list(MarkLine),
+    replaced_at=MOMENT,
+    earlier=a_list({"type": "object"}),
+    text=str,
+    shown={"type": ["string", "null"]},
+)
+REVIEWED = an_object(
+    id=int,
+    prompt_key=str,
+    sample=int,
+    state=str,
+    decision=str,
+    marks=a_list(MarkLine),
+    a=ANSWER,
+    b=ANSWER,
+    closed=shape_of(dict[str, str]),
+    withdraws=int,
+    stands_because=str,
+)
+ADDRESS = {"type": ["string", "null"], "format": "uri"}
+REVIEW_PAGE = an_object(
+    count=int,
+    next=ADDRESS,
+    previous=ADDRESS,
+    results=a_list(REVIEWED),
+    kinds={"type": "object", "additionalProperties": an_object(pairs=int, alone=int)},
+)
+DECIDED = an_object(
+    "left",
+    "detail",
+    done=int,
+    pairs=a_list(int),
+    refused=shape_of(dict[str, int]),
+    run={"type": ["integer", "null"]},
+    left=int,
+    detail=PLAIN[str],
+)
+PAGE = [OpenApiParameter("page", int), OpenApiParameter("page_size", int)]
+
+
 def pair_data(found: ReviewedPair) -> dict:
     """A pair of the list; `closed` holds what cannot be decided, with the reason."""
     pair = found.pair
@@ -82,6 +133,7 @@ def _answer(answer: Answer) -> dict:
 
 
 class ReviewList(ForResearchers, APIView):
+    @says(REVIEW_PAGE, parameters=[ListAsked, *PAGE])
     def get(self, request: Request, slug: str) -> Response:
         """Waiting pairs, with `?kind=` those with such a mark; with `?decided=1` those decided about.
 
@@ -93,7 +145,7 @@ class ReviewList(ForResearchers, APIView):
         keys = waiting.of_kind(asked.validated_data.get("kind", ""))
         if asked.validated_data["decided"]:
             keys = list(study.pairs.decided().order_by("position").values_list("pk", flat=True))
-        pages = Pages()
+        pages = NumberedPages()
         page = pages.paginate_queryset(keys, request, self)
         answer = pages.get_paginated_response([pair_data(found) for found in reviewed(study, page)])
         answer.data["kinds"] = {
@@ -103,6 +155,7 @@ class ReviewList(ForResearchers, APIView):
 
 
 class ReviewDetail(ForResearchers, APIView):
+    @says(REVIEWED)
     def get(self, request: Request, slug: str, pk: int) -> Response:
         """One pair, with the whole texts as they are (`text`) and as raters read them where that differs."""
         study = self.study()
@@ -117,6 +170,7 @@ class ReviewDetail(ForResearchers, APIView):
 
 
 class Decide(ForResearchers, APIView):
+    @says(DECIDED, 200, DecisionSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """Show, mask, regenerate or drop. Pairs that could not be are counted in `refused` by reason."""
         study, asked = self.study(), DecisionSerializer(data=request.data)
@@ -129,6 +183,7 @@ class Decide(ForResearchers, APIView):
 
 
 class TakeBack(ForResearchers, APIView):
+    @says(DECIDED, 200, PairsSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """Have decided pairs wait again, as long as nobody was given one."""
         study, asked = self.study(), PairsSerializer(data=request.data)
@@ -137,6 +192,7 @@ class TakeBack(ForResearchers, APIView):
 
 
 class Rescan(ForResearchers, APIView):
+    @says(Rescanned)
     def post(self, request: Request, slug: str) -> Response:
         """Look again at pairs that this version of the scanner has not seen."""
         return Response(asdict(reviewing.rescan(self.study(), request.user)))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,8 +13,10 @@ from annotation import access, tasks
 from annotation.actions import registering
 from annotation.actions import training as actions
 from annotation.actions.arms import LONGEST_NAME
-from annotation.api.serializers import OnlyKnownFields
-from annotation.api.views import ForResearchers, Pages, hinted
+from annotation.api.bases import ForResearchers, hinted
+from annotation.api.once import once
+from annotation.api.schema import a_list, an_object, says
+from annotation.api.serializers import OnlyKnownFields, checked
 from annotation.errors import NotFound
 from annotation.models import Arm, Study, Training
 from annotation.reports.trainings import training_progress
@@ -28,7 +31,7 @@ class TrainingLineSerializer(serializers.ModelSerializer):
     start_training = serializers.IntegerField(source="start_training.number", default=None, read_only=True)
     helpfulness = serializers.IntegerField(source="helpfulness.number", default=None, read_only=True)
     safety = serializers.IntegerField(source="safety.number", default=None, read_only=True)
-    settings = serializers.JSONField(source="arguments", read_only=True)
+    settings = serializers.DictField(source="arguments", read_only=True)
 
     class Meta:
         model = Training
@@ -55,6 +58,7 @@ class TrainingSerializer(TrainingLineSerializer):
         progress = training_progress(found)
         return f"{progress.sentence} {progress.missing}".strip()
 
+    @extend_schema_field(a_list(an_object("loss", step=int, loss={})))
     def get_metrics(self, found: Training) -> list[dict[str, Any]]:
         return [{"step": step, **told} for step, told in found.metrics.values_list("step", "told")]
 
@@ -83,21 +87,20 @@ class NewArmSerializer(OnlyKnownFields):
     name = serializers.CharField(max_length=LONGEST_NAME, default="", allow_blank=True)
 
 
-class TrainingList(ForResearchers, generics.ListCreateAPIView):
-    pagination_class = Pages
-
-    def get_serializer_class(self) -> type[serializers.BaseSerializer]:
-        return NewTrainingSerializer if self.request.method == "POST" else TrainingLineSerializer
+class TrainingList(ForResearchers, generics.ListAPIView):
+    serializer_class = TrainingLineSerializer
+    queryset = Training.objects.none()  # for the specification
 
     def get_queryset(self) -> QuerySet[Training]:
         rows = self.study().trainings
         return rows.select_related("snapshot", "start_arm", "start_training", "helpfulness", "safety")
 
-    def create(self, request: Request, slug: str) -> Response:
+    @once
+    @says(TrainingSerializer, 201, NewTrainingSerializer)
+    def post(self, request: Request, slug: str) -> Response:
         """Start a training. It is queued even where the queue does not answer; `detail` says so then."""
-        study, asked = self.study(), self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        found = actions.start_training(study, self._plan(study, asked.validated_data), request.user)
+        study, given = self.study(), checked(NewTrainingSerializer, request.data)
+        found = actions.start_training(study, self._plan(study, given), request.user)
         told = hinted(tasks.hint_training, found)
         return Response({**TrainingSerializer(found).data, **told}, status.HTTP_201_CREATED)
 
@@ -119,28 +122,28 @@ def _start(study: Study, given: dict[str, Any]) -> Arm | Training | None:
     return access.training_in(study, number) if number is not None else None
 
 
-class TrainingDetail(ForResearchers, generics.RetrieveAPIView):
-    serializer_class = TrainingSerializer
+class TrainingDetail(ForResearchers, APIView):
+    @says(TrainingSerializer)
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        """One training with its metrics and the end of its log."""
+        return Response(TrainingSerializer(access.training_in(self.study(), number)).data)
 
-    def get_object(self) -> Training:
-        return access.training_in(self.study(), self.kwargs["number"])
 
-
-class TrainingControl(TrainingDetail):
-    """POST stops or resumes; the reply is the training as it is then."""
-
-    http_method_names = ["post", "options"]
-
+class TrainingControl(ForResearchers, APIView):
+    @says(TrainingSerializer)
     def post(self, request: Request, slug: str, number: int, control: str) -> Response:
-        found = self.get_object()
+        """Stop or resume; the reply is the training as it is then."""
+        study = self.study()
+        found = access.training_in(study, number)
         if control not in actions.CONTROLS:
             raise NotFound(f"A training can be told to {', '.join(actions.CONTROLS)}.")
         actions.CONTROLS[control](found, request.user)
         told = hinted(tasks.hint_training, found) if control == "resume" else {}
-        return Response({**self.get_serializer(self.get_object()).data, **told})
+        return Response({**TrainingSerializer(access.training_in(study, number)).data, **told})
 
 
 class TrainingArm(ForResearchers, APIView):
+    @says(an_object(name=str, position=int), 201, NewArmSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Have a worker make the tuned model the study's next arm; GET tells how that stands."""
         found, given = access.training_in(self.study(), number), NewArmSerializer(data=request.data)

@@ -19,6 +19,7 @@ from annotation.desk import (
     snapshots,
     training,
     views,
+    webhooks,
 )
 
 app_name = "desk"
@@ -87,6 +88,14 @@ urlpatterns = [
     path("<slug:slug>/import/<int:pk>/<slug:control>/", imports.control, name="control_import"),
     path("<slug:slug>/record/", record.record, name="record"),
     path("<slug:slug>/record.csv", record.record_file, name="record_file"),
+    path("<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path(
+        "<slug:slug>/webhooks/<int:pk>/deliveries/<int:delivery>/resend/",
+        webhooks.resend,
+        name="resend",
+    ),
+    path("<slug:slug>/webhooks/<int:pk>/<slug:control>/", webhooks.control_webhook, name="control_webhook"),
     path("<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
     path("<slug:slug>/snapshots/freeze/", snapshots.freeze, name="freeze_snapshot"),
     path("<slug:slug>/snapshots/freezings/<int:number>/stop/", snapshots.stop_freezing, name="stop_freezing"),

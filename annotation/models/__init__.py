@@ -1,6 +1,7 @@
-"""Every table. Modules import downwards only: people < study < membership < prompt < model_settings < arm <
-claimed < generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft <
-judgment < adjudication < grade < snapshot < report < dataset < file import < training < event."""
+"""Every table. Modules import downwards only: people < token < study < webhook < membership < prompt <
+model_settings < arm < claimed < generation < pair < review < gold < enrolment < quality < joining <
+assignment < flag < draft < judgment < adjudication < grade < snapshot < report < dataset < file import <
+training < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -25,11 +26,14 @@ from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
 from annotation.models.snapshot import Freezing, Snapshot
 from annotation.models.study import ExtraSlots, GuidelineVersion, Study
+from annotation.models.token import ApiToken, KeptReply
 from annotation.models.training import Registration, Training, TrainingMetric
+from annotation.models.webhook import Delivery, Webhook
 
 __all__ = [
     "FileImport",
     "Adjudication",
+    "ApiToken",
     "Appeal",
     "Arm",
     "Arrival",
@@ -39,6 +43,7 @@ __all__ = [
     "Consent",
     "ConsentVersion",
     "Dataset",
+    "Delivery",
     "Draft",
     "Enrolment",
     "Event",
@@ -54,6 +59,7 @@ __all__ = [
     "ImportProblem",
     "InvitationLink",
     "Judgment",
+    "KeptReply",
     "Mark",
     "Membership",
     "Pair",
@@ -72,5 +78,6 @@ __all__ = [
     "Training",
     "TrainingMetric",
     "User",
+    "Webhook",
     "WorkerHeartbeat",
 ]

@@ -35,7 +35,7 @@ KNOWN = {
 EMPTY = """('null', '0', 'false', '""', '[]', '{}')"""
 
 NAME = "evenhand_judge_and_claim"
-ARGUMENTS = "auth_key text, hold uuid, idempotency text, given jsonb, at timestamptz"
+ARGUMENTS = "token_digest text, hold uuid, idempotency text, given jsonb, at timestamptz"
 WAYS = "seqscan bitmapscan sort hashjoin mergejoin material memoize"
 PLANS = " ".join(f"SET enable_{way} = off" for way in WAYS.split())
 PLANS += " SET plan_cache_mode = force_generic_plan"
@@ -70,13 +70,14 @@ BEGIN
         s.id AS study_id, s.slug, s.seed, s.guideline_condition, s.lease_minutes, s.allow_tie,
         s.harm_categories, s.pair_count, a.id AS assignment, p.id AS pair, p.response_a_id, p.response_b_id
     INTO h
-    FROM authtoken_token t
+    FROM annotation_apitoken t
         JOIN annotation_user w ON w.id = t.user_id AND w.is_active
         JOIN annotation_assignment a ON a.token = hold
         JOIN annotation_enrolment r ON r.id = a.enrolment_id + 0 AND r.user_id = w.id
         JOIN annotation_study s ON s.id = r.study_id
         JOIN annotation_pair p ON p.id = a.pair_id
-    WHERE t.key = auth_key AND (
+    WHERE t.digest = token_digest AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > at)
+        AND t.scopes @> '"rate"' AND (
         s.consent_version <> r.consent_version OR s.practice_needed AND r.practised_at IS NULL
         OR s.quiz_pass_percent IS NOT NULL AND r.qualification <> 'passed' OR a.kind <> 'rated'
         OR s.state <> 'open' OR r.state <> 'active' OR s.overlap_max IS NOT NULL

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx2 as httpx
 
+from models_runtime.addresses import EVERYTHING, AddressRefused, Allowed, GuardedTransport
 from models_runtime.errors import RuntimeFailure
 
 KEY_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -65,17 +66,22 @@ class Passing(Exception):
 class Sender:
     """Sends to one server, from several threads at once. `give_up` ends all waiting."""
 
-    def __init__(self, base_url: str, key: str, limits: Limits) -> None:
-        """key: sent as a bearer token and never told in a reason; may be empty."""
+    def __init__(self, base_url: str, key: str, limits: Limits, allowed: Allowed = EVERYTHING) -> None:
+        """key: sent as a bearer token and never told in a reason; may be empty.
+
+        allowed: which hosts beside public ones may be reached.
+        """
         self._key = key
         self._limits = limits
         self._given_up = threading.Event()
         self._base_url = base_url
+        pool = httpx.Limits(max_connections=limits.concurrency)
         self._client = httpx.Client(
             base_url=base_url,
+            transport=None if allowed.everything else GuardedTransport(allowed, pool),
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(limits.answer_seconds, connect=limits.connect_seconds),
-            limits=httpx.Limits(max_connections=limits.concurrency),
+            limits=pool,
         )
 
     def send(self, method: str, path: str, read: Callable[[Any], Read], payload: Any | None = None) -> Read:
@@ -148,6 +154,8 @@ class Sender:
                     body += piece
                     self._check(deadline, len(body))
                 return response.status_code, response.headers, bytes(body)
+        except AddressRefused as error:
+            raise ServerUnusable(f"The server {self._base_url} is not asked: {error}") from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Passing(f"cannot be reached ({error})", is_absent=True) from error
         except httpx.TimeoutException as error:

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx2 as httpx
 
+from models_runtime.addresses import Allowed
 from models_runtime.backends.http_answers import Answer, answer_of, served_model
 from models_runtime.backends.http_sending import (
     Limits,
@@ -36,6 +37,7 @@ from models_runtime.types import (
     Sampling,
 )
 
+HOSTS_VARIABLE = "MODEL_PRIVATE_HOSTS"
 LONGEST_ANSWER = 86_400  # seconds
 KEY_VARIABLE = re.compile(r"MODEL_KEY(_[A-Z0-9_]+)?")
 """Names that may hold a server's key. A spec may name no others: it would send their values to its server."""
@@ -70,7 +72,7 @@ class OpenAIHttpBackend(Backend):
         """Find the key, and the model's name on the server; raise ModelNotLoadable."""
         cls.check(spec)
         limits = limits or _limits()
-        sender = Sender(spec.base_url, _key(spec.api_key_variable), limits)
+        sender = Sender(spec.base_url, _key(spec.api_key_variable), limits, _allowed())
         try:
             return cls(spec, sender, limits, _served(sender, spec.model))
         except (RequestRefused, StillFailing, RuntimeFailure) as error:
@@ -207,6 +209,11 @@ def _check_url(base_url: str) -> None:
             "The base URL holds a name, a password or a query, and it is stored with every answer. "
             "Leave them out and name the environment variable that holds the key."
         )
+
+
+def _allowed() -> Allowed:
+    """Which private hosts this worker asks: researchers name servers, and the network is not theirs."""
+    return Allowed.read(os.environ.get(HOSTS_VARIABLE, ""), HOSTS_VARIABLE)
 
 
 def _key(variable: str) -> str:

@@ -7,17 +7,17 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
-from rest_framework.authtoken.models import Token
 from rest_framework.renderers import JSONRenderer
 
 from annotation import access
+from annotation.actions import tokens
 from annotation.actions.claims import claim_next_pair, release_expired_leases, skip_assignment
 from annotation.actions.judging import submit_and_claim
 from annotation.actions.short_cut import KEPT, judge_and_claim
 from annotation.actions.studies import add_guideline
 from annotation.api.rating import pair_as_json
 from annotation.models import Assignment, Enrolment, Event, Judgment, Pair, ResponseJudgment, Study
-from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, bob, carol
+from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, a_token, answers, bob, carol
 
 pytestmark = pytest.mark.django_db
 AT = timezone.now().replace(microsecond=0)
@@ -32,8 +32,7 @@ on_postgresql = pytest.mark.postgresql
 
 def judged(rater, given=None, key="key", held=None, at=AT):
     held = held or claim_next_pair(rater, at=at)
-    token = Token.objects.get_or_create(user=rater.user)[0]
-    return judge_and_claim(token.key, str(held.token), given or GIVEN, key, at)
+    return judge_and_claim(a_token(rater.user), str(held.token), given or GIVEN, key, at)
 
 
 def rows(study) -> list:
@@ -159,12 +158,24 @@ def test_a_wrong_token_and_another_raters_pair_change_nothing():
     study = a_rateable_study(pairs=3)
     rater, other = a_rater(study, bob()), a_rater(study, carol())
     held = claim_next_pair(rater, at=AT)
-    Token.objects.create(user=other.user)
     before = rows(study)
-    for auth_key in ("", "nonsense", Token.objects.get(user=other.user).key):
+    for auth_key in ("", "nonsense", a_token(other.user)):
         assert judge_and_claim(auth_key, str(held.token), GIVEN, "key", AT) is None
     assert judge_and_claim("nonsense", str(uuid.uuid4()), GIVEN, "key", AT) is None
     assert rows(study) == before
+
+
+@on_postgresql
+def test_a_token_opens_the_short_cut_only_for_rating_and_only_while_it_is_valid():
+    rater = a_rater(a_rateable_study(pairs=3), bob())
+    held = claim_next_pair(rater, at=AT)
+    revoked = a_token(rater.user)
+    tokens.revoke_token(rater.user.api_tokens.get())
+    lasting = AT + timedelta(days=1)
+    a_day = a_token(rater.user, expires_at=lasting)
+    for auth_key, at in ((revoked, AT), (a_token(rater.user, "read", "write"), AT), (a_day, lasting)):
+        assert judge_and_claim(auth_key, str(held.token), GIVEN, "key", at) is None
+    assert judge_and_claim(a_day, str(held.token), GIVEN, "key", AT) is not None
 
 
 def test_a_rater_who_left_is_not_let_in():

@@ -121,7 +121,7 @@ def test_a_judgment_needs_a_key():
     bob = Program(cast.a_rateable_study())
     held = bob.claim().json()["id"]
     reply = bob.client.post(f"/api/v1/assignments/{held}/judgment", a_body(), format="json")
-    assert reply.status_code == 400 and "Idempotency-Key" in reply.json()
+    assert reply.status_code == 400 and "Idempotency-Key" in reply.json()["errors"]
     assert bob.judge(held, key="k" * 65).status_code == 400
 
 
@@ -205,7 +205,7 @@ def test_a_body_that_is_too_large_is_told_of_as_json():
     bob = Program(cast.a_rateable_study(pairs=3))
     held = bob.claim().json()["id"]
     reply = post(bob, held, with_more(f'"{"x" * 3_000_000}"'), "application/json")
-    assert (reply.status_code, list(reply.json())) == (413, ["detail"])
+    assert (reply.status_code, reply["Content-Type"]) == (413, "application/problem+json")
     assert bob.judge(held).status_code == 201
 
 
@@ -222,7 +222,7 @@ def test_no_way_takes_what_is_not_said_to_be_json_or_cannot_be_answered():
 def test_a_key_that_no_database_keeps_is_refused():
     bob = Program(cast.a_rateable_study(pairs=3))
     reply = bob.judge(bob.claim().json()["id"], key="a\0b")
-    assert reply.status_code == 400 and "Idempotency-Key" in reply.json()
+    assert reply.status_code == 400 and "Idempotency-Key" in reply.json()["errors"]
 
 
 def test_nothing_free_says_when_the_next_is():

@@ -161,5 +161,5 @@ def test_a_misspelt_field_is_refused_in_a_sentence_and_decides_nothing(alice, ve
     study = a_marked_study()
     refused = post(alice, verb, decision="drop", pairs=keys(study), reson="typo")
     assert refused.status_code == 400
-    assert "No such field; there are:" in refused.json()["reson"][0]
+    assert "No such field; there are:" in refused.json()["errors"]["reson"][0]
     assert study.pairs.get().state == PairState.HELD

@@ -11,7 +11,6 @@ from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern
-from rest_framework.authtoken.models import Token
 
 from annotation.actions import joining, quality
 from annotation.models import Assignment, Gold
@@ -148,7 +147,7 @@ def test_no_page_of_a_paused_rater_tells_it_either(bob, name):
 
 @pytest.mark.parametrize("name", API_ADDRESSES)
 def test_no_reply_to_a_raters_program_tells_it(bob, name):
-    key = Token.objects.create(user=bob.user).key
+    key = cast.a_token(bob.user)
     client = Client(headers={"Authorization": f"Token {key}"})
     said = told_by(client, name, API_ADDRESSES[name])
     # A rater who asks for what is a researcher's may read back the numbers that they sent.

@@ -26,6 +26,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.management import installation
+from models_runtime.backends.openai_http import HOSTS_VARIABLE
 
 START_LIMIT = 60  # seconds until the first page must have answered
 # Seconds a service is given to finish before it is killed. An idle Celery worker takes 4 to 6, because it
@@ -33,6 +34,7 @@ START_LIMIT = 60  # seconds until the first page must have answered
 STOP_LIMIT = 8
 SHORT_LIFE = 10  # a service that dies younger than this is broken, not unlucky
 PR_SET_PDEATHSIG = 1
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 WORKER_OPTIONS = ["--pool", "prefork", "--concurrency", "1", "--loglevel", "INFO"]
 # One machine has nobody to gossip with; without these the filesystem queue carries no idle chatter.
@@ -204,6 +206,8 @@ class Command(BaseCommand):
         if self.interrupted:
             raise KeyboardInterrupt
         os.environ["HOST"] = host  # the services' settings allow requests for it
+        if host in LOOPBACK:  # whoever reaches the desk then is at this machine, as its model servers are
+            os.environ.setdefault(HOSTS_VARIABLE, ",".join(LOOPBACK))
         supervisor = Supervisor(services(host, port), self.say)
         # From here on a signal must not interrupt between starting a process and remembering it.
         signal.signal(signal.SIGINT, supervisor.ask_to_stop)

@@ -12,7 +12,7 @@ def install(apps, schema_editor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0023_registration")]
+    dependencies = [("annotation", "0025_webhooks")]
 
     operations = [
         migrations.AddIndex(

@@ -1,0 +1,82 @@
+"""Frozen data over JSON: frozen, listed, downloaded file by file."""
+
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics, status
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotation import access, tasks
+from annotation.actions import snapshots
+from annotation.api.bases import ForResearchers
+from annotation.api.errors import problem
+from annotation.api.once import once
+from annotation.api.results import AnyFile
+from annotation.api.schema import FILE, PLAIN, a_file, an_object, says
+from annotation.api.serializers import SnapshotSerializer
+from annotation.downloads import download
+from annotation.errors import NotFound
+from annotation.models import Snapshot
+from annotation.reports.rows import counting
+from annotation.vocabulary import TokenScope
+
+FREEZE_AT_ONCE = 20_000
+"""Judgments. A larger study is frozen by a worker, because the caller would be kept waiting."""
+
+RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="As in “bytes=1000-”.")
+ASKED = OpenApiResponse(an_object(detail=PLAIN[str]), "A worker freezes it; look at the list.")
+
+
+class SnapshotList(ForResearchers, generics.ListAPIView):
+    serializer_class = SnapshotSerializer
+    queryset = Snapshot.objects.none()  # for the specification
+
+    def get_queryset(self) -> QuerySet[Snapshot]:
+        return self.study().snapshots.select_related("created_by")
+
+    @once
+    @says(SnapshotSerializer, 201, also={202: ASKED})
+    def post(self, request: Request, slug: str) -> Response:
+        """Freeze the study as it is. A large one is frozen by a worker: 202."""
+        study = self.study()
+        if counting(study).count() <= FREEZE_AT_ONCE:
+            made = snapshots.freeze_snapshot(study, request.user)
+            made.refresh_from_db()
+            return Response(SnapshotSerializer(made).data, status.HTTP_201_CREATED)
+        snapshots.note_asked(study, request.user)
+        if tasks.sent(tasks.freeze_snapshot.delay, study.pk, request.user.pk):
+            return Response({"detail": "A worker freezes the study."}, status.HTTP_202_ACCEPTED)
+        snapshots.note_failure(study, request.user, "The queue does not answer.")
+        return problem(status.HTTP_503_SERVICE_UNAVAILABLE, "The queue does not answer. Try again later.")
+
+
+class SnapshotDetail(ForResearchers, APIView):
+    @says(SnapshotSerializer)
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        """One snapshot; `manifest.files` names its files."""
+        return Response(SnapshotSerializer(access.snapshot_for(request.user, slug, number)).data)
+
+
+class SnapshotFile(ForResearchers, APIView):
+    scope = TokenScope.EXPORT
+    renderer_classes = [JSONRenderer, AnyFile]
+
+    @extend_schema(
+        parameters=[RANGE],
+        responses={
+            **a_file("application/octet-stream", "application/json", "text/markdown", "application/gzip"),
+            (206, "application/octet-stream"): OpenApiResponse(FILE, "The part that was asked for."),
+            416: OpenApiResponse(None, "The file has no such part."),
+        },
+    )
+    def get(self, request: Request, slug: str, number: int, name: str) -> HttpResponseBase:
+        """One file of the snapshot, or a part of it: an interrupted download goes on with `Range`."""
+        snapshot = access.snapshot_for(request.user, slug, number)
+        path = access.snapshot_file(snapshot, name)
+        try:
+            return download(request._request, path, path.name, access.digest_of(path, snapshot.manifest))
+        except OSError as error:
+            raise NotFound("This snapshot has no such file any more.") from error
