@@ -33,6 +33,7 @@ from annotation.actions import (
 from annotation.actions.imports import jobs
 from annotation.errors import DomainError
 from annotation.models import (
+    Arm,
     Batch,
     Dataset,
     FileImport,
@@ -271,6 +272,13 @@ def push_to_hub(snapshot_id: int, repository: str, user_id: int) -> None:
 def dry_run(study_id: int, user_id: int) -> None:
     """Render a study's first prompts where its models can be loaded."""
     generating.dry_run(Study.objects.get(pk=study_id), backends, actor=User.objects.get(pk=user_id))
+
+
+@shared_task
+def try_arm(arm_id: int, asked: str, user_id: int) -> None:
+    """Have an arm answer something where its model can be loaded."""
+    arm = Arm.objects.select_related("study").get(pk=arm_id)
+    generating.try_arm(arm, asked, backends, actor=User.objects.get(pk=user_id))
 
 
 @shared_task

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors", "languages", "version"},
-    {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
+    {"answers", "further", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
     {"models"},
     {"access", "reports", "export"},
     {"printing", "datasets"},
@@ -34,7 +34,7 @@ TABLES += [
     "judgment",
     "adjudication",
 ]
-TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "event"]
+TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "pulse", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from annotation.actions import events
 from annotation.errors import ArmRefused
 from annotation.models import Arm, Study, User
+from annotation.models.arm import SETTINGS
 from annotation.text import refuse_hidden
 from annotation.vocabulary import FinishReason
 from models_runtime.errors import TrainingRefused
@@ -79,6 +80,45 @@ def _add_registered(study: Study, name: str, source: Source, facts: dict, actor:
     )
     events.record(study, "register_arm", actor, arm=name, provenance=facts)
     return arm
+
+
+@transaction.atomic
+def change_arm(arm: Arm, actor: User | None = None, **changes) -> bool:
+    """Set the arm's name and settings; False when nothing changed. Raises ArmRefused once it answered."""
+    changed = {name: value for name, value in changes.items() if getattr(arm, name) != value}
+    if not changed:
+        return False
+    if "name" in changed:
+        refuse_hidden("The name", changed["name"])
+        changed["name"] = _name_of(changed["name"])
+        if arm.study.arms.exclude(pk=arm.pk).filter(name=changed["name"]).exists():
+            raise ArmRefused(f"The study has an arm “{changed['name']}” already. Choose another name.")
+    try:
+        with transaction.atomic():
+            Arm.objects.filter(pk=arm.pk).update(**changed)
+    except IntegrityError as error:
+        raise ArmRefused(
+            "This arm has answered already, so it stays as it answered. Add another arm, or fork the study."
+        ) from error
+    for name, value in changed.items():
+        setattr(arm, name, value)
+    kept = {name: changed[name] for name in changed if name in (*SETTINGS, "name")}
+    events.record(arm.study, "change_arm", actor, arm=arm.name, changed=kept)
+    return True
+
+
+@transaction.atomic
+def remove_arm(arm: Arm, actor: User | None = None) -> None:
+    """Take an arm without answers out of the study. Raises ArmRefused otherwise."""
+    Arm.objects.select_for_update().get(pk=arm.pk)
+    if arm.responses.exists() or arm.batches.exists():
+        raise ArmRefused("This arm has answered already, so it stays in the study.")
+    events.record(arm.study, "remove_arm", actor, arm=arm.name)
+    try:
+        with transaction.atomic():
+            Arm.objects.filter(pk=arm.pk).delete()
+    except IntegrityError as error:
+        raise ArmRefused("A training began with this arm, so it stays in the study.") from error
 
 
 def lock_arm(arm: Arm) -> bool:

@@ -82,6 +82,8 @@ def submit_and_claim(
 
 
 def _may_go_on(rater: Enrolment, at: datetime) -> bool:
+    if not rater.study.is_open:
+        return False
     try:
         claims.refuse_unless_ready(rater)
         claims.refuse_over_cap(rater, at)
@@ -115,7 +117,7 @@ def _submit(
 
 
 def _is_rating(rater: Enrolment) -> bool:
-    return rater.study.is_open and rater.state == EnrolmentState.ACTIVE
+    return rater.study.takes_answers and rater.state == EnrolmentState.ACTIVE
 
 
 def _close_hold(assignment: Assignment, at: datetime) -> bool:

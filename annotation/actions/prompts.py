@@ -2,10 +2,14 @@
 
 import re
 
+from django.db import IntegrityError, transaction
+
 from annotation import scan
-from annotation.errors import DomainError
-from annotation.models import Prompt, Study
+from annotation.actions import events
+from annotation.errors import DomainError, StudyRefused
+from annotation.models import Prompt, Study, User
 from annotation.text import refuse_hidden, storable
+from annotation.vocabulary import Intent
 
 ROLES = ("system", "user", "assistant")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,2}")
@@ -58,3 +62,54 @@ def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) 
     messages = clean_messages(messages)
     labels["language"] = labels.get("language") or language_of(messages)
     return Prompt.objects.create(study=study, key=key, messages=messages, intent=intent, **labels)
+
+
+def is_asked(prompt: Prompt) -> bool:
+    """Whether a run or a response refers to the prompt, so that key and wording stay."""
+    return prompt.responses.exists() or prompt.items.exists()
+
+
+@transaction.atomic
+def change_prompt(prompt: Prompt, actor: User | None = None, **changes) -> bool:
+    """Set these fields of the prompt; False when nothing changed. Raises DomainError for what cannot be.
+
+    Labels may be changed at any time, and reports then follow them; the wording until somebody was asked.
+    """
+    changed = {name: value for name, value in changes.items() if getattr(prompt, name) != value}
+    if not changed:
+        return False
+    _refuse_labels(prompt.study, changed)
+    if "messages" in changed:
+        changed["messages"] = clean_messages(changed["messages"])
+        if "language" not in changed:
+            changed["language"] = language_of(changed["messages"])
+    try:
+        with transaction.atomic():
+            Prompt.objects.filter(pk=prompt.pk).update(**changed)
+    except IntegrityError as error:
+        raise StudyRefused(
+            "Models have answered this prompt, so its wording stays. Add another prompt instead."
+        ) from error
+    for name, value in changed.items():
+        setattr(prompt, name, value)
+    events.record(prompt.study, "change_prompt", actor, key=prompt.key, changed=sorted(changed))
+    return True
+
+
+def _refuse_labels(study: Study, changed: dict) -> None:
+    check_category(study, changed.get("harm_category", ""))
+    check_language(changed.get("language", ""))
+    if changed.get("intent", Intent.BENIGN) not in Intent.values:
+        raise DomainError(f"The intent is one of: {', '.join(Intent.values)}.")
+    for name in ("family", "harm_category", "key"):
+        refuse_hidden(f"The {name}", changed.get(name, ""))
+
+
+@transaction.atomic
+def remove_prompt(prompt: Prompt, actor: User | None = None) -> None:
+    """Take a prompt that nobody was asked out of the study. Raises StudyRefused otherwise."""
+    Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
+    if is_asked(prompt):
+        raise StudyRefused("Models have answered this prompt, so it stays in the study.")
+    events.record(prompt.study, "remove_prompt", actor, key=prompt.key)
+    Prompt.objects.filter(pk=prompt.pk).delete()

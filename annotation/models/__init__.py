@@ -1,6 +1,6 @@
 """Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
 generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < dataset < file import < training < event."""
+adjudication < grade < snapshot < report < dataset < file import < training < pulse < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -19,6 +19,7 @@ from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
+from annotation.models.pulse import Pulse
 from annotation.models.quality import Appeal, QualityRules
 from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
@@ -56,6 +57,7 @@ __all__ = [
     "Mark",
     "Pair",
     "Prompt",
+    "Pulse",
     "QualityRules",
     "RaterSettings",
     "Report",
