@@ -88,14 +88,8 @@ def delete_study(study: Study, typed: str, actor: User | None = None) -> None:
     events.record(row, "delete_study", actor, slug=row.slug, title=row.title)
     row.researchers.clear()
     left = {"slug": f"deleted-{row.pk}", "title": "Deleted study", "question": "", "resources": ""}
-    Study.objects.filter(pk=row.pk).update(
-        **left,
-        state=StudyState.CLOSED,
-        deleted_at=timezone.now(),
-        archived_at=None,
-        pair_count=0,
-        gold_count=0,
-    )
+    left |= {"pair_count": 0, "gold_count": 0, "archived_at": None}
+    Study.objects.filter(pk=row.pk).update(**left, state=StudyState.CLOSED, deleted_at=timezone.now())
 
 
 def _rows_of(study: Study) -> list[QuerySet]:

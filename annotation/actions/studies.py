@@ -1,6 +1,7 @@
 """Studies begin, open, close."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -19,6 +20,9 @@ RESERVED = ("new", "archive", "tokens", "people", "account", "webhooks", "audit"
 FIXED_BY_JUDGMENTS = ("allow_tie", "guideline_condition")
 """Fields of a study that make its judgments comparable: fixed from the first one on."""
 
+EXAMPLE_GUIDELINE = Path(__file__).resolve().parent / "example_guideline.md"
+"""For a new study to begin with; it says of itself that it is an example."""
+
 LONGEST_SLUG = Study._meta.get_field("slug").max_length
 
 
@@ -36,12 +40,8 @@ def create_study(slug: str, title: str, researcher: User | None = None, **rules)
 @transaction.atomic
 def begin_study(title: str, researcher: User, slug: str = "", question: str = "") -> Study:
     """`create_study` for a person who need not think of a slug. Raises StudyRefused where it is taken."""
-    return create_study(
-        slug=free_slug(title) if not slug else _unused(slug),
-        title=title,
-        researcher=researcher,
-        question=question,
-    )
+    slug = _unused(slug) if slug else free_slug(title)
+    return create_study(slug, title, researcher, question=question)
 
 
 def free_slug(title: str) -> str:

@@ -20,7 +20,7 @@ KNOWN = {
         "blurred_categories break_minutes resources "  # these three change nothing about a claim, nor do
         "gold_count quiz_attempts dispute_spread "  # these; the next three are looked at
         "consent_version practice_needed quiz_pass_percent "
-        "pairing archived_at deleted_at forked_from_id"  # further_questions is missing here, so it steps aside
+        "pairing archived_at deleted_at forked_from_id"  # further_questions make it step aside
     ),
     "enrolment": (
         "id study_id user_id code state cursor arrivals_seen judged judged_today judged_on tilt cap_per_day "
