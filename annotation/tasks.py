@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from celery import current_task, shared_task
 from django.conf import settings
+from django.core.cache import cache
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.utils import timezone
@@ -23,6 +24,7 @@ from annotation.actions import (
     grading,
     hub,
     printing,
+    pulse,
     quality,
     reporting,
     reviewing,
@@ -50,6 +52,7 @@ from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
 from annotation.reports.progress import reports_asked
+from annotation.reports.running import Counted, is_small, kept_counted
 from annotation.reports.stored import Kept, read_results
 from annotation.vocabulary import BatchState, RunState
 from models_runtime.worker import BackendCache
@@ -199,6 +202,26 @@ def make_report(report_id: int) -> None:
         with keeping_lease(report, worker_name(), queue="default"):
             reporting.make(report)
             draw_figures(report_id)
+
+
+def look_at_pulse(study: Study) -> Counted | None:
+    """What was counted of the study: now where it is small; else the last pulse, and a worker takes the next.
+
+    None where a large study has had no pulse yet.
+    """
+    if is_small(study):
+        return pulse.count_now(study)
+    if pulse.is_due(study) and cache.add(f"pulse {study.pk}", True, timeout=10):
+        sent(take_pulse.delay, study.pk)
+    return kept_counted(study)
+
+
+@shared_task
+def take_pulse(study_id: int) -> None:
+    """Count a large study's numbers for its pages, unless somebody has just done so."""
+    study = Study.objects.get(pk=study_id)
+    if pulse.is_due(study):
+        pulse.take_pulse(study)
 
 
 def draw_figures(report_id: int) -> None:

@@ -33,6 +33,18 @@ def add_arm(study: Study, name: str, **settings) -> Arm:
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
 
 
+def define_arm(study: Study, name: str, actor: User | None = None, **settings) -> Arm:
+    """`add_arm` of a name that is free, with its event. Raises ArmRefused."""
+    name = _name_of(name)
+    try:
+        with transaction.atomic():
+            arm = add_arm(study, name, **settings)
+            events.record(study, "add_arm", actor, arm=arm.name)
+    except IntegrityError as error:
+        raise ArmRefused(f"The study has an arm “{name}” already. Choose another name.") from error
+    return arm
+
+
 def register_checkpoint(study: Study, folder: Path, name: str = "", actor: User | None = None) -> Arm:
     """A tuned model becomes the study's next arm, with what it was made from in the event. Raises ArmRefused.
 

@@ -79,6 +79,11 @@ def _rendered(arm: Arm, prompts: list[Prompt], backends: BackendCache) -> list[d
     return entries
 
 
+def ask_trial(arm: Arm, asked: str, actor: User | None = None) -> None:
+    """Note that a worker is asked for an answer of the arm, for its page to wait for."""
+    events.record(arm.study, "ask_trial", actor, arm=arm.pk, asked=storable(asked))
+
+
 def try_arm(arm: Arm, asked: str, backends: BackendCache, actor: User | None = None) -> dict:
     """One answer of the arm to `asked`, which counts for nothing, or why there is none; kept as an event."""
     told = {"arm": arm.pk, "name": arm.name, "asked": storable(asked), "text": "", "error": ""}

@@ -121,6 +121,11 @@ def ask_further(study: Study, questions: Iterable[Question], actor: User | None 
     events.record(study, "ask_further", actor, questions=kept)
 
 
+def note_rehearsal(study: Study, actor: User) -> None:
+    """A researcher went through a pair as a rater would; of the answers nothing is kept."""
+    events.record(study, "rehearse", actor)
+
+
 def next_question_name(study: Study) -> str:
     """q1, q2 …: a name that no question of the study has."""
     taken = {question.name for question in questions_of(study.further_questions)}

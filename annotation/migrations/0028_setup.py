@@ -109,5 +109,13 @@ class Migration(migrations.Migration):
                 ("body", models.TextField()),
             ],
         ),
+        migrations.AddIndex(
+            "event",
+            models.Index(
+                condition=~models.Q(verb__in=("submit_judgment", "revise_judgment")),
+                fields=["study", "verb", "-id"],
+                name="event_of_the_desk_by_verb",
+            ),
+        ),
         migrations.RunPython(install, remove),
     ]

@@ -2,9 +2,13 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from annotation.models.study import Study
+
+OF_JUDGING = ("submit_judgment", "revise_judgment")
+"""Verbs of raters, of which there are as many as judgments; the index by verb is for all others."""
 
 
 class Event(models.Model):
@@ -18,7 +22,14 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["study", "created_at"], name="event_by_study_and_time")]
+        indexes = [
+            models.Index(fields=["study", "created_at"], name="event_by_study_and_time"),
+            models.Index(
+                fields=["study", "verb", "-id"],
+                condition=~Q(verb__in=OF_JUDGING),
+                name="event_of_the_desk_by_verb",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.created_at:%Y-%m-%d %H:%M}"
