@@ -211,7 +211,7 @@ def look_at_pulse(study: Study) -> Counted | None:
     """
     if is_small(study):
         return pulse.count_now(study)
-    if pulse.is_due(study) and cache.add(f"pulse {study.pk}", True, timeout=10):
+    if pulse.is_due(study) and cache.add(f"pulse-{study.pk}", True, timeout=10):
         sent(take_pulse.delay, study.pk)
     return kept_counted(study)
 

@@ -37,7 +37,7 @@ def fork_study(study: Study, title: str, actor: User, slug: str = "") -> Study:
     prompts = copy_prompts(study, made)
     answers = _copy_imported(study, made, arms, prompts)
     events.record(study, "fork_study", actor, into=made.slug)
-    events.record(made, "forked_from", actor, study=study.slug, prompts=len(prompts), answers=answers)
+    events.record(made, "forked_from", actor, source=study.slug, prompts=len(prompts), answers=answers)
     if answers:
         make_pairs(made, actor)
     return made
