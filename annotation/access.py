@@ -5,7 +5,7 @@ it was. What a rater may see of a pair is a type of its own, `BlindPair`: it has
 order or timing to leak.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -103,6 +103,7 @@ class BlindText:
     """All that a program which rates for a person is given about a pair: `BlindPair` as plain text.
 
     `messages` are {"role", "content"}; `left` and `right` are the answers as they are to be shown.
+    `questions` are the study's further ones, as `annotation.further` keeps them.
     """
 
     token: UUID
@@ -116,6 +117,7 @@ class BlindText:
     lease_until: datetime
     judged: int
     pair_count: int
+    questions: list[dict] = field(default_factory=list)
 
 
 def blind_text(assignment: Assignment) -> BlindText:
@@ -134,6 +136,7 @@ def blind_text(assignment: Assignment) -> BlindText:
         lease_until=assignment.lease_until,
         judged=rater.judged,
         pair_count=study.pairs_shown,
+        questions=study.further_questions,
     )
 
 

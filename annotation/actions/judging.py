@@ -11,6 +11,7 @@ from annotation.access import GRACE, may_correct
 from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, CorrectionTooLate, InvalidAnswer, LeaseLost, NotQualified
+from annotation.further import answer_problems, questions_of
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
@@ -182,7 +183,10 @@ def _lock(rater: Enrolment, assignment: Assignment) -> Assignment:
 
 
 def _refuse_invalid(rater: Enrolment, answers: PairAnswers) -> None:
-    if problems := pair_problems(answers, rater.study.allow_tie, rater.study.harm_categories):
+    study = rater.study
+    problems = pair_problems(answers, study.allow_tie, study.harm_categories)
+    problems += answer_problems(questions_of(study.further_questions), answers.extra)
+    if problems:
         raise InvalidAnswer(" ".join(problems))
 
 
@@ -216,6 +220,7 @@ def _append(held: Assignment, answers: PairAnswers, key: str, revision: int) -> 
         both_bad=answers.both_bad,
         confidence=answers.confidence,
         rationale=answers.rationale,
+        extra=dict(answers.extra) if study.further_questions else None,
         **_pair_columns(answers, held.left_is_a),
     )
     ResponseJudgment.objects.bulk_create(

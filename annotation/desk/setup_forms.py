@@ -366,7 +366,9 @@ class TrialForm(forms.Form):
 class EstimateForm(forms.Form):
     """What an estimate depends on; its state is the address."""
 
-    samples = forms.IntegerField(min_value=1, max_value=8, required=False, label="Answers per prompt and arm")
+    samples = forms.IntegerField(
+        min_value=1, max_value=8, required=False, label="Responses per prompt and arm"
+    )
     price = forms.FloatField(
         min_value=0, max_value=1_000_000, required=False, label="Price of a million tokens (optional)"
     )

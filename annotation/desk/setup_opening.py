@@ -38,7 +38,7 @@ def generation(request: HttpRequest, slug: str) -> HttpResponse:
         "estimate_form": EstimateForm(initial={"samples": samples, "price": given.get("price")}),
         "estimate_errors": form.errors if form.is_bound else {},
         "sentence": estimate_sentence(found),
-        "lines": [(arm, _time(arm.seconds)) for arm in found.arms],
+        "lines": [(arm, _time(arm.seconds if arm.missing else None)) for arm in found.arms],
         "run_form": RunForm(initial={"samples": samples}),
         "runs": listed,
         "has_gpu_worker": "gpu" in workers().alive,
@@ -50,10 +50,10 @@ def generation(request: HttpRequest, slug: str) -> HttpResponse:
 def estimate_sentence(found: Estimate) -> str:
     """What a run would take."""
     if not found.arms:
-        return "No arm answers here: their answers are imported."
+        return "No arm answers here: their responses are imported."
     if not found.missing:
         return "Every arm has answered every prompt."
-    told = f"{words.count(found.missing, 'answer')} to generate"
+    told = f"{words.count(found.missing, 'response')} to generate"
     if found.seconds is not None:
         told += f", about {words.duration(found.seconds)} with one worker"
     if found.cost is not None:

@@ -21,7 +21,7 @@ TITLES = {
     "guideline": "Guideline",
     "prompts": "Prompts",
     "arms": "Arms",
-    "generation": "Answers",
+    "generation": "Responses",
     "pairing": "Pairs and budget",
     "raters": "Raters",
     "gold": "Gold pairs",

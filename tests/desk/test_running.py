@@ -39,7 +39,10 @@ def page_of(client, study, name: str = "running", **query) -> str:
 
 def test_it_says_in_a_sentence_how_it_goes(alice, study):
     page = page_of(alice, study)
-    assert "It is moving: 2 of 6\u00a0judgments, 2 in the last hour; about 2\u00a0h 0\u00a0min left at this pace." in page
+    assert (
+        "It is moving: 2 of 6\u00a0judgments, 2 in the last hour; about 2\u00a0h 0\u00a0min left at this pace."
+        in page
+    )
 
 
 def test_a_study_that_nobody_can_rate_says_so(alice):

@@ -276,10 +276,12 @@ def test_the_estimate_uses_the_trial_answer_and_the_price(alice, draft):
     for name in ("a", "b", "c"):
         cast.a_prompt(draft, name)
     page = said(alice, "setup_generation", draft.slug, price="1000000")
-    assert "3\u00a0answers to generate" in page and "its limit of tokens" in page and "768.00" in page
+    assert "3\u00a0responses to generate" in page and "its limit of tokens" in page and "768.00" in page
     tasks.try_arm(arm.pk, "one two", cast.alice().pk)
     page = said(alice, "setup_generation", draft.slug, samples="2")
-    assert "6\u00a0answers to generate, about 1\u00a0s with one worker" in page and "its trial answer" in page
+    assert (
+        "6\u00a0responses to generate, about 1\u00a0s with one worker" in page and "its trial answer" in page
+    )
 
 
 # Pairs, raters, opening ------------------------------------------------------------------------------
@@ -354,7 +356,9 @@ def test_an_archived_study_leaves_the_list_and_comes_back(alice, judged):
     alice.post(address("archive", judged.slug))
     judged.refresh_from_db()
     assert judged.archived_at and judged.state == StudyState.CLOSED
-    assert judged.title in said(alice, "archived") and address("study", judged.slug) not in said(alice, "studies")
+    assert judged.title in said(alice, "archived") and address("study", judged.slug) not in said(
+        alice, "studies"
+    )
     alice.post(address("set_state", judged.slug), {"state": "open"})
     alice.post(address("restore", judged.slug))
     judged.refresh_from_db()
