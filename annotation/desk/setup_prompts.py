@@ -133,10 +133,11 @@ def prompt(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             return _row(request, study, found, asked)
         messages.success(request, f"“{spelt_out(found.key)}” is saved.")
         return redirect("desk:setup_prompts", slug)
-    context = {"study": study, "prompt": found, "form": form, "asked": asked}
+    context = {"prompt": found, "form": form, "asked": asked}
     status = 422 if form.errors else 200
     if request.htmx:
-        return render(request, "desk/setup/_prompt_form.html", context, status=status)
+        row = {"study": study, **context}
+        return render(request, "desk/setup/_prompt_form.html", row, status=status)
     return step_page(request, study, "prompts", status, template="setup/prompt", **context)
 
 

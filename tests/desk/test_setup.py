@@ -193,6 +193,7 @@ def test_nobody_takes_prompts_from_a_study_that_is_not_theirs(client, draft):
 def test_a_row_is_edited_in_its_place_and_without_scripts(alice, draft):
     prompt = cast.a_prompt(draft, "wind")
     fields = {"text": "How does wind work?", "intent": "benign", "harm_category": "hate", "family": "air"}
+    assert "<h1>" in said(alice, "setup_prompt", draft.slug, prompt.pk)
     row = alice.post(address("setup_prompt", draft.slug, prompt.pk), fields, headers={"HX-Request": "true"})
     assert row.content.decode().startswith(f'<tr id="prompt-{prompt.pk}"')
     answer = alice.post(address("setup_prompt", draft.slug, prompt.pk), fields | {"subset": "one, two"})
