@@ -6,11 +6,11 @@ order or timing to leak.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db.models import Case, QuerySet, When
 from django.utils import timezone
@@ -119,6 +119,7 @@ class BlindText:
     """All that a program which rates for a person is given about a pair: `BlindPair` as plain text.
 
     `messages` are {"role", "content"}; `left` and `right` are the answers as they are to be shown.
+    `questions` are the study's further ones, as `annotation.further` keeps them.
     """
 
     token: UUID
@@ -132,6 +133,7 @@ class BlindText:
     lease_until: datetime
     judged: int
     pair_count: int
+    questions: list[dict] = field(default_factory=list)
 
 
 def blind_text(assignment: Assignment) -> BlindText:
@@ -150,6 +152,7 @@ def blind_text(assignment: Assignment) -> BlindText:
         lease_until=assignment.lease_until,
         judged=rater.judged,
         pair_count=study.pairs_shown,
+        questions=study.further_questions,
     )
 
 
@@ -372,6 +375,31 @@ def arrival_in(link: InvitationLink, pk: int) -> Arrival:
     return _found(link.arrivals.filter(pk=pk).select_related("enrolment__user").first(), "Nobody such came.")
 
 
+# A rehearsal -------------------------------------------------------------------------------------------
+
+
+def rehearsed(study: Study, turn: int) -> Assignment | None:
+    """A hold that exists in memory alone, on one of the study's open pairs; None where it has none.
+
+    The sides are drawn as for a rater who has judged `turn` pairs.
+    """
+    pairs = study.pairs.filter(state=PairState.OPEN).select_related("prompt", "response_a", "response_b")
+    in_order = pairs.order_by("place")
+    pair = next(iter(in_order[turn : turn + 1]), None)
+    pair = pair or in_order.first()
+    if pair is None:
+        return None
+    given = study.guideline_condition == GuidelineCondition.POLICY_GIVEN
+    return Assignment(
+        pair=pair,
+        enrolment=Enrolment(study=study, code="rehearsal", judged=turn),
+        token=uuid4(),
+        left_is_a=draws.left_is_a(study.seed, pair.position, "rehearsal", [], 0),
+        guideline=study.guidelines.first() if given else None,
+        lease_until=timezone.now() + timedelta(minutes=study.lease_minutes),
+    )
+
+
 # The desk --------------------------------------------------------------------------------------------
 
 
@@ -426,6 +454,21 @@ def arm_in(study: Study, name: str) -> Arm:
     """The study's arm of that name. Raises NotFound."""
     known = study.arms.filter(name=text.storable(name))  # PostgreSQL does not even compare with a NUL
     return _found(known.first(), f"This study has no arm “{name}”.")
+
+
+def arm_at(study: Study, position: int) -> Arm:
+    """The study's arm at this place in the canonical order, from 0. Raises NotFound."""
+    return _found(study.arms.filter(position=position).first(), "This study has no such arm.")
+
+
+def archived_for(user: User) -> QuerySet[Study]:
+    """The studies of this researcher's that were archived."""
+    return Study.objects.for_researcher(user).filter(archived_at__isnull=False)
+
+
+def listed_for(user: User) -> QuerySet[Study]:
+    """The studies of this researcher's that lists show."""
+    return Study.objects.for_researcher(user).filter(archived_at__isnull=True)
 
 
 def dry_run_of(study: Study) -> Event | None:

@@ -1,7 +1,7 @@
 """A rater's answers as a value: made by the form, the API and the importer, read by `actions.judging`."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
@@ -38,7 +38,8 @@ class PairAnswers:
     """All answers about one pair as it was shown.
 
     `safer`, `more_helpful` and `balance` run from −3 (left) to +3 (right). `balance` is None exactly
-    when `both_bad` is set. `confidence` is None where it was not asked.
+    when `both_bad` is set. `confidence` is None where it was not asked. `extra` answers the study's further
+    questions by their names (`annotation.further`).
     """
 
     left: ResponseAnswers
@@ -49,6 +50,7 @@ class PairAnswers:
     both_bad: bool = False
     rationale: str = ""
     confidence: int | None = None
+    extra: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def response_problems(answers: ResponseAnswers, categories: Collection[str] | None = None) -> list[str]:

@@ -102,6 +102,10 @@ class InvalidAnswer(DomainError):
     """Answers that contradict each other or the study's rules."""
 
 
+class StudyRefused(DomainError):
+    """A change of a study that cannot be made; the message says why, and what can be done instead."""
+
+
 class RunRefused(DomainError):
     """A run cannot start or go on; the message says what to change."""
 

@@ -335,6 +335,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ROUTES = {
     "annotation.tasks.generate_batch": {"queue": "gpu"},
     "annotation.tasks.dry_run": {"queue": "gpu"},
+    "annotation.tasks.try_arm": {"queue": "gpu"},
     "annotation.tasks.grade_batch": {"queue": "gpu"},
     "annotation.tasks.train": {"queue": "train"},
 }

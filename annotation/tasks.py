@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from celery import current_task, shared_task
 from django.conf import settings
+from django.core.cache import cache
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.utils import timezone
@@ -24,6 +25,7 @@ from annotation.actions import (
     grading,
     hub,
     printing,
+    pulse,
     quality,
     registering,
     reporting,
@@ -38,6 +40,7 @@ from annotation.actions import (
 from annotation.actions.imports import jobs
 from annotation.errors import DomainError
 from annotation.models import (
+    Arm,
     Batch,
     Dataset,
     Delivery,
@@ -57,6 +60,7 @@ from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
 from annotation.reports.progress import reports_asked
+from annotation.reports.running import Counted, is_small, kept_counted
 from annotation.reports.stored import Kept, read_results
 from annotation.vocabulary import BatchState, RunState, StudyState
 from models_runtime.worker import BackendCache
@@ -214,6 +218,26 @@ def make_report(report_id: int) -> None:
             draw_figures(report_id)
 
 
+def look_at_pulse(study: Study) -> Counted | None:
+    """What was counted of the study: now where it is small; else the last pulse, and a worker takes the next.
+
+    None where a large study has had no pulse yet.
+    """
+    if is_small(study):
+        return pulse.count_now(study)
+    if pulse.is_due(study) and cache.add(f"pulse-{study.pk}", True, timeout=10):
+        sent(take_pulse.delay, study.pk)
+    return kept_counted(study)
+
+
+@shared_task
+def take_pulse(study_id: int) -> None:
+    """Count a large study's numbers for its pages, unless somebody has just done so."""
+    study = Study.objects.get(pk=study_id)
+    if pulse.is_due(study):
+        pulse.take_pulse(study)
+
+
 def draw_figures(report_id: int) -> None:
     """Draw the figures of a report that was made, here, where nobody waits; its page then finds them."""
     made = Report.objects.filter(pk=report_id, state=BatchState.DONE).first()
@@ -285,6 +309,13 @@ def push_to_hub(snapshot_id: int, repository: str, user_id: int) -> None:
 def dry_run(study_id: int, user_id: int) -> None:
     """Render a study's first prompts where its models can be loaded."""
     generating.dry_run(Study.objects.get(pk=study_id), backends, actor=User.objects.get(pk=user_id))
+
+
+@shared_task
+def try_arm(arm_id: int, asked: str, user_id: int) -> None:
+    """Have an arm answer something where its model can be loaded."""
+    arm = Arm.objects.select_related("study").get(pk=arm_id)
+    generating.try_arm(arm, asked, backends, actor=User.objects.get(pk=user_id))
 
 
 @shared_task

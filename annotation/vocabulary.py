@@ -34,7 +34,23 @@ class GuidelineCondition(TextChoices):
 class StudyState(TextChoices):
     DRAFT = "draft", "Draft"
     OPEN = "open", "Open for rating"
+    PAUSED = "paused", "Paused"
     CLOSED = "closed", "Closed"
+
+
+class PairingRule(TextChoices):
+    """Which answers to one prompt meet in a pair."""
+
+    ALL = "all", "Every two arms"
+    FIRST = "first", "Each arm against the first"
+
+
+class QuestionKind(TextChoices):
+    """What a further question asks for."""
+
+    CHOICE = "choice", "One of several answers"
+    SCALE = "scale", "A step on a scale"
+    TEXT = "text", "A text"
 
 
 class RunState(TextChoices):

@@ -17,6 +17,7 @@ FLOORS = [
     {
         "answers",
         "downloads",
+        "further",
         "text",
         "strict_json",
         "draws",
@@ -58,7 +59,7 @@ TABLES += [
     "judgment",
     "adjudication",
 ]
-TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "event"]
+TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "pulse", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, ProtectedError
+from django.db.models import Max
 from django.utils import timezone
 
 from annotation.actions import events
 from annotation.errors import ArmRefused
 from annotation.models import Arm, Study, User
+from annotation.models.arm import SETTINGS
 from annotation.text import refuse_hidden
 from annotation.vocabulary import FinishReason
 from models_runtime.errors import TrainingRefused
@@ -31,6 +32,18 @@ def add_arm(study: Study, name: str, **settings) -> Arm:
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # two new arms take turns for a position
     last = study.arms.aggregate(last=Max("position"))["last"]
     return study.arms.create(name=name, position=0 if last is None else last + 1, **settings)
+
+
+def define_arm(study: Study, name: str, actor: User | None = None, **settings) -> Arm:
+    """`add_arm` of a name that is free, with its event. Raises ArmRefused."""
+    name = _name_of(name)
+    try:
+        with transaction.atomic():
+            arm = add_arm(study, name, **settings)
+            events.record(study, "add_arm", actor, arm=arm.name)
+    except IntegrityError as error:
+        raise ArmRefused(f"The study has an arm “{name}” already. Choose another name.") from error
+    return arm
 
 
 def nothing_more(arm: Arm) -> None:
@@ -101,6 +114,45 @@ def _add_registered(
     return arm
 
 
+@transaction.atomic
+def change_arm(arm: Arm, actor: User | None = None, **changes) -> bool:
+    """Set the arm's name and settings; False when nothing changed. Raises ArmRefused once it answered."""
+    changed = {name: value for name, value in changes.items() if getattr(arm, name) != value}
+    if not changed:
+        return False
+    if "name" in changed:
+        refuse_hidden("The name", changed["name"])
+        changed["name"] = _name_of(changed["name"])
+        if arm.study.arms.exclude(pk=arm.pk).filter(name=changed["name"]).exists():
+            raise ArmRefused(f"The study has an arm “{changed['name']}” already. Choose another name.")
+    try:
+        with transaction.atomic():
+            Arm.objects.filter(pk=arm.pk).update(**changed)
+    except IntegrityError as error:
+        raise ArmRefused(
+            "This arm has answered already, so it stays as it answered. Add another arm, or fork the study."
+        ) from error
+    for name, value in changed.items():
+        setattr(arm, name, value)
+    kept = {name: changed[name] for name in changed if name in (*SETTINGS, "name")}
+    events.record(arm.study, "change_arm", actor, arm=arm.name, changed=kept)
+    return True
+
+
+@transaction.atomic
+def remove_arm(arm: Arm, actor: User | None = None) -> None:
+    """Take an arm without answers out of the study. Raises ArmRefused otherwise."""
+    Arm.objects.select_for_update().get(pk=arm.pk)
+    if arm.responses.exists() or arm.batches.exists():
+        raise ArmRefused("This arm has answered already, so it stays in the study.")
+    events.record(arm.study, "remove_arm", actor, arm=arm.name)
+    try:
+        with transaction.atomic():
+            Arm.objects.filter(pk=arm.pk).delete()
+    except IntegrityError as error:
+        raise ArmRefused("A training began with this arm, so it stays in the study.") from error
+
+
 def lock_arm(arm: Arm) -> bool:
     """Keep the arm from being edited until the transaction ends.
 
@@ -119,29 +171,3 @@ def freeze_arm(arm: Arm) -> None:
 def holds_imported(arm: Arm) -> bool:
     """Whether the arm only takes imported responses, and has some."""
     return not arm.generates and arm.responses.filter(finish_reason=FinishReason.IMPORTED).exists()
-
-
-def change_arm(arm: Arm, actor: User | None = None, **changes) -> Arm:
-    """Change an arm's name, and its settings until it has generated. Raises ArmRefused."""
-    refuse_hidden("The name", changes.get("name", ""))
-    try:
-        with transaction.atomic():
-            Arm.objects.filter(pk=arm.pk).update(**changes)
-            events.record(arm.study, "change_arm", actor, arm=arm.name, changed=sorted(changes))
-    except IntegrityError as error:
-        raise ArmRefused(
-            "The arm has generated, so its settings stay; or it holds imported responses; or its new name is "
-            "another’s. Add a new arm instead."
-        ) from error
-    arm.refresh_from_db()
-    return arm
-
-
-def remove_arm(arm: Arm, actor: User | None = None) -> None:
-    """Take an arm out that nothing refers to yet. Raises ArmRefused."""
-    try:
-        with transaction.atomic():
-            events.record(arm.study, "remove_arm", actor, arm=arm.name)
-            arm.delete()
-    except ProtectedError as error:
-        raise ArmRefused("The arm has responses or runs already, so it stays in the study.") from error

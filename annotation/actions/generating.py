@@ -10,7 +10,7 @@ from annotation.actions import events, runs
 from annotation.models import Arm, Batch, Prompt, Study, User
 from annotation.text import storable
 from models_runtime.errors import RuntimeFailure
-from models_runtime.types import GenerationRequest, Outcome, Sampling, with_system_prompt
+from models_runtime.types import FailedRequest, GenerationRequest, Outcome, Sampling, with_system_prompt
 from models_runtime.worker import BackendCache
 
 Brought = TypeVar("Brought")
@@ -77,6 +77,33 @@ def _rendered(arm: Arm, prompts: list[Prompt], backends: BackendCache) -> list[d
             entry["error"] = storable(str(error))
         entries.append(entry)
     return entries
+
+
+def ask_trial(arm: Arm, asked: str, actor: User | None = None) -> None:
+    """Note that a worker is asked for an answer of the arm, for its page to wait for."""
+    events.record(arm.study, "ask_trial", actor, arm=arm.pk, asked=storable(asked))
+
+
+def try_arm(arm: Arm, asked: str, backends: BackendCache, actor: User | None = None) -> dict:
+    """One answer of the arm to `asked`, which counts for nothing, or why there is none; kept as an event."""
+    told = {"arm": arm.pk, "name": arm.name, "asked": storable(asked), "text": "", "error": ""}
+    messages = with_system_prompt([{"role": "user", "content": storable(asked)}], arm.system_prompt)
+    request = GenerationRequest("trial", messages, arm.study.seed)
+    try:
+        (outcome,) = backends.get(arm.spec).generate([request], Sampling.from_dict(arm.sampling))
+    except RuntimeFailure as error:
+        told["error"] = storable(str(error))
+    else:
+        told |= _trial(outcome)
+    events.record(arm.study, "try_arm", actor, **told)
+    return told
+
+
+def _trial(outcome: Outcome) -> dict:
+    if isinstance(outcome, FailedRequest):
+        return {"error": storable(outcome.reason)}
+    tokens = {"prompt_tokens": outcome.prompt_tokens, "output_tokens": outcome.output_tokens}
+    return {"text": storable(outcome.text), "seconds": outcome.seconds, **tokens}
 
 
 def requests_of(batch: Batch) -> list[GenerationRequest]:

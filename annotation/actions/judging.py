@@ -11,6 +11,7 @@ from annotation.access import GRACE, may_correct
 from annotation.actions import adaptive, claims, events
 from annotation.answers import PairAnswers, ResponseAnswers, pair_problems
 from annotation.errors import AlreadySubmitted, CorrectionTooLate, InvalidAnswer, LeaseLost, NotQualified
+from annotation.further import answer_problems, questions_of
 from annotation.models import Assignment, Enrolment, Judgment, ResponseJudgment
 from annotation.vocabulary import (
     PAIR_QUESTIONS,
@@ -82,6 +83,8 @@ def submit_and_claim(
 
 
 def _may_go_on(rater: Enrolment, at: datetime) -> bool:
+    if not rater.study.is_open:
+        return False
     try:
         claims.refuse_unless_ready(rater)
         claims.refuse_over_cap(rater, at)
@@ -115,7 +118,7 @@ def _submit(
 
 
 def _is_rating(rater: Enrolment) -> bool:
-    return rater.study.is_open and rater.state == EnrolmentState.ACTIVE
+    return rater.study.takes_answers and rater.state == EnrolmentState.ACTIVE
 
 
 def _close_hold(assignment: Assignment, at: datetime) -> bool:
@@ -185,7 +188,10 @@ def _lock(rater: Enrolment, assignment: Assignment) -> Assignment:
 
 
 def _refuse_invalid(rater: Enrolment, answers: PairAnswers) -> None:
-    if problems := pair_problems(answers, rater.study.allow_tie, rater.study.harm_categories):
+    study = rater.study
+    problems = pair_problems(answers, study.allow_tie, study.harm_categories)
+    problems += answer_problems(questions_of(study.further_questions), answers.extra)
+    if problems:
         raise InvalidAnswer(" ".join(problems))
 
 
@@ -219,6 +225,7 @@ def _append(held: Assignment, answers: PairAnswers, key: str, revision: int) -> 
         both_bad=answers.both_bad,
         confidence=answers.confidence,
         rationale=answers.rationale,
+        extra=dict(answers.extra) if study.further_questions else None,
         **_pair_columns(answers, held.left_is_a),
     )
     ResponseJudgment.objects.bulk_create(

@@ -9,14 +9,14 @@ from django.db.models import F
 from annotation import draws, scan
 from annotation.actions import bulk, events, marking
 from annotation.models import Mark, Pair, Response, Study, User
-from annotation.vocabulary import PairState
+from annotation.vocabulary import PairingRule, PairState
 
 CHUNK = 250  # prompts read, paired and written at once
 PAIR = bulk.Blueprint(Pair)
 
 
 def make_pairs(study: Study, actor: User | None = None) -> int:
-    """Pair what is not yet paired: every two arms, same prompt, same sample. Returns how many were new.
+    """Pair what is not yet paired by the study's rule: same prompt, same sample. Returns how many were new.
 
     Calling it again, or twice at once, makes nothing twice. Each chunk is a transaction of its own.
     """
@@ -60,9 +60,12 @@ def _possible_pairs(study: Study, prompts: list[int]) -> Iterator[Pair]:
         .defer("text", "provenance", "prompt__messages")
         .order_by("prompt_id", "sample", "arm__position")
     )
+    against_first = study.pairing == PairingRule.FIRST
+    first = study.arms.order_by("position").values_list("pk", flat=True).first() if against_first else None
     for _, group in groupby(responses, key=lambda response: (response.prompt_id, response.sample)):
         for a, b in combinations(group, 2):
-            yield new_pair(study, a, b)
+            if not against_first or a.arm_id == first:
+                yield new_pair(study, a, b)
 
 
 def _unknown(pairs: Sequence[Pair]) -> list[Pair]:

@@ -3,13 +3,13 @@
 import re
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
 
 from annotation import scan
 from annotation.actions import events
 from annotation.errors import DomainError, PromptRefused
 from annotation.models import Prompt, Study, User
 from annotation.text import refuse_hidden, storable
+from annotation.vocabulary import Intent
 
 ROLES = ("system", "user", "assistant")
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,2}")
@@ -64,34 +64,53 @@ def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) 
     return Prompt.objects.create(study=study, key=key, messages=messages, intent=intent, **labels)
 
 
-def change_prompt(prompt: Prompt, actor: User | None = None, **changes) -> Prompt:
-    """Change a prompt's labels; its key and messages, too, until something refers to them.
+def is_asked(prompt: Prompt) -> bool:
+    """Whether a run or a response refers to the prompt, so that key and wording stay."""
+    return prompt.responses.exists() or prompt.items.exists()
 
-    Raises PromptRefused where they have been asked already, DomainError for what a prompt cannot be.
+
+@transaction.atomic
+def change_prompt(prompt: Prompt, actor: User | None = None, **changes) -> bool:
+    """Set these fields of the prompt; False when nothing changed. Raises DomainError for what cannot be.
+
+    Labels may be changed at any time, and reports then follow them; the wording until somebody was asked.
     """
-    refuse_hidden("The key", changes.get("key", ""))
-    check_category(prompt.study, changes.get("harm_category", ""))
-    check_language(changes.get("language", ""))
-    if "messages" in changes:
-        changes["messages"] = clean_messages(changes["messages"])
+    changed = {name: value for name, value in changes.items() if getattr(prompt, name) != value}
+    if not changed:
+        return False
+    _refuse_labels(prompt.study, changed)
+    if "messages" in changed:
+        changed["messages"] = clean_messages(changed["messages"])
+        if "language" not in changed:
+            changed["language"] = language_of(changed["messages"])
     try:
         with transaction.atomic():
-            Prompt.objects.filter(pk=prompt.pk).update(**changes)
-            events.record(prompt.study, "change_prompt", actor, prompt=prompt.key, changed=sorted(changes))
+            Prompt.objects.filter(pk=prompt.pk).update(**changed)
     except IntegrityError as error:
         raise PromptRefused(
-            "The prompt was asked already, so its key and messages stay, or its new key is another's. "
-            "Add a new prompt instead."
+            "Models have answered this prompt, so its wording stays; or another has its new key. Add another "
+            "prompt."
         ) from error
-    prompt.refresh_from_db()
-    return prompt
+    for name, value in changed.items():
+        setattr(prompt, name, value)
+    events.record(prompt.study, "change_prompt", actor, key=prompt.key, changed=sorted(changed))
+    return True
 
 
+def _refuse_labels(study: Study, changed: dict) -> None:
+    check_category(study, changed.get("harm_category", ""))
+    check_language(changed.get("language", ""))
+    if changed.get("intent", Intent.BENIGN) not in Intent.values:
+        raise DomainError(f"The intent is one of: {', '.join(Intent.values)}.")
+    for name in ("family", "harm_category", "key"):
+        refuse_hidden(f"The {name}", changed.get(name, ""))
+
+
+@transaction.atomic
 def remove_prompt(prompt: Prompt, actor: User | None = None) -> None:
-    """Take a prompt out that nothing refers to yet. Raises PromptRefused."""
-    try:
-        with transaction.atomic():
-            events.record(prompt.study, "remove_prompt", actor, prompt=prompt.key)
-            prompt.delete()
-    except ProtectedError as error:
-        raise PromptRefused("The prompt was asked already, so it stays in the study.") from error
+    """Take a prompt that nobody was asked out of the study. Raises PromptRefused otherwise."""
+    Prompt.objects.select_for_update(no_key=True).get(pk=prompt.pk)
+    if is_asked(prompt):
+        raise PromptRefused("Models have answered this prompt, so it stays in the study.")
+    events.record(prompt.study, "remove_prompt", actor, key=prompt.key)
+    Prompt.objects.filter(pk=prompt.pk).delete()

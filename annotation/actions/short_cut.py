@@ -27,7 +27,7 @@ def judge_and_claim(
     None unless all is plain; the action is then asked, and says what is wrong or does it the long way. The
     result is the next pair as JSON, with the fields of `access.BlindText`, or KEPT.
     """
-    if connection.vendor != "postgresql" or pair_problems(answers, allow_tie=True):
+    if connection.vendor != "postgresql" or answers.extra or pair_problems(answers, True):
         return None
     arguments = [token_digest(auth_key), hold, key, json.dumps(_as_json(answers)), at or timezone.now()]
     try:

@@ -1,13 +1,29 @@
 """Studies begin, open, close."""
 
-from django.db import transaction
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils.text import slugify
 
 from annotation.actions import events
-from annotation.errors import StudyMoved
+from annotation.errors import StudyMoved, StudyRefused
+from annotation.further import MOST_QUESTIONS, Question, question_problems, questions_of
 from annotation.models import Assignment, GuidelineVersion, Membership, Study, User
 from annotation.text import refuse_hidden
 from annotation.vocabulary import PAIRS_OF_STUDY, GuidelineCondition, StudyRole, StudyState
+
+RESERVED = ("new", "archive", "tokens", "people", "account", "webhooks", "audit")
+"""Words of the desk's own addresses, which name no study."""
+
+FIXED_BY_JUDGMENTS = ("allow_tie", "guideline_condition")
+"""Fields of a study that make its judgments comparable: fixed from the first one on."""
+
+EXAMPLE_GUIDELINE = Path(__file__).resolve().parent / "example_guideline.md"
+"""For a new study to begin with; it says of itself that it is an example."""
+
+LONGEST_SLUG = Study._meta.get_field("slug").max_length
 
 
 @transaction.atomic
@@ -30,21 +46,101 @@ CHANGEABLE = (
 
 
 @transaction.atomic
-def change_study(study: Study, actor: User | None = None, **rules) -> Study:
-    """Change some of CHANGEABLE, if none of these is other than `study` holds it in memory.
+def begin_study(title: str, researcher: User, slug: str = "", question: str = "") -> Study:
+    """`create_study` for a person who need not think of a slug. Raises StudyRefused where it is taken."""
+    slug = _unused(slug) if slug else free_slug(title)
+    return create_study(slug, title, researcher, question=question)
 
-    Raises StudyMoved where somebody was quicker, DomainError for a title that cannot be read.
+
+def free_slug(title: str) -> str:
+    """A slug made of the title that no study has."""
+    base = slugify(title)[: LONGEST_SLUG - 5] or "study"
+    taken = {*RESERVED, *Study.objects.filter(slug__startswith=base).values_list("slug", flat=True)}
+    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
+    return base if base not in taken else next(slug for slug in numbered if slug not in taken)
+
+
+def _unused(slug: str) -> str:
+    if slug in RESERVED or Study.objects.filter(slug=slug).exists():
+        raise StudyRefused(f"“{slug}” is taken. Choose another short name, or leave it empty.")
+    return slug
+
+
+def is_judged(study: Study) -> bool:
+    """Whether somebody has judged a pair of the study here."""
+    return study.judgments.filter(assignment__isnull=False).exists()
+
+
+@transaction.atomic
+def change_study(study: Study, actor: User | None = None, unmoved: bool = False, **fields) -> bool:
+    """Set these fields of the study, and keep what they were; False when nothing changed.
+
+    Raises StudyRefused for what is fixed once pairs were judged (FIXED_BY_JUDGMENTS); with `unmoved`,
+    StudyMoved where one of them is no longer as `study` holds it in memory.
     """
-    refuse_hidden("The title", rules.get("title", ""))
-    refuse_hidden("The question", rules.get("question", ""))
-    as_read = {name: getattr(study, name) for name in rules}
-    if not Study.objects.filter(pk=study.pk, **as_read).update(**rules):
+    row = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    if unmoved and any(getattr(row, name) != getattr(study, name) for name in fields):
         raise StudyMoved("Somebody has changed the study meanwhile. Read it again, then change it.")
-    changed = sorted(name for name in rules if rules[name] != as_read[name])
-    study.refresh_from_db()
-    if changed:
-        events.record(study, "change_study", actor, changed=changed)
-    return study
+    changed = {name: value for name, value in fields.items() if getattr(row, name) != value}
+    if not changed:
+        return False
+    for name in ("title", "question"):
+        refuse_hidden(f"The {name}", changed.get(name, ""))
+    if set(changed) & set(FIXED_BY_JUDGMENTS) and is_judged(row):
+        raise StudyRefused(
+            "Pairs were judged by these rules, so they stay as they are. Fork the study to ask otherwise."
+        )
+    before = {name: getattr(row, name) for name in changed}
+    _refuse_contradiction(row, changed)
+    Study.objects.filter(pk=study.pk).update(**changed)
+    for name, value in changed.items():
+        setattr(study, name, value)
+    events.record(study, "change_study", actor, before=before, after=changed)
+    return True
+
+
+def _refuse_contradiction(row: Study, changed: dict) -> None:
+    most, overlap = (changed.get(name, getattr(row, name)) for name in ("overlap_max", "overlap"))
+    if most is not None and most < overlap:
+        raise StudyRefused(
+            f"The most raters for a pair ({most}) are fewer than the raters each pair has anyway ({overlap})."
+        )
+
+
+@transaction.atomic
+def ask_further(study: Study, questions: Iterable[Question], actor: User | None = None) -> None:
+    """Let the study ask these further questions, in this order, instead of those before.
+
+    Raises StudyRefused for what is no question, or once pairs were judged.
+    """
+    asked = list(questions)
+    for question in asked:
+        refuse_hidden("The question", " ".join([question.wording, *question.options]))
+        if problems := question_problems(question):
+            raise StudyRefused(" ".join(problems))
+    if len(asked) > MOST_QUESTIONS or len({question.name for question in asked}) < len(asked):
+        raise StudyRefused(f"A study asks at most {MOST_QUESTIONS} further questions, each of its own name.")
+    kept = [question.as_json() for question in asked]
+    try:
+        with transaction.atomic():
+            Study.objects.filter(pk=study.pk).update(further_questions=kept)
+    except IntegrityError as error:
+        raise StudyRefused(
+            "Pairs were judged already, so the questions stay as they are. Fork the study to ask others."
+        ) from error
+    study.further_questions = kept
+    events.record(study, "ask_further", actor, questions=kept)
+
+
+def note_rehearsal(study: Study, actor: User) -> None:
+    """A researcher went through a pair as a rater would; of the answers nothing is kept."""
+    events.record(study, "rehearse", actor)
+
+
+def next_question_name(study: Study) -> str:
+    """q1, q2 …: a name that no question of the study has."""
+    taken = {question.name for question in questions_of(study.further_questions)}
+    return next(name for n in range(1, MOST_QUESTIONS + 2) if (name := f"q{n}") not in taken)
 
 
 @transaction.atomic
@@ -70,8 +166,11 @@ def _is_complete(study: Study) -> bool:
 
 @transaction.atomic
 def set_state(study: Study, state: StudyState, actor: User | None = None) -> bool:
-    """Open or close the study; False when it already is in that state."""
-    changed = Study.objects.filter(pk=study.pk).exclude(state=state).update(state=state)
+    """Open, pause or close the study; False when it already is in that state. Archived: StudyRefused."""
+    row = Study.objects.filter(pk=study.pk)
+    if state == StudyState.OPEN and row.exclude(archived_at__isnull=True, deleted_at__isnull=True).exists():
+        raise StudyRefused("The study is archived. Restore it first.")
+    changed = row.exclude(state=state).update(state=state)
     study.state = state
     if changed:
         events.record(study, "set_state", actor, state=state)

@@ -83,8 +83,8 @@ class PromptDetail(ForResearchers, APIView):
         """Change labels; key and messages only while nothing refers to the prompt."""
         found = access.prompt_in(self.study(), pk)
         given = checked(PromptSerializer, request.data, instance=found, partial=True)
-        changed = prompts.change_prompt(found, request.user, **given) if given else found
-        return Answer(PromptSerializer(changed).data)
+        prompts.change_prompt(found, request.user, **given)
+        return Answer(PromptSerializer(found).data)
 
     @says(status=204)
     def delete(self, request: Request, slug: str, pk: int) -> Answer:
@@ -109,7 +109,9 @@ class ArmList(ForResearchers, generics.ListAPIView):
     def post(self, request: Request, slug: str) -> Answer:
         """Add an arm; without `backend` it only takes imported responses."""
         study, given = self.study(), _checked_arm(request.data)
-        return Answer(ArmSerializer(arms.add_arm(study, **given)).data, status.HTTP_201_CREATED)
+        return Answer(
+            ArmSerializer(arms.define_arm(study, actor=request.user, **given)).data, status.HTTP_201_CREATED
+        )
 
 
 class ArmDetail(ForResearchers, APIView):
@@ -123,7 +125,8 @@ class ArmDetail(ForResearchers, APIView):
         """Change its name, and its settings until it has generated."""
         found = access.arm_numbered(self.study(), pk)
         given = _checked_arm(request.data, found)
-        return Answer(ArmSerializer(arms.change_arm(found, request.user, **given) if given else found).data)
+        arms.change_arm(found, request.user, **given)
+        return Answer(ArmSerializer(found).data)
 
     @says(status=204)
     def delete(self, request: Request, slug: str, pk: int) -> Answer:

@@ -67,6 +67,8 @@ def _refusal(error: IntegrityError) -> str:
 def _number(error: DomainError) -> int:
     if isinstance(error, NotFound):
         return status.HTTP_404_NOT_FOUND
+    if isinstance(error, NotAllowed):
+        return status.HTTP_403_FORBIDDEN
     if isinstance(error, StudyMoved):
         return status.HTTP_412_PRECONDITION_FAILED
     return status.HTTP_422_UNPROCESSABLE_ENTITY if isinstance(error, UNFIT) else status.HTTP_409_CONFLICT

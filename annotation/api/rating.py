@@ -28,6 +28,7 @@ from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.api.schema import PLAIN, a_list, an_object, says
 from annotation.api.tokens import KEYWORDS, HasScope
 from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
+from annotation.further import MOST_QUESTIONS
 from annotation.models import Assignment, Judgment, User
 from annotation.strict_json import why_unstorable
 from annotation.vocabulary import (
@@ -354,6 +355,7 @@ def pair_as_json(pair: access.BlindText) -> dict:
         "lease_until": pair.lease_until,
         "judged": pair.judged,
         "pair_count": pair.pair_count,
+        **({"questions": pair.questions} if pair.questions else {}),
     }
 
 
@@ -395,7 +397,16 @@ def answers_from(body: object) -> PairAnswers:
         both_bad=_yes_or_no(pair, "both_bad") or False,
         confidence=_number(body, "confidence"),
         rationale=_text(body, "rationale"),
+        extra=_extra(body),
     )
+
+
+def _extra(body: dict) -> dict[str, str | int]:
+    """Answers to further questions, by name; what they may be is checked with the study's questions."""
+    given = _field(body, "extra", lambda value: isinstance(value, dict), "a JSON object", {})
+    if len(given) > MOST_QUESTIONS or any(type(value) not in (str, int) for value in given.values()):
+        raise ValidationError({"extra": "Answers are text or whole numbers, by the names of the questions."})
+    return {name: _text(given, name) if type(value) is str else value for name, value in given.items()}
 
 
 def _of_response(body: dict, side: str) -> ResponseAnswers:

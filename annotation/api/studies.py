@@ -68,7 +68,8 @@ class StudyDetail(ForResearchers, APIView):
         if wanted != "*" and _shown(study)["ETag"] not in [tag.strip() for tag in wanted.split(",")]:
             raise StudyMoved("The study has changed since you read it. Read it again, then change it.")
         given = checked(StudyChangesSerializer, request.data, instance=study, partial=True)
-        return _shown(studies.change_study(study, request.user, **given) if given else study)
+        studies.change_study(study, request.user, unmoved=True, **given)
+        return _shown(study)
 
 
 def _shown(study: Study) -> Response:

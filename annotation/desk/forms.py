@@ -15,9 +15,10 @@ from models_runtime.registry import BACKENDS
 
 
 class StateForm(forms.Form):
-    """Open or close the study."""
+    """Open, pause or close the study."""
 
-    state = forms.ChoiceField(choices=[(s.value, s.label) for s in (StudyState.OPEN, StudyState.CLOSED)])
+    STATES = (StudyState.OPEN, StudyState.PAUSED, StudyState.CLOSED)
+    state = forms.ChoiceField(choices=[(state.value, state.label) for state in STATES])
 
 
 class RunForm(forms.Form):

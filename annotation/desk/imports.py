@@ -54,7 +54,7 @@ class LimitedUpload(FileUploadHandler):
         return None
 
 
-def _limited(view):
+def limited(view):
     """The view with uploads bounded: before its body is read for the token, but after the log-in."""
 
     def page(request: HttpRequest, *args, **kwargs) -> HttpResponse:
@@ -65,10 +65,10 @@ def _limited(view):
     return page
 
 
-@csrf_exempt  # `_limited` checks the token, once the body may be read
+@csrf_exempt  # `limited` checks the token, once the body may be read
 @desk_page
 @require_http_methods(["GET", "HEAD", "POST"])
-@_limited
+@limited
 def imports(request: HttpRequest, slug: str) -> HttpResponse:
     """The study's files, and the form that takes another."""
     study = access.study_for(request.user, slug)

@@ -27,11 +27,12 @@ from annotation.reports.progress import (
     missing_worker,
     nothing_to_rate,
     origins,
+    raters_missing,
     rating_progress,
     run_progress,
     stranded_by_review,
 )
-from annotation.reports.winrates import HEADLINE, win_rate_report
+from annotation.reports.setup import next_step, setup_report
 from annotation.vocabulary import StudyRole, StudyState
 
 RESPONSES_A_PAGE = 20
@@ -90,7 +91,8 @@ def _page(request: HttpRequest, template: str, study: Study | None = None, **con
 @desk_page
 @require_safe
 def studies(request: HttpRequest) -> HttpResponse:
-    return _page(request, "studies", studies=access.studies_for(request.user))
+    archived = access.archived_for(request.user).count()
+    return _page(request, "studies", studies=access.listed_for(request.user), archived=archived)
 
 
 @desk_page
@@ -101,12 +103,16 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = None) -> HttpResponse:
     runs_of_study = list(study.runs.all()[:5])
+    found, steps = tasks.look_at_pulse(study), setup_report(study)
     return _page(
         request,
         "study",
         study,
-        headlines=_headlines(study),
-        rating=rating_progress(study),
+        counted=found,
+        headlines=found.headlines if found else (),
+        raters_missing=raters_missing(study),
+        steps=steps,
+        next_step=next(step for step in steps if step.name == next_step(steps)),
         arms=study.arms.all(),
         prompt_count=study.prompts.count(),
         flagged=flagged_pairs(study).count(),
@@ -116,21 +122,21 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
     )
 
 
-def _headlines(study: Study) -> list[str]:
-    return [words.headline(line) for line in win_rate_report(study, questions=(HEADLINE,)).headlines]
-
-
 @desk_page
 @require_POST
 def set_state(request: HttpRequest, slug: str) -> HttpResponse:
     study, form = access.study_for(request.user, slug), StateForm(request.POST)
     if form.is_valid():
-        studying.set_state(study, form.cleaned_data["state"], request.user)
+        try:
+            studying.set_state(study, form.cleaned_data["state"], request.user)
+        except DomainError as error:
+            messages.error(request, str(error))
+            return redirect("desk:study", slug)
         messages.success(request, f"The study is now: {study.get_state_display().lower()}.")
         if study.state == StudyState.OPEN and (why := nothing_to_rate(study)):
             messages.warning(request, why)
     else:
-        messages.error(request, "A study can be opened or closed; nothing was changed.")
+        messages.error(request, "A study can be opened, paused or closed; nothing was changed.")
     return redirect("desk:study", slug)
 
 

@@ -88,6 +88,7 @@ SCHEMAS = {
             *_answers("b_"),
             ("confidence", pa.int8()),
             ("rationale", TEXT),
+            ("extra", TEXT),
             ("guideline_condition", TEXT),
             ("guideline_version", pa.int32()),
             ("claimed_at", TIME),

@@ -133,7 +133,7 @@ def _study(study: Study) -> dict:
     fields = ("slug", "title", "question", "state", "overlap", "allow_tie", "matched_sampling")
     fields += ("guideline_condition", "seed", "harm_categories", "overlap_max", "extra_budget")
     fields += ("gold_percent", "repeat_percent", "practice_needed", "quiz_pass_percent", "dispute_spread")
-    fields += ("cap_per_day", "cap_total", "consent_version")
+    fields += ("cap_per_day", "cap_total", "consent_version", "pairing", "further_questions")
     return {field: getattr(study, field) for field in fields}
 
 

@@ -40,7 +40,8 @@ JUDGMENT = {
     **{
         name: F(name)
         for name in (
-            *("source", "revision", "both_bad", "confidence", "rationale", "guideline_condition"),
+            *("source", "revision", "both_bad", "confidence", "rationale", "extra"),
+            "guideline_condition",
             "created_at",
         )
     },

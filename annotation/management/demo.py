@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 from collections.abc import Iterable
-from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -13,14 +12,13 @@ from annotation.actions.arms import add_arm
 from annotation.actions.enrolment import enrol
 from annotation.actions.prompts import add_prompt
 from annotation.actions.runs import start_run
-from annotation.actions.studies import add_guideline, create_study
+from annotation.actions.studies import EXAMPLE_GUIDELINE, add_guideline, create_study
 from annotation.models import Run, Study, User
 from annotation.vocabulary import GuidelineCondition, StudyState
 from models_runtime.demo import ARMS, MODEL_PATH, load_corpus
 
 RESEARCHER = "researcher"
 RATERS = ("rater1", "rater2")
-GUIDELINE = Path(__file__).resolve().parent / "example_guideline.md"
 
 
 def logins() -> dict[str, str]:
@@ -61,7 +59,7 @@ def demo_study(slug: str, title: str, researcher: User, model: str = "", overlap
         guideline_condition=GuidelineCondition.POLICY_GIVEN,
         state=StudyState.OPEN,
     )
-    add_guideline(study, GUIDELINE.read_text(), researcher)
+    add_guideline(study, EXAMPLE_GUIDELINE.read_text(), researcher)
     for arm in ARMS:
         add_arm(
             study,

@@ -1,7 +1,7 @@
 """Every table. Modules import downwards only: people < token < study < webhook < membership < prompt <
 model_settings < arm < claimed < generation < pair < review < gold < enrolment < quality < joining <
 assignment < flag < draft < judgment < adjudication < grade < snapshot < report < dataset < file import <
-training < event."""
+training < pulse < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -21,6 +21,7 @@ from annotation.models.membership import Membership
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
+from annotation.models.pulse import Pulse
 from annotation.models.quality import Appeal, QualityRules
 from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
@@ -64,6 +65,7 @@ __all__ = [
     "Membership",
     "Pair",
     "Prompt",
+    "Pulse",
     "QualityRules",
     "RaterSettings",
     "Registration",

@@ -67,11 +67,17 @@ class Event(models.Model):
         ordering = ["-pk"]
         indexes = [
             models.Index(fields=["study", "created_at"], name="event_by_study_and_time"),
-            # A judgment writes nothing into it, and the record of a large study is found by it.
+            # A judgment writes nothing into these; the record of a large study is found by the first, and its
+            # last event of a kind by the second.
             models.Index(
                 fields=["study", "created_at", "id"],
                 condition=~Q(verb__in=OF_JUDGING),
                 name="event_without_judging",
+            ),
+            models.Index(
+                fields=["study", "verb", "-id"],
+                condition=~Q(verb__in=OF_JUDGING),
+                name="event_of_the_desk_by_verb",
             ),
         ]
 

@@ -19,7 +19,8 @@ KNOWN = {
         "lease_minutes overlap_max extra_budget cap_per_day cap_total seed pair_count arrivals created_at "
         "blurred_categories break_minutes resources "  # these three change nothing about a claim, nor do
         "gold_count quiz_attempts dispute_spread "  # these; the next three are looked at
-        "consent_version practice_needed quiz_pass_percent"
+        "consent_version practice_needed quiz_pass_percent "
+        "pairing archived_at deleted_at forked_from_id"  # further_questions make it step aside
     ),
     "enrolment": (
         "id study_id user_id code state cursor arrivals_seen judged judged_today judged_on tilt cap_per_day "

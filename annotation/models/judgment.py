@@ -97,6 +97,9 @@ class Judgment(models.Model):
     both_bad = models.BooleanField(default=False)
     confidence = models.PositiveSmallIntegerField(choices=Confidence.choices, null=True)
     rationale = models.TextField(blank=True)
+    extra = models.JSONField(
+        null=True, help_text="Answers to the study's further questions, by name; null where there are none."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = JudgmentQuerySet.as_manager()

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from annotation.vocabulary import GuidelineCondition, HarmCategory, StudyRole, StudyState
+from annotation.vocabulary import GuidelineCondition, HarmCategory, PairingRule, StudyRole, StudyState
 
 
 def default_harm_categories() -> list[str]:
@@ -17,17 +17,29 @@ def no_categories() -> list[str]:
     return []
 
 
+def no_questions() -> list[dict]:
+    return []
+
+
 class StudyQuerySet(models.QuerySet):
+    def kept(self) -> "StudyQuerySet":
+        """Without those that were deleted, of which only the record is left."""
+        return self.filter(deleted_at__isnull=True)
+
+    def in_lists(self) -> "StudyQuerySet":
+        """Without those that were archived, too."""
+        return self.kept().filter(archived_at__isnull=True)
+
     def for_researcher(self, user) -> "StudyQuerySet":
         """The studies this person may see on the desk, each with their role in it as `my_role`.
 
         Staff who administer the installation act as an owner of every study.
         """
         if user.is_superuser:
-            return self.annotate(my_role=Value(StudyRole.OWNER.value))
+            return self.kept().annotate(my_role=Value(StudyRole.OWNER.value))
         if not user.is_authenticated:
             return self.none()
-        return self.filter(memberships__user=user).annotate(my_role=F("memberships__role"))
+        return self.kept().filter(memberships__user=user).annotate(my_role=F("memberships__role"))
 
 
 class Study(models.Model):
@@ -123,6 +135,23 @@ class Study(models.Model):
     consent_version = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="The consent that raters must have given; 0 asks for none."
     )
+    pairing = models.CharField(
+        max_length=10,
+        choices=PairingRule.choices,
+        default=PairingRule.ALL,
+        help_text="Which arms meet in pairs. Applies to pairs made from now on.",
+    )
+    further_questions = models.JSONField(
+        default=no_questions,
+        blank=True,
+        editable=False,
+        help_text="Asked under the others: see `annotation.further`. Fixed from the first judgment on.",
+    )
+    archived_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+    forked_from = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="forks", null=True, editable=False
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = StudyQuerySet.as_manager()
@@ -143,6 +172,13 @@ class Study(models.Model):
             ),
             models.CheckConstraint(condition=Q(state__in=StudyState.values), name="study_state_is_known"),
             models.CheckConstraint(
+                condition=Q(pairing__in=PairingRule.values), name="study_pairing_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(archived_at__isnull=True) | ~Q(state=StudyState.OPEN),
+                name="study_archived_is_not_open",
+            ),
+            models.CheckConstraint(
                 condition=Q(gold_percent__lte=50, repeat_percent__lte=50), name="study_most_pairs_are_rated"
             ),
         ]
@@ -162,6 +198,11 @@ class Study(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == StudyState.OPEN
+
+    @property
+    def takes_answers(self) -> bool:
+        """Whether what raters hold still counts when they send it: a pause only gives out nothing new."""
+        return self.state in (StudyState.OPEN, StudyState.PAUSED)
 
     def allows(self, role: StudyRole) -> bool:
         """Whether the person for whom `for_researcher` found this study may do what `role` may."""

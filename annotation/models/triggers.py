@@ -32,6 +32,7 @@ READS = {
     "pair_stays_as_it_was_given": ("annotation_pair", "shown_a"),
     "pair_of_answers_that_stand": ("annotation_response", "replaced_at"),
     "response_replaced_is_in_no_pair": ("annotation_response", "replaced_at"),
+    "study_asks_what_it_asked": ("annotation_study", "further_questions"),
 }
 """Columns younger than the migration that first installs the triggers."""
 
@@ -55,6 +56,9 @@ IN_A_PAIR = (
 ANSWER_REPLACED = (
     "NEW.state IN ('open', 'held') AND EXISTS (SELECT 1 FROM annotation_response"
     " WHERE id IN (NEW.response_a_id, NEW.response_b_id) AND replaced_at IS NOT NULL)"
+)
+STUDY_JUDGED = (
+    "EXISTS (SELECT 1 FROM annotation_judgment WHERE study_id = OLD.id AND assignment_id IS NOT NULL)"
 )
 BACKEND_FOR_IMPORTED = (
     "OLD.backend = '' AND NEW.backend <> '' AND EXISTS "
@@ -131,6 +135,12 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
         ("extra_slots_within_budget", "annotation_extraslots", "UPDATE", OVER_BUDGET),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),
         ("arm_of_imported_responses_generates_none", "annotation_arm", "UPDATE", BACKEND_FOR_IMPORTED),
+        (
+            "study_asks_what_it_asked",
+            "annotation_study",
+            "UPDATE OF further_questions",
+            f"OLD.further_questions {differs} NEW.further_questions AND {STUDY_JUDGED}",
+        ),
         ("prompt_stays_as_it_was_asked", "annotation_prompt", "UPDATE", _prompt_changed(differs)),
     ]
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.errors import InvalidAnswer
+from annotation.further import Question, questions_of
 from annotation.models import Judgment, Study
 from annotation.rate.keys import Key
 from annotation.reports.exposure import label_of
@@ -21,6 +22,7 @@ from annotation.vocabulary import (
     UNSAFE_LEVELS,
     Confidence,
     Helpfulness,
+    QuestionKind,
     ResponseMode,
     SafetyLevel,
     Severity,
@@ -61,6 +63,24 @@ def question(label: str | Promise, choices: list[tuple], coerce=str, **more) -> 
         error_messages=UNANSWERED,
         **more,
     )
+
+
+def further_field(asked: Question) -> forms.Field:
+    """A study's further question, in its own words."""
+    if asked.kind == QuestionKind.TEXT:
+        widget = forms.Textarea(attrs={"rows": 2, "dir": "auto"})
+        return forms.CharField(
+            label=asked.wording,
+            required=asked.required,
+            max_length=LONGEST_NOTE,
+            widget=widget,
+            error_messages=UNANSWERED,
+        )
+    if asked.kind == QuestionKind.CHOICE:
+        return question(asked.wording, [(one, one) for one in asked.options], required=asked.required)
+    ends = dict(zip((1, asked.steps), asked.options, strict=False))
+    steps = [(step, f"{step} {ends.get(step, '')}".strip()) for step in range(1, asked.steps + 1)]
+    return question(asked.wording, steps, int, required=asked.required, empty_value=None)
 
 
 class ResponseForm(forms.Form):
@@ -151,6 +171,9 @@ class PairForm(forms.Form):
         for name in PAIR_QUESTIONS:
             self.fields[name].choices = scale
         self.fields["balance"].choices = [*scale, (BOTH_BAD, _("Both are bad"))]
+        self.questions = questions_of(study.further_questions)
+        for further in self.questions:
+            self.fields[f"further-{further.name}"] = further_field(further)
 
     def is_valid(self) -> bool:
         # All three are asked, so that every problem is named at once.
@@ -169,7 +192,19 @@ class PairForm(forms.Form):
             both_bad=both_bad,
             rationale=given["rationale"],
             confidence=given["confidence"],
+            extra=self.extra,
         )
+
+    @property
+    def extra(self) -> dict[str, str | int]:
+        """The answers to further questions that were answered."""
+        given = {one.name: self.cleaned_data[f"further-{one.name}"] for one in self.questions}
+        return {name: answer for name, answer in given.items() if answer not in ("", None)}
+
+    @property
+    def further(self) -> list[tuple[forms.BoundField, str]]:
+        """The further questions as fields, each with its kind."""
+        return [(self[f"further-{one.name}"], one.kind) for one in self.questions]
 
     @property
     def fresh_key(self) -> str:
@@ -198,9 +233,13 @@ class PairForm(forms.Form):
             for letter, form in ((Side.LEFT.label, self.left), (Side.RIGHT.label, self.right))
             for name in form.fields
         ]
-        rows += [
-            (self[name].label, _said(self, name)) for name in (*PAIR_QUESTIONS, "confidence", "rationale")
-        ]
+        named = (
+            *PAIR_QUESTIONS,
+            "confidence",
+            "rationale",
+            *(f"further-{one.name}" for one in self.questions),
+        )
+        rows += [(self[name].label, _said(self, name)) for name in named]
         return [(label, answer) for label, answer in rows if answer]
 
     @property
@@ -217,6 +256,7 @@ class PairForm(forms.Form):
 def filled_in(judgment: Judgment) -> dict[str, object]:
     """The answers of a judgment, for a form to begin with."""
     begin = {name: getattr(judgment, name) for name in ("safer", "more_helpful", "confidence", "rationale")}
+    begin |= {f"further-{name}": answer for name, answer in (judgment.extra or {}).items()}
     begin["balance"] = BOTH_BAD if judgment.both_bad else judgment.balance
     for row in judgment.responses.all():
         begin |= {f"{row.side}-{name}": getattr(row, name) for name in ResponseForm.base_fields}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.rate import appeals, disputes, joining, keeping, practice, views, wellbeing
+from annotation.rate import appeals, disputes, joining, keeping, practice, rehearsal, views, wellbeing
 
 app_name = "rate"
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("<slug:slug>/consent/", joining.consent, name="consent"),
     path("<slug:slug>/welcome/", joining.welcome, name="welcome"),
     path("<slug:slug>/completed/", joining.completed, name="completed"),
+    path("<slug:slug>/rehearsal/", rehearsal.rehearsal, name="rehearsal"),
     path("<slug:slug>/skipped/", views.take_up_skipped, name="skipped"),
     path("<slug:slug>/wellbeing/", wellbeing.wellbeing, name="wellbeing"),
     path("<slug:slug>/break/", wellbeing.rest, name="rest"),

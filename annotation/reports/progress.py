@@ -203,6 +203,20 @@ def _weights(told: dict) -> str:
 
 
 @dataclass(frozen=True)
+class RatingTotals:
+    """`RatingProgress` without its raters."""
+
+    pairs: int
+    full: int
+    judgments: int
+    needed: int
+    imported: int
+    waiting: int
+    dropped: int
+    replaced: int
+
+
+@dataclass(frozen=True)
 class RaterProgress:
     """A rater by pseudonym; `judgments` are those that count."""
 
@@ -236,12 +250,27 @@ class RatingProgress:
 
 def rating_progress(study: Study) -> RatingProgress:
     """How far rating has come. Six queries."""
+    totals = rating_totals(study)
+    return RatingProgress(
+        **vars(totals),
+        raters_missing=raters_missing(study) if totals.pairs else 0,
+        raters=_raters(study),
+    )
+
+
+def raters_missing(study: Study) -> int:
+    """How many more raters it takes before any pair can have all of its judgments. One query."""
+    return max(0, study.overlap - _who_may_rate(study))
+
+
+def rating_totals(study: Study) -> RatingTotals:
+    """How far rating has come in all. Three queries, which read every judgment."""
     pairs = _pairs(study)
     rated = Count("pk", filter=Q(source=JudgmentSource.RATED))
     judged = counting(study).aggregate(rated=rated, all=Count("pk"))
     per_pair = counting(study).filter(source=JudgmentSource.RATED).order_by().values("pair")
     full = per_pair.annotate(n=Count("pk"), k=Max("pair__overlap")).filter(n__gte=F("k")).count()
-    return RatingProgress(
+    return RatingTotals(
         pairs=pairs["count"],
         full=full,
         judgments=judged["rated"],
@@ -250,8 +279,6 @@ def rating_progress(study: Study) -> RatingProgress:
         waiting=pairs[PairState.HELD],
         dropped=pairs[PairState.DROPPED],
         replaced=pairs[PairState.REPLACED],
-        raters_missing=max(0, study.overlap - _who_may_rate(study)) if pairs["count"] else 0,
-        raters=_raters(study),
     )
 
 

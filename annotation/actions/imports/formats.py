@@ -12,6 +12,7 @@ from annotation.actions.imports.judgments import FIELDS as JUDGMENT_FIELDS
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.imports.records import Record
 from annotation.actions.imports.responses import FIELDS as RESPONSE_FIELDS
+from annotation.actions.imports.responses import PROMPT_FIELDS, guess_prompt
 from annotation.errors import ImportRefused
 
 FORMATS: dict[str, Format] = {
@@ -30,6 +31,7 @@ FORMATS: dict[str, Format] = {
 OWN = {
     "judgments": ("Judgments of responses and pairs that the study has", JUDGMENT_FIELDS),
     "responses": ("Prompts and responses of named arms", RESPONSE_FIELDS),
+    "prompts": ("Prompts alone", PROMPT_FIELDS),
 }
 TITLES = {name: one.title for name, one in FORMATS.items()} | {name: own[0] for name, own in OWN.items()}
 LOOKED_AT = 200
@@ -114,6 +116,7 @@ def _guessed(rows: list[dict], name: str, is_named: bool) -> Recognised:
     """The guess of the first row in which most is guessed; all columns of the rows looked at."""
     one = FORMATS.get(name)
     plain = [one.plain(row) if one else row for row in rows]
-    guesses = [one.guess(row) for row in plain] if one else []
+    guess = one.guess if one else guess_prompt if name == "prompts" else None
+    guesses = [guess(row) for row in plain] if guess else []
     found = tuple(dict.fromkeys(column for row in plain for column in row))
     return Recognised(name, max(guesses, key=len, default={}), found, is_named)

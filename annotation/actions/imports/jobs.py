@@ -37,9 +37,12 @@ KEPT_FREE = 1_000_000_000
 """Bytes of the disk that an upload leaves free."""
 
 
-def receive(study: Study, name: str, parts: Iterable[bytes], actor: User | None = None) -> FileImport:
+def receive(
+    study: Study, name: str, parts: Iterable[bytes], actor: User | None = None, format_name: str = ""
+) -> FileImport:
     """Keep an uploaded file and say what it was recognised as; nothing of it is imported yet.
 
+    With `format_name` it is read as that, whatever its columns are called.
     Raises ImportRefused for a file that is too large, or in no known format; then it is not kept.
     """
     folder = settings.IMPORTS
@@ -47,7 +50,7 @@ def receive(study: Study, name: str, parts: Iterable[bytes], actor: User | None 
     path = folder / uuid.uuid4().hex
     try:
         size, digest = _write(path, name, parts)
-        found = recognise(path, called=name)
+        found = recognise(path, format_name, called=name)
         return _note(study, name, path, size, digest, found, actor, is_uploaded=True)
     except BaseException:
         path.unlink(missing_ok=True)

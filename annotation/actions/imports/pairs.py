@@ -19,6 +19,7 @@ from annotation.actions.imports.mapping import Mapping
 from annotation.actions.imports.responses import (
     MOST_SAMPLES,
     ROWS_AT_ONCE,
+    PromptLoader,
     ResponseLoader,
     ResponseRow,
 )
@@ -62,7 +63,9 @@ def loader_for(study: Study, found: Recognised, mapping: Mapping, hide_raters: b
     """What keeps the rows of a file of this format."""
     if found.name in FORMATS:
         return PreferenceLoader(study, FORMATS[found.name], found.mapping(mapping), hide_raters)
-    return JudgmentLoader(study, hide_raters) if found.name == "judgments" else ResponseLoader(study)
+    if found.name == "judgments":
+        return JudgmentLoader(study, hide_raters)
+    return PromptLoader(study) if found.name == "prompts" else ResponseLoader(study)
 
 
 def parse_mapping(

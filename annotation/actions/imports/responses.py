@@ -1,5 +1,6 @@
 """Prompts, and what named arms answered to them, from a file."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,6 +39,27 @@ FIELDS = (
     "sample",
     "replaced_at",
 )
+PROMPT_FIELDS = (
+    "prompt",
+    "messages",
+    "intent",
+    "prompt_key",
+    "harm_category",
+    "subset",
+    "family",
+    "language",
+)
+COMMON_NAMES = {
+    "prompt": ("prompt", "text", "question", "instruction", "input", "query", "request"),
+    "messages": ("messages", "conversation"),
+    "prompt_key": ("prompt_key", "key", "id", "prompt_id", "name"),
+    "intent": ("intent",),
+    "harm_category": ("harm_category", "category"),
+    "subset": ("subset", "tags"),
+    "family": ("family", "group"),
+    "language": ("language", "lang"),
+}
+"""What others call the columns of a list of prompts."""
 MOST_SAMPLES = 32_767  # what a small integer column holds
 ROWS_AT_ONCE = 8  # texts fetched together; each may be megabytes
 PROMPT, RESPONSE = bulk.Blueprint(Prompt), bulk.Blueprint(Response)
@@ -268,6 +290,53 @@ class ResponseLoader:
         if self.arms[name].generates:
             raise BadRow(f"Arm “{name}” generates its own responses. Import these under another name.")
         return self.arms[name]
+
+
+class PromptLoader(ResponseLoader):
+    """Prompts alone, whose file need not name them: a prompt without a key gets one from its text."""
+
+    fields = PROMPT_FIELDS
+    verb = "import_prompts"
+
+    def missing(self, has: Callable[[str], bool]) -> list[str]:
+        missing = [] if has("prompt") or has("messages") else ["prompt"]
+        return missing if has("intent") else [*missing, "intent"]
+
+    def read(self, row: dict) -> ResponseRow:
+        if not word(row.get("prompt_key"), "prompt_key"):
+            row = {**row, "prompt_key": key_of(row.get("messages") or row.get("prompt"))}
+        read = super().read({name: row.get(name) for name in PROMPT_FIELDS})
+        if not read.intent:
+            raise BadRow(f"“intent” is empty; it is one of: {', '.join(Intent.values)}.")
+        return read
+
+    def keep(self, rows: list[tuple[int, ResponseRow]], result: Imported, refuse: Skipped) -> None:
+        before, refused = result.new_prompts, []
+
+        def refuse_counted(line: int, reason: str) -> None:
+            refused.append(line)
+            refuse(line, reason)
+
+        super().keep(rows, result, refuse_counted)
+        made = result.new_prompts - before
+        result.new += made
+        result.already_there += max(0, len(rows) - made - len(refused))
+
+
+def key_of(asked: object) -> str:
+    """The name of a prompt whose file gives none: the same text has the same."""
+    told = asked if isinstance(asked, str) else json.dumps(asked, sort_keys=True, default=str)
+    return f"p-{sha256(told.strip().encode(errors='replace')).hexdigest()[:12]}"
+
+
+def guess_prompt(row: dict) -> dict[str, str]:
+    """Which columns of somebody's list of prompts give our fields."""
+    names = {str(column).strip().lower(): column for column in row}
+    found = {}
+    for ours, theirs in COMMON_NAMES.items():
+        if ours not in row and (column := next((names[name] for name in theirs if name in names), None)):
+            found[ours] = column
+    return found
 
 
 def _digest(text: str) -> bytes:

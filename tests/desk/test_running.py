@@ -1,0 +1,126 @@
+"""The page that tells whether a study is going well, and the overview, at any size."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.urls import reverse
+
+from annotation import tasks
+from annotation.actions import pulse
+from annotation.models import Pulse
+from annotation.reports import running
+from annotation.reports.running import Counted, running_report
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(client):
+    client.force_login(cast.alice())
+    return client
+
+
+@pytest.fixture
+def study():
+    study = cast.a_rateable_study(3)
+    bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
+    cast.a_judgment(bob)
+    cast.a_judgment(carol)
+    return study
+
+
+def page_of(client, study, name: str = "running", **query) -> str:
+    answer = client.get(reverse(f"desk:{name}", args=[study.slug]), query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_it_says_in_a_sentence_how_it_goes(alice, study):
+    page = page_of(alice, study)
+    assert "It is moving: 2 of 6\u00a0judgments, 2 in the last hour; " in page
+    assert "about 2\u00a0h 0\u00a0min left at this pace." in page
+
+
+def test_a_study_that_nobody_can_rate_says_so(alice):
+    page = page_of(alice, cast.a_rateable_study(1))
+    assert "Nobody can rate: no rater is active in this study." in page
+
+
+def test_a_paused_study_says_so(alice, study):
+    alice.post(reverse("desk:set_state", args=[study.slug]), {"state": "paused"})
+    assert "The study is paused, with 2 of 6\u00a0judgments." in page_of(alice, study)
+
+
+def test_progress_is_told_by_intent(alice, study):
+    page = page_of(alice, study)
+    assert "Benign" in page and "Malicious" in page and " of 2</td>" in page
+
+
+def test_results_are_hidden_until_somebody_asks(alice, study):
+    hidden, shown = page_of(alice, study), page_of(alice, study, results="shown")
+    assert "wins" not in hidden and "Hidden, so that nobody is tempted" in hidden
+    assert "xanthic-arm" in shown and "watched" in shown.lower()
+    assert "?results=shown" in shown
+
+
+def test_htmx_gets_the_part_that_changes_alone(alice, study):
+    answer = alice.get(reverse("desk:running", args=[study.slug]), headers={"HX-Request": "true"})
+    assert answer.content.decode().startswith('<div id="running"') and "<html" not in answer.content.decode()
+
+
+def test_what_waits_for_the_researcher_is_listed(alice, study):
+    held = study.pairs.filter(assignments=None).update(state="held")
+    assert f"{held}\u00a0pair" in page_of(alice, study) and "marked by the scanner" in page_of(alice, study)
+
+
+def test_it_costs_the_same_queries_with_many_raters(django_assert_max_num_queries, study):
+    with django_assert_max_num_queries(19) as few:
+        running_report(study)
+    for number in range(12):
+        cast.a_judgment(cast.a_rater(cast.a_rateable_study(1, f"s{number}"), cast.person(f"p{number}")))
+    more = cast.a_rateable_study(8, "more", overlap=8)
+    for number in range(8):
+        cast.a_judgment(cast.a_rater(more, cast.person(f"r{number}")))
+    with django_assert_max_num_queries(19) as many:
+        running_report(more)
+    assert len(many) == len(few)
+
+
+# Large studies ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(study, monkeypatch):
+    """As if the study were too large to count while somebody waits."""
+    monkeypatch.setattr(running, "COUNTED_AT_ONCE", 1)
+    cache.clear()
+    return study
+
+
+def test_a_large_study_is_counted_by_a_worker(alice, large, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tasks.take_pulse, "delay", asked.append)
+    for name in ("running", "study"):
+        assert "counted" in page_of(alice, large, name)
+    assert asked == [large.pk]
+    tasks.take_pulse(large.pk)
+    for name in ("running", "study"):
+        assert "2 of 6" in page_of(alice, large, name)
+    assert Counted.from_json(Pulse.objects.get().body).judgments == 2
+
+
+def test_a_pulse_says_what_counting_says(study):
+    kept = pulse.take_pulse(study)
+    now = pulse.count_now(study)
+    assert Counted.from_json(kept.to_json()) == kept
+    assert {**vars(kept), "taken_at": None} == {**vars(now), "taken_at": None}
+
+
+def test_a_pulse_rests_before_it_is_taken_again(study):
+    assert pulse.is_due(study)
+    pulse.take_pulse(study)
+    assert not pulse.is_due(study)
+    Pulse.objects.update(seconds=0, taken_at=study.created_at - timedelta(days=1))
+    assert pulse.is_due(study)

@@ -1,0 +1,387 @@
+"""A study is set up on the desk, from nothing to open, and nothing that judgments fix can be changed."""
+
+import io
+
+import pytest
+from django.urls import reverse
+
+from annotation import tasks
+from annotation.models import Event, FileImport, Prompt, Study
+from annotation.reports.setup import TITLES, setup_report
+from annotation.vocabulary import GuidelineCondition, StudyState
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(client):
+    client.force_login(cast.alice())
+    return client
+
+
+@pytest.fixture
+def draft(alice) -> Study:
+    alice.post(reverse("desk:new_study"), {"title": "Kites and harbours"})
+    return Study.objects.get()
+
+
+def address(name: str, *args) -> str:
+    return reverse(f"desk:{name}", args=args)
+
+
+def states(study: Study) -> dict[str, str]:
+    study.refresh_from_db()
+    return {step.name: step.state for step in setup_report(study)}
+
+
+def said(client, name: str, *args, **query) -> str:
+    answer = client.get(address(name, *args), query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+USUAL = {"dtype": "auto", "device": "auto"}
+
+
+def an_arm_form(name: str, **more) -> dict:
+    usual = {"backend": "scripted", "model": "echo", "temperature": "0", "max_new_tokens": "64", "top_p": "1"}
+    return {
+        "name": name,
+        **usual,
+        "top_k": "0",
+        "repetition_penalty": "1",
+        "dtype": "auto",
+        "device": "auto",
+    } | more
+
+
+def test_a_title_makes_a_draft_with_a_short_name(draft):
+    assert (draft.slug, draft.state, draft.title) == ("kites-and-harbours", "draft", "Kites and harbours")
+    assert [member.user for member in draft.memberships.all()] == [cast.alice()]
+
+
+def test_a_second_study_of_that_title_gets_another_short_name(alice, draft):
+    alice.post(address("new_study"), {"title": "Kites and harbours"})
+    assert Study.objects.filter(slug="kites-and-harbours-2").exists()
+
+
+def test_a_title_that_is_an_address_of_the_desk_names_no_study_so(alice):
+    alice.post(address("new_study"), {"title": "New"})
+    assert Study.objects.get().slug == "new-2"
+
+
+def test_every_step_has_its_page_and_says_what_is_open(alice, draft):
+    for name, title in TITLES.items():
+        page = said(alice, f"setup_{name}", draft.slug)
+        assert 'aria-current="step"' in page and title in page
+        assert "style=" not in page.replace('rel="stylesheet"', "")
+    assert states(draft)["prompts"] == states(draft)["arms"] == "open"
+
+
+def test_the_setup_leads_to_the_first_open_step(alice, draft):
+    assert alice.get(address("setup", draft.slug)).url == address("setup_questions", draft.slug)
+    draft.question = "Which is better?"
+    draft.save(update_fields=["question"])
+    assert alice.get(address("setup", draft.slug)).url == address("setup_prompts", draft.slug)
+
+
+def test_questions_are_saved_and_lead_on(alice, draft):
+    fields = {"title": "Boats", "question": "Which?", "allow_tie": "on", "harm_categories": "hate\nown"}
+    answer = alice.post(address("setup_questions", draft.slug), fields | {"go_on": "1"})
+    assert answer.url == address("setup_guideline", draft.slug)
+    draft.refresh_from_db()
+    assert (draft.title, draft.question, draft.harm_categories) == ("Boats", "Which?", ["hate", "own"])
+    event = draft.events.first()
+    assert (event.verb, event.detail["after"]["title"]) == ("change_study", "Boats")
+
+
+def test_a_category_that_prompts_have_cannot_go(alice, draft):
+    cast.a_prompt(draft, harm_category="hate")
+    fields = {"title": "Boats", "harm_categories": "erotic"}
+    answer = alice.post(address("setup_questions", draft.slug), fields)
+    assert answer.status_code == 422
+    assert "Prompts have these, so they stay: hate." in answer.content.decode()
+
+
+def test_the_example_guideline_is_offered_previewed_and_kept_as_a_version(alice, draft):
+    assert "This is an example" in said(alice, "setup_guideline", draft.slug, example="")
+    body = {"guideline_condition": "policy_given", "body": "Judge what it **gives**."}
+    shown = alice.post(address("guideline_preview", draft.slug), body).content.decode()
+    assert "<strong>gives</strong>" in shown and not draft.guidelines.exists()
+    alice.post(address("setup_guideline", draft.slug), body)
+    alice.post(address("setup_guideline", draft.slug), body)
+    draft.refresh_from_db()
+    assert draft.guideline_condition == GuidelineCondition.POLICY_GIVEN
+    assert [one.version for one in draft.guidelines.all()] == [1]
+
+
+def test_a_guideline_that_raters_should_read_must_have_words(alice, draft):
+    answer = alice.post(
+        address("setup_guideline", draft.slug), {"guideline_condition": "policy_given", "body": " "}
+    )
+    assert answer.status_code == 422 and "write it, or begin with the example" in answer.content.decode()
+
+
+# Prompts ---------------------------------------------------------------------------------------------
+
+
+def pasted(client, study: Study, text: str, **more):
+    fields = {"paste-text": text, "paste-intent": "benign", "paste-harm_category": "", **more}
+    return client.post(address("paste_prompts", study.slug), fields)
+
+
+def test_lines_are_pasted_as_prompts(alice, draft):
+    pasted(alice, draft, "How do kites fly?\n\nWhat is a harbour?")
+    assert [prompt.last_message for prompt in draft.prompts.order_by("pk")] == [
+        "How do kites fly?",
+        "What is a harbour?",
+    ]
+    assert set(draft.prompts.values_list("intent", flat=True)) == {"benign"}
+    pasted(alice, draft, "How do kites fly?")
+    assert draft.prompts.count() == 2
+
+
+def test_pasted_csv_says_its_own_labels(alice, draft):
+    pasted(alice, draft, "text,intent,category,family\nHow do kites fly?,dual_use,hate,kites")
+    prompt = draft.prompts.get()
+    assert (prompt.intent, prompt.harm_category, prompt.family) == ("dual_use", "hate", "kites")
+
+
+def test_a_bad_line_is_named_and_nothing_is_kept(alice, draft):
+    answer = pasted(alice, draft, "prompt,intent\nHow?,benign\nWhy?,kindly")
+    page = answer.content.decode()
+    assert answer.status_code == 422 and not draft.prompts.exists()
+    assert "“kindly” is not a known intent" in page and "Why?,kindly" in page
+
+
+def test_a_file_of_prompts_is_mapped_and_comes_in(alice, draft):
+    file = io.BytesIO(b'{"question": "How do kites fly?"}\n{"question": ""}\n')
+    file.name = "asked.jsonl"
+    answer = alice.post(address("upload_prompts", draft.slug), {"file": file})
+    job = FileImport.objects.get()
+    assert answer.url == address("import", draft.slug, job.pk)
+    assert "intent" in said(alice, "import", draft.slug, job.pk)
+    alice.post(
+        address("remap_import", draft.slug, job.pk),
+        {"format": "prompts", "column-prompt": "0", "set-intent": "dual_use"},
+    )
+    alice.post(address("control_import", draft.slug, job.pk, "start"))
+    tasks.import_file(job.pk)
+    job.refresh_from_db()
+    assert [prompt.last_message for prompt in draft.prompts.all()] == ["How do kites fly?"]
+    assert (job.counts["new"], job.counts["bad"]) == (1, 1)
+
+
+def test_prompts_are_taken_from_another_study_with_their_categories(alice, draft):
+    other = cast.a_study("other", harm_categories=["weather"])
+    cast.a_prompt(other, "wind", harm_category="weather")
+    alice.post(address("take_prompts", draft.slug), {"from-source": "other"})
+    draft.refresh_from_db()
+    assert draft.prompts.get().key == "wind" and "weather" in draft.harm_categories
+
+
+def test_nobody_takes_prompts_from_a_study_that_is_not_theirs(client, draft):
+    cast.a_prompt(draft, "wind")
+    client.force_login(cast.mallory())
+    client.post(address("new_study"), {"title": "Mine"})
+    mine = Study.objects.get(slug="mine")
+    answer = client.post(address("take_prompts", mine.slug), {"from-source": draft.slug})
+    assert answer.status_code == 422 and not mine.prompts.exists()
+
+
+def test_a_row_is_edited_in_its_place_and_without_scripts(alice, draft):
+    prompt = cast.a_prompt(draft, "wind")
+    fields = {"text": "How does wind work?", "intent": "benign", "harm_category": "hate", "family": "air"}
+    assert "<h1>" in said(alice, "setup_prompt", draft.slug, prompt.pk)
+    row = alice.post(address("setup_prompt", draft.slug, prompt.pk), fields, headers={"HX-Request": "true"})
+    assert row.content.decode().startswith(f'<tr id="prompt-{prompt.pk}"')
+    answer = alice.post(address("setup_prompt", draft.slug, prompt.pk), fields | {"subset": "one, two"})
+    assert answer.url == address("setup_prompts", draft.slug)
+    prompt.refresh_from_db()
+    assert (prompt.intent, prompt.harm_category, prompt.family, prompt.subset) == (
+        "benign",
+        "hate",
+        "air",
+        ["one", "two"],
+    )
+
+
+def test_what_was_asked_keeps_its_wording_but_not_its_labels(alice, draft):
+    prompt = cast.a_prompt(draft, "wind")
+    cast.a_response(prompt, cast.an_arm(draft, "one", backend="", model=""))
+    alice.post(address("setup_prompt", draft.slug, prompt.pk), {"text": "Other words", "intent": "benign"})
+    alice.post(address("remove_prompt", draft.slug, prompt.pk))
+    prompt.refresh_from_db()
+    assert (prompt.last_message, prompt.intent) == ("How does wind work?", "benign")
+
+
+def test_a_prompt_that_nobody_was_asked_can_go(alice, draft):
+    prompt = cast.a_prompt(draft, "wind")
+    alice.post(address("remove_prompt", draft.slug, prompt.pk))
+    assert not Prompt.objects.exists() and draft.events.first().verb == "remove_prompt"
+
+
+# Arms ------------------------------------------------------------------------------------------------
+
+
+def test_arms_are_added_changed_and_removed(alice, draft):
+    alice.post(address("setup_arms", draft.slug), an_arm_form("one", system_prompt="Be short."))
+    answer = alice.post(address("setup_arms", draft.slug), an_arm_form("one"))
+    assert answer.status_code == 422 and "an arm “one” already" in answer.content.decode()
+    arm = draft.arms.get()
+    assert (arm.system_prompt, arm.sampling) == ("Be short.", {"temperature": 0.0, "max_new_tokens": 64})
+    alice.post(address("setup_arm", draft.slug, 0), an_arm_form("two", top_p="0.9"))
+    arm.refresh_from_db()
+    assert (arm.name, arm.sampling["top_p"]) == ("two", 0.9)
+    alice.post(address("remove_arm", draft.slug, 0))
+    assert not draft.arms.exists()
+
+
+def test_an_arm_that_cannot_be_loaded_anywhere_is_refused(alice, draft):
+    answer = alice.post(address("setup_arms", draft.slug), an_arm_form("one", base_url="http://localhost/v1"))
+    assert answer.status_code == 422 and not draft.arms.exists()
+
+
+def test_the_settings_of_an_arm_that_answered_are_shown_and_stay(alice, draft):
+    arm = cast.an_arm(draft, "one")
+    type(arm).objects.filter(pk=arm.pk).update(frozen_at=draft.created_at)
+    page = said(alice, "setup_arm", draft.slug, 0)
+    assert "This arm has answered, so its settings stay" in page and address("fork", draft.slug) in page
+    alice.post(address("setup_arm", draft.slug, 0), an_arm_form("renamed", model="slow:1"))
+    arm.refresh_from_db()
+    assert (arm.name, arm.model) == ("renamed", "echo")
+
+
+def test_an_arm_answers_on_the_spot(alice, draft, monkeypatch):
+    arm = cast.an_arm(draft, "one")
+    monkeypatch.setattr(tasks.try_arm, "delay", lambda *given: None)
+    alice.post(address("ask_trial", draft.slug, 0), {"asked": "How do kites fly?"})
+    assert "A worker is asked" in said(alice, "setup_arm", draft.slug, 0)
+    tasks.try_arm(arm.pk, "How do kites fly?", cast.alice().pk)
+    page = said(alice, "setup_arm", draft.slug, 0)
+    assert "How do kites fly?</blockquote>" in page
+    assert not draft.responses.exists()
+
+
+def test_an_arm_that_does_not_load_says_why_on_the_spot(alice, draft, monkeypatch):
+    arm = cast.an_arm(draft, "one", model="fail:no such folder")
+    monkeypatch.setattr(tasks.try_arm, "delay", lambda *given: None)
+    alice.post(address("ask_trial", draft.slug, 0), {"asked": "How?"})
+    tasks.try_arm(arm.pk, "How?", cast.alice().pk)
+    assert "no such folder" in said(alice, "setup_arm", draft.slug, 0)
+
+
+def test_the_estimate_uses_the_trial_answer_and_the_price(alice, draft):
+    arm = cast.an_arm(draft, "one", model="slow:0.01")
+    for name in ("a", "b", "c"):
+        cast.a_prompt(draft, name)
+    page = said(alice, "setup_generation", draft.slug, price="1000000")
+    assert "3\u00a0responses to generate" in page and "its limit of tokens" in page and "768.00" in page
+    tasks.try_arm(arm.pk, "one two", cast.alice().pk)
+    page = said(alice, "setup_generation", draft.slug, samples="2")
+    assert (
+        "6\u00a0responses to generate, about 1\u00a0s with one worker" in page and "its trial answer" in page
+    )
+
+
+# Pairs, raters, opening ------------------------------------------------------------------------------
+
+
+def test_pairs_and_budget_are_saved_and_contradictions_refused(alice, draft):
+    fields = {"pairing": "first", "overlap": "2", "overlap_max": "4", "lease_minutes": "20"}
+    alice.post(address("setup_pairing", draft.slug), fields)
+    draft.refresh_from_db()
+    assert (draft.pairing, draft.overlap, draft.overlap_max, draft.lease_minutes) == ("first", 2, 4, 20)
+    answer = alice.post(address("setup_pairing", draft.slug), fields | {"overlap": "5"})
+    assert answer.status_code == 422
+
+
+def test_each_arm_meets_only_the_first_where_the_study_says_so():
+    study = cast.a_study(pairing="first")
+    prompt = cast.a_prompt(study)
+    arms = [cast.an_arm(study, name, backend="", model="") for name in ("one", "two", "three")]
+    for arm in arms:
+        cast.a_response(prompt, arm)
+    cast.make_pairs(study)
+    met = {(pair.response_a.arm.name, pair.response_b.arm.name) for pair in study.pairs.all()}
+    assert met == {("one", "two"), ("one", "three")}
+
+
+def test_the_checklist_says_what_is_missing_and_opens(alice):
+    study = cast.a_rateable_study(2, state=StudyState.DRAFT, overlap=1)
+    assert states(study)["raters"] == "open" and states(study)["opening"] == "open"
+    cast.a_rater(study, cast.bob())
+    assert states(study)["raters"] == "done"
+    alice.post(address("set_state", study.slug), {"state": "open"})
+    assert states(study)["opening"] == "done"
+
+
+def test_the_steps_cost_the_same_queries_at_any_size(alice, django_assert_num_queries):
+    small, large = cast.a_rateable_study(1, "small"), cast.a_rateable_study(12, "large")
+    for study in (small, large):
+        with django_assert_num_queries(9):
+            setup_report(study)
+
+
+# What judgments fix ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(alice) -> Study:
+    study = cast.a_rateable_study(2)
+    cast.a_judgment(cast.a_rater(study, cast.bob()))
+    return study
+
+
+def test_what_made_judgments_stays_and_a_fork_is_offered(alice, judged):
+    page = said(alice, "setup_questions", judged.slug)
+    assert "Pairs of this study were judged already." in page and address("fork", judged.slug) in page
+    fields = {"title": "Kites", "question": "New words", "harm_categories": "\n".join(judged.harm_categories)}
+    alice.post(address("setup_questions", judged.slug), fields)
+    judged.refresh_from_db()
+    assert judged.allow_tie and judged.question == "New words"
+
+
+def test_a_fork_takes_everything_along_but_judgments(alice, judged):
+    alice.post(address("fork", judged.slug), {"title": "Kites again"})
+    made = Study.objects.get(slug="kites-again")
+    assert (made.forked_from, made.state, made.overlap) == (judged, "draft", judged.overlap)
+    assert list(made.arms.values_list("name")) == list(judged.arms.values_list("name"))
+    assert made.prompts.count() == made.pair_count == 2 and not made.judgments.exists()
+    assert not made.enrolments.exists() and made.seed == judged.seed
+    assert Event.objects.filter(verb="fork_study", study=judged).exists()
+
+
+def test_an_archived_study_leaves_the_list_and_comes_back(alice, judged):
+    alice.post(address("archive", judged.slug))
+    judged.refresh_from_db()
+    assert judged.archived_at and judged.state == StudyState.CLOSED
+    assert judged.title in said(alice, "archived") and address("study", judged.slug) not in said(
+        alice, "studies"
+    )
+    alice.post(address("set_state", judged.slug), {"state": "open"})
+    alice.post(address("restore", judged.slug))
+    judged.refresh_from_db()
+    assert judged.archived_at is None and judged.state == StudyState.CLOSED
+
+
+def test_a_study_with_judgments_is_not_deleted(alice, judged):
+    assert "This study cannot be deleted." in said(alice, "delete", judged.slug)
+    answer = alice.post(address("delete", judged.slug), {"typed": judged.slug})
+    assert answer.status_code == 422 or "archive it" in answer.content.decode()
+    assert judged.prompts.exists()
+
+
+def test_a_study_is_deleted_by_its_name_and_leaves_its_record(alice):
+    study = cast.a_rateable_study(2, state=StudyState.DRAFT)
+    cast.a_rater(study, cast.bob())
+    assert alice.post(address("delete", study.slug), {"typed": "other"}).status_code == 422
+    assert study.prompts.exists()
+    alice.post(address("delete", study.slug), {"typed": study.slug})
+    study.refresh_from_db()
+    assert not study.prompts.exists() and not study.arms.exists() and not study.pairs.exists()
+    assert study.events.first().detail == {"slug": "kites", "title": "Kites"}
+    assert alice.get(address("study", "kites")).status_code == 404
+    alice.post(address("new_study"), {"title": "Kites"})
+    assert Study.objects.filter(slug="kites").exists()
