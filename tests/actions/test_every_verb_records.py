@@ -1,4 +1,4 @@
-"""Whoever changes a study leaves an event: each verb that writes reaches `events.record`, or is named here."""
+"""Whoever changes a study leaves an event: each verb that writes reaches `events.record`, or is listed."""
 
 import ast
 from pathlib import Path
