@@ -12,7 +12,7 @@ help:
 	@echo "make demo   generate, pair, judge, report and export the demo study once, without a browser"
 	@echo "make demo-training   train on the demo study's judgments: reward models, SFT, RL, a new arm"
 	@echo "make test   the whole test suite, on SQLite and on PostgreSQL"
-	@echo "make check  style, types, migrations and the quick tests"
+	@echo "make check  style, types, migrations, packages with known holes, and the quick tests"
 
 # `exec`, so that a signal to make reaches the program itself and no shell stays behind.
 run: $(VENV)/.run-stamp
@@ -32,6 +32,7 @@ check: $(VENV)/.test-stamp
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python manage.py makemigrations --check --dry-run
+	$(VENV)/bin/python -m tests.package_audit
 	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow and not browser"
 
 # The stamps hold the digest of the interpreter and the requirements that were installed: a change of either

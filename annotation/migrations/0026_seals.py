@@ -15,14 +15,6 @@ class Migration(migrations.Migration):
     dependencies = [("annotation", "0025_webhooks")]
 
     operations = [
-        migrations.AddIndex(
-            "event",
-            models.Index(
-                condition=models.Q(("verb__in", ("submit_judgment", "revise_judgment")), _negated=True),
-                fields=["study", "created_at", "id"],
-                name="event_without_judging",
-            ),
-        ),
         migrations.CreateModel(
             name="Seal",
             fields=[
