@@ -18,6 +18,7 @@ from annotation.errors import (
     BadSetting,
     DomainError,
     InvalidAnswer,
+    NotAllowed,
     NotFound,
     StudyMoved,
 )
