@@ -38,7 +38,7 @@ DATASET = an_object(
     files=SOMETHING,
     detail=PLAIN[str],
 )
-PREVIEW = an_object(judgments=int, items=int, notes={}, rows=a_list(dict))
+PREVIEW = an_object(judgments=dict, items=dict, notes=dict, rows=a_list(dict))
 RECIPE = {
     "type": "object",
     "description": "A recipe, as docs/datasets.md tells it.",

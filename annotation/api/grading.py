@@ -35,7 +35,9 @@ class GradingLineSerializer(serializers.ModelSerializer):
 
     id = serializers.IntegerField(source="pk", read_only=True)
     quantization = serializers.CharField(read_only=True)
-    guideline_version = serializers.IntegerField(source="guideline.version", default=None, read_only=True)
+    guideline_version = serializers.IntegerField(
+        source="guideline.version", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Grading

@@ -171,7 +171,20 @@ def complete(result: dict, generator: SchemaGenerator, **kwargs: Any) -> dict:
         for method, operation in ways.items():
             _add_errors(method, operation)
             _add_examples(operation, examples.get(operation["operationId"], {}))
+    _say_null(result)
     return result
+
+
+def _say_null(node: Any) -> None:
+    """Pages are described by REST framework in the words of OpenAPI 3.0, which 3.1 does not know."""
+    if isinstance(node, dict):
+        if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
+            node["type"] = [node["type"], "null"]
+        for inner in node.values():
+            _say_null(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            _say_null(inner)
 
 
 def _add_errors(method: str, operation: dict) -> None:

@@ -413,7 +413,9 @@ class RunSerializer(RunLineSerializer):
 class SnapshotSerializer(serializers.ModelSerializer):
     """A snapshot; its `manifest` names the files with their sizes and digests."""
 
-    created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
+    created_by = serializers.CharField(
+        source="created_by.username", default=None, read_only=True, allow_null=True
+    )
     manifest = serializers.DictField(read_only=True)
 
     class Meta:
