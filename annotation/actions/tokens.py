@@ -49,7 +49,7 @@ def note_use(token: ApiToken, at: datetime | None = None) -> bool:
     at = at or timezone.now()
     if token.used_at and at - token.used_at < USED_TO_THE:
         return False
-    long_ago = Q(used_at__isnull=True) | Q(used_at__lt=at - USED_TO_THE)
+    long_ago = Q(used_at__isnull=True) | Q(used_at__lte=at - USED_TO_THE)
     return bool(ApiToken.objects.filter(long_ago, pk=token.pk).update(used_at=at))
 
 

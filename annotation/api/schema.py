@@ -34,6 +34,7 @@ PLAIN: dict[Any, Shape] = {
     Any: {},
     object: {},
 }
+ANYTHING: Shape = {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
 FILE: Shape = {"type": "string", "format": "binary"}
 PROBLEM: Shape = {
     "type": "object",
@@ -93,7 +94,10 @@ def says(reply: Any = None, status: int = 200, takes: Any = None, why: str = "",
 
 def a_file(*media_types: str) -> dict:
     """Responses of an operation that answers with a file."""
-    return {(200, media_type): OpenApiResponse(FILE, "The file.") for media_type in media_types}
+    return {
+        (200, kind.partition(";")[0]): OpenApiResponse(ANYTHING if "json" in kind else FILE, "The file.")
+        for kind in media_types
+    }
 
 
 def _is_type(reply: Any) -> bool:
