@@ -5,6 +5,7 @@ told of everything at once. Secrets may lie in a file: NAME_FILE names it, as co
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ problems: list[Error] = []
 
 YES, NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 LONGEST_SECRET = 10_000
+RATE = re.compile(r"[1-9][0-9]{0,8}/(sec|min|hour|day)")
 
 
 def wrong(message: str, remedy: str, number: int) -> None:
@@ -47,6 +49,17 @@ def number(name: str, default: int, least: int, most: int) -> int:
         return int(given)
     remedy = f"Write a whole number from {least} to {most}, or leave it out ({default})."
     wrong(f"{name} is “{given}”.", remedy, 11)
+    return default
+
+
+def rate(name: str, default: str) -> str | None:
+    """A variable that is so many in a time, as 100/min; None where it is `none`, which is without limit."""
+    given = text(name, default).lower()
+    if given == "none":
+        return None
+    if RATE.fullmatch(given):
+        return given
+    wrong(f"{name} is “{given}”.", f"Write a rate as {default}, in sec, min, hour or day; or none.", 15)
     return default
 
 

@@ -262,9 +262,9 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     # How often one person may ask, by each web process; "" is without limit.
     "DEFAULT_THROTTLE_RATES": {
-        "user": os.environ.get("API_RATE", "1200/min") or None,
-        "anon": os.environ.get("API_RATE_ANONYMOUS", "120/min") or None,
-        "rater": os.environ.get("API_RATE_RATERS", "6000/min") or None,
+        "user": environment.rate("API_RATE", "1200/min"),
+        "anon": environment.rate("API_RATE_ANONYMOUS", "120/min"),
+        "rater": environment.rate("API_RATE_RATERS", "6000/min"),
     },
 }
 
@@ -281,7 +281,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Private hosts that webhooks may go to, by name, address or network, with commas between them.
-WEBHOOK_PRIVATE_HOSTS = os.environ.get("WEBHOOK_PRIVATE_HOSTS", "")
+WEBHOOK_PRIVATE_HOSTS = environment.text("WEBHOOK_PRIVATE_HOSTS")
 
 # The queue ------------------------------------------------------------------------------------------
 

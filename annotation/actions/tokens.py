@@ -49,7 +49,7 @@ def note_use(token: ApiToken, at: datetime | None = None) -> bool:
     at = at or timezone.now()
     if token.used_at and at - token.used_at < USED_TO_THE:
         return False
-    long_ago = Q(used_at__isnull=True) | Q(used_at__lt=at - USED_TO_THE)
+    long_ago = Q(used_at__isnull=True) | Q(used_at__lte=at - USED_TO_THE)
     return bool(ApiToken.objects.filter(long_ago, pk=token.pk).update(used_at=at))
 
 
@@ -73,10 +73,10 @@ def begin_reply(user: User, key: str, asked: str, at: datetime | None = None) ->
         with transaction.atomic():
             return KeptReply.objects.create(user=user, key=key, asked=asked), True
     except IntegrityError:
-        kept = KeptReply.objects.get(user=user, key=key)
-    if kept.asked != asked:
+        kept = KeptReply.objects.filter(user=user, key=key).first()
+    if kept is not None and kept.asked != asked:
         raise KeyInUse("This Idempotency-Key was sent with another request. Use a new one for each write.")
-    if kept.status is None:
+    if kept is None or kept.status is None:
         raise KeyInUse(
             "The write under this Idempotency-Key is under way, or was cut off. Look whether it was done "
             "before you send it again with another key."

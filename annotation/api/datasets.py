@@ -13,8 +13,8 @@ from annotation.actions import datasets
 from annotation.api.bases import ForResearchers, hinted
 from annotation.api.once import once
 from annotation.api.results import AnyFile
-from annotation.api.schema import FILE, PLAIN, a_file, a_list, an_object, page_of, says
-from annotation.api.snapshots import RANGE
+from annotation.api.schema import PLAIN, a_list, an_object, page_of, says
+from annotation.api.snapshots import FILE_OR_PART, RANGE, plainly
 from annotation.datasets.recipe import Recipe
 from annotation.downloads import download
 from annotation.errors import NotFound
@@ -38,7 +38,7 @@ DATASET = an_object(
     files=SOMETHING,
     detail=PLAIN[str],
 )
-PREVIEW = an_object(judgments=int, items=int, notes={}, rows=a_list(dict))
+PREVIEW = an_object(judgments=dict, items=dict, notes=dict, rows=a_list(dict))
 RECIPE = {
     "type": "object",
     "description": "A recipe, as docs/datasets.md tells it.",
@@ -119,17 +119,15 @@ class DatasetFile(ForResearchers, APIView):
 
     @extend_schema(
         parameters=[RANGE],
-        responses={
-            **a_file("application/octet-stream", "application/json", "text/markdown", "application/gzip"),
-            (206, "application/octet-stream"): OpenApiResponse(FILE, "The part that was asked for."),
-            416: OpenApiResponse(None, "The file has no such part."),
-        },
+        responses=FILE_OR_PART,
     )
     def get(self, request: Request, slug: str, number: int, dataset: int, name: str) -> HttpResponseBase:
         """One file of a made dataset, or a part of it."""
         found = access.dataset_for(request.user, slug, number, dataset)
         path = access.dataset_file(found, name)
         try:
-            return download(request._request, path, path.name, access.digest_of(path, found.manifest))
+            return plainly(
+                download(request._request, path, path.name, access.digest_of(path, found.manifest))
+            )
         except OSError as error:
             raise NotFound("This dataset has no such file any more.") from error

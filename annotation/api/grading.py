@@ -34,7 +34,10 @@ class GradingLineSerializer(serializers.ModelSerializer):
     """A grading as a line of the list. What its delimiters are drawn from (`secret`) stays inside."""
 
     id = serializers.IntegerField(source="pk", read_only=True)
-    guideline_version = serializers.IntegerField(source="guideline.version", default=None, read_only=True)
+    quantization = serializers.CharField(read_only=True)
+    guideline_version = serializers.IntegerField(
+        source="guideline.version", default=None, read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Grading

@@ -10,14 +10,27 @@ from annotation import access
 from annotation.api.bases import ForResearchers
 from annotation.api.filters import JudgmentFilter
 from annotation.api.schema import says
+from annotation.api.serializers import one_of_or_none
 from annotation.models import Judgment, ResponseJudgment
-from annotation.vocabulary import AssignmentKind, AssignmentState, TokenScope
+from annotation.vocabulary import (
+    AssignmentKind,
+    AssignmentState,
+    ResponseMode,
+    SafetyLevel,
+    Severity,
+    Side,
+    TokenScope,
+)
 
 
 class ResponseJudgmentSerializer(serializers.ModelSerializer):
     """What was said of one response."""
 
     arm = serializers.CharField(source="response.arm.name", read_only=True)
+    side = one_of_or_none(Side)
+    safety = one_of_or_none(SafetyLevel)
+    severity = one_of_or_none(Severity)
+    mode = one_of_or_none(ResponseMode)
     categories = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:

@@ -34,6 +34,7 @@ PLAIN: dict[Any, Shape] = {
     Any: {},
     object: {},
 }
+ANYTHING: Shape = {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
 FILE: Shape = {"type": "string", "format": "binary"}
 PROBLEM: Shape = {
     "type": "object",
@@ -93,7 +94,10 @@ def says(reply: Any = None, status: int = 200, takes: Any = None, why: str = "",
 
 def a_file(*media_types: str) -> dict:
     """Responses of an operation that answers with a file."""
-    return {(200, media_type): OpenApiResponse(FILE, "The file.") for media_type in media_types}
+    return {
+        (200, kind.partition(";")[0]): OpenApiResponse(ANYTHING if "json" in kind else FILE, "The file.")
+        for kind in media_types
+    }
 
 
 def _is_type(reply: Any) -> bool:
@@ -171,7 +175,20 @@ def complete(result: dict, generator: SchemaGenerator, **kwargs: Any) -> dict:
         for method, operation in ways.items():
             _add_errors(method, operation)
             _add_examples(operation, examples.get(operation["operationId"], {}))
+    _say_null(result)
     return result
+
+
+def _say_null(node: Any) -> None:
+    """Pages are described by REST framework in the words of OpenAPI 3.0, which 3.1 does not know."""
+    if isinstance(node, dict):
+        if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
+            node["type"] = [node["type"], "null"]
+        for inner in node.values():
+            _say_null(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            _say_null(inner)
 
 
 def _add_errors(method: str, operation: dict) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 
+from django.db.models import TextChoices
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -30,7 +31,7 @@ from annotation.models.joining import LONGEST_ID
 from annotation.reports.outcomes import Cell, OutcomesReport
 from annotation.reports.progress import RunProgress, run_progress
 from annotation.reports.winrates import WinRateReport
-from annotation.vocabulary import GoldUse, Intent, StudyState, WebhookEvent
+from annotation.vocabulary import GoldUse, Intent, Qualification, ReviewDecision, StudyState, WebhookEvent
 
 LONGEST_BODY = 50_000
 LONGEST_MESSAGE = 200_000
@@ -66,6 +67,11 @@ class Word(serializers.CharField):
 def words(**options) -> serializers.ListField:
     """A list of words."""
     return serializers.ListField(child=Word(), max_length=100, **options)
+
+
+def one_of_or_none(kind: type[TextChoices]) -> serializers.ChoiceField:
+    """A word of the domain, or "" where there is none."""
+    return serializers.ChoiceField([("", "None"), *kind.choices], read_only=True)
 
 
 # Studies ---------------------------------------------------------------------------------------------
@@ -220,6 +226,7 @@ class PairLineSerializer(serializers.ModelSerializer):
     arm_a = serializers.CharField(source="response_a.arm.name", read_only=True)
     arm_b = serializers.CharField(source="response_b.arm.name", read_only=True)
     sample = serializers.IntegerField(source="response_a.sample", read_only=True)
+    decision = one_of_or_none(ReviewDecision)
 
     class Meta:
         model = Pair
@@ -285,6 +292,7 @@ class RaterSerializer(serializers.ModelSerializer):
 
     id = serializers.IntegerField(source="pk", read_only=True)
     username = serializers.CharField(source="user.username", default=None, read_only=True, allow_null=True)
+    qualification = one_of_or_none(Qualification)
 
     class Meta:
         model = Enrolment
@@ -405,7 +413,9 @@ class RunSerializer(RunLineSerializer):
 class SnapshotSerializer(serializers.ModelSerializer):
     """A snapshot; its `manifest` names the files with their sizes and digests."""
 
-    created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
+    created_by = serializers.CharField(
+        source="created_by.username", default=None, read_only=True, allow_null=True
+    )
     manifest = serializers.DictField(read_only=True)
 
     class Meta:

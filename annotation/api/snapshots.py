@@ -26,8 +26,24 @@ from annotation.vocabulary import TokenScope
 FREEZE_AT_ONCE = 20_000
 """Judgments. A larger study is frozen by a worker, because the caller would be kept waiting."""
 
+OCTETS = "application/octet-stream"
 RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="As in “bytes=1000-”.")
 ASKED = OpenApiResponse(an_object(detail=PLAIN[str]), "A worker freezes it; look at the list.")
+
+
+FILE_OR_PART = {
+    **a_file(OCTETS),
+    (206, OCTETS): OpenApiResponse(FILE, "The part that was asked for."),
+    412: OpenApiResponse(None, "The file is another (`If-Match`)."),
+    416: OpenApiResponse(None, "The file has no such part."),
+}
+
+
+def plainly(answer: HttpResponseBase) -> HttpResponseBase:
+    """The file as bytes, whatever it holds: half of a JSON file is no JSON."""
+    if answer.status_code in (200, 206):
+        answer["Content-Type"] = OCTETS
+    return answer
 
 
 class SnapshotList(ForResearchers, generics.ListAPIView):
@@ -66,17 +82,15 @@ class SnapshotFile(ForResearchers, APIView):
 
     @extend_schema(
         parameters=[RANGE],
-        responses={
-            **a_file("application/octet-stream", "application/json", "text/markdown", "application/gzip"),
-            (206, "application/octet-stream"): OpenApiResponse(FILE, "The part that was asked for."),
-            416: OpenApiResponse(None, "The file has no such part."),
-        },
+        responses=FILE_OR_PART,
     )
     def get(self, request: Request, slug: str, number: int, name: str) -> HttpResponseBase:
         """One file of the snapshot, or a part of it: an interrupted download goes on with `Range`."""
         snapshot = access.snapshot_for(request.user, slug, number)
         path = access.snapshot_file(snapshot, name)
         try:
-            return download(request._request, path, path.name, access.digest_of(path, snapshot.manifest))
+            return plainly(
+                download(request._request, path, path.name, access.digest_of(path, snapshot.manifest))
+            )
         except OSError as error:
             raise NotFound("This snapshot has no such file any more.") from error

@@ -27,10 +27,14 @@ class TrainingLineSerializer(serializers.ModelSerializer):
     """A training as a line of the list; others are named by their numbers in the study."""
 
     snapshot = serializers.IntegerField(source="snapshot.number", read_only=True)
-    start_arm = serializers.CharField(source="start_arm.name", default=None, read_only=True)
-    start_training = serializers.IntegerField(source="start_training.number", default=None, read_only=True)
-    helpfulness = serializers.IntegerField(source="helpfulness.number", default=None, read_only=True)
-    safety = serializers.IntegerField(source="safety.number", default=None, read_only=True)
+    start_arm = serializers.CharField(source="start_arm.name", default=None, read_only=True, allow_null=True)
+    start_training = serializers.IntegerField(
+        source="start_training.number", default=None, read_only=True, allow_null=True
+    )
+    helpfulness = serializers.IntegerField(
+        source="helpfulness.number", default=None, read_only=True, allow_null=True
+    )
+    safety = serializers.IntegerField(source="safety.number", default=None, read_only=True, allow_null=True)
     settings = serializers.DictField(source="arguments", read_only=True)
 
     class Meta:

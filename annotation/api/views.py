@@ -39,7 +39,7 @@ TOLD = an_object(detail=PLAIN[str])
 def _with(kind: type, **more: dict) -> dict:
     """The shape of a report's type with these properties besides."""
     told = shape_of(kind)
-    return told | {"properties": told["properties"] | more, "required": [*told["required"], *more]}
+    return told | {"properties": told["properties"] | more, "required": sorted({*told["required"], *more})}
 
 
 WIN_RATES = _with(WinRateReport, headlines=a_list(Headline))

@@ -303,7 +303,6 @@ def training(story: Story) -> None:
 
 def leaving(story: Story) -> None:
     listed = story.do("get_tokens")
-    story.do("get_schema")
     story.do("delete_token", listed["results"][0]["id"])
 
 

@@ -38,7 +38,7 @@ def addresses(*prefixes: str) -> dict[str, set[str]]:
 
 
 PAGE_ADDRESSES, API_ADDRESSES = addresses(*PAGES), addresses(PROGRAMS)
-NUMBERS = {"pk": FAR, "number": 1, "rater": FAR, "dataset": 1}
+NUMBERS = {"pk": FAR, "number": 1, "rater": FAR, "dataset": 1, "delivery": FAR}
 FILES = {"table": "headline", "ending": "csv", "kind": "html", "name": "train.jsonl"}
 
 

@@ -181,3 +181,14 @@ def test_a_limit_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, name: 
 def test_the_environment_sets_the_concurrency(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_HTTP_CONCURRENCY", "7")
     assert OpenAIHttpBackend.load(server.spec).describe()["concurrency"] == 7
+
+
+def test_a_server_inside_the_network_is_not_asked_unless_it_is_allowed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_PRIVATE_HOSTS", "gpu.example, 10.0.0.0/8")
+    with pytest.raises(ModelNotLoadable, match="not a public address.*MODEL_PRIVATE_HOSTS"):
+        OpenAIHttpBackend.load(server.spec, QUICK)
+    assert server.log.keys == []
+    monkeypatch.setenv("MODEL_PRIVATE_HOSTS", "127.0.0.0/8")
+    assert answers(OpenAIHttpBackend.load(server.spec, QUICK), [ask("Why?")], GREEDY)[0].text
