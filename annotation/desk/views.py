@@ -2,7 +2,7 @@
 
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,9 @@ from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flagged_pairs
 from annotation.reports.progress import (
+    RaterProgress,
     failed_items,
+    kept_raters,
     missing_worker,
     nothing_to_rate,
     origins,
@@ -39,10 +41,12 @@ from annotation.reports.progress import (
     stranded_by_review,
 )
 from annotation.reports.rows import counting
+from annotation.reports.running import is_small
 from annotation.reports.setup import next_step, setup_report
 from annotation.vocabulary import StudyState
 
 RESPONSES_A_PAGE = 20
+RATERS_A_PAGE = 50
 FREEZE_AT_ONCE = 20_000
 """Judgments. A larger study is frozen by a worker, because the page would keep its reader waiting."""
 
@@ -245,7 +249,17 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
             return redirect("desk:raters", slug)
-    return _page(request, "raters", study, form=form, rating=rating_progress(study))
+    raters = _raters(study)
+    page = Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page"))
+    return _page(request, "raters", study, form=form, page=page, rater_count=len(raters))
+
+
+def _raters(study: Study) -> Sequence[RaterProgress]:
+    """Everybody with a place, by code; their judgments as they were counted last where the study is large."""
+    if is_small(study):
+        return rating_progress(study).raters
+    found = tasks.look_at_pulse(study)
+    return kept_raters(study, found.by_rater if found else {})
 
 
 # Snapshots -------------------------------------------------------------------------------------------

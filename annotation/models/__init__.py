@@ -19,7 +19,7 @@ from annotation.models.judgment import Judgment, ResponseJudgment
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
-from annotation.models.pulse import Pulse
+from annotation.models.pulse import Pulse, RaterPulse
 from annotation.models.quality import Appeal, QualityRules
 from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
@@ -59,6 +59,7 @@ __all__ = [
     "Prompt",
     "Pulse",
     "QualityRules",
+    "RaterPulse",
     "RaterSettings",
     "Report",
     "ReportTable",
