@@ -6,8 +6,8 @@ prints a JSON object as its last line, from a throwaway PostgreSQL that it start
 desk that the project's own list of addresses has is asked for, `--replies` times in turns. `p95_ms` is of all
 replies together, `slowest` the page with the highest median, `pages` the median and 95th percentile of each,
 `queries` how many queries a page costs, and `errors` how many replies were no page. What a worker
-prepares (the study's numbers, its raters' signals; with `--results` the results, whose page else says that they
-are being made) is prepared once before; `prepared_seconds` is how long that took.
+prepares (the study's numbers, its raters' signals; with `--results` the results, whose page else says that
+they are being made) is prepared once before; `prepared_seconds` is how long that took.
 """
 
 import argparse
