@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID, uuid4
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
 from annotation import draws, text
-from annotation.errors import NotFound
+from annotation.errors import NotAllowed, NotFound
 from annotation.models import (
     Appeal,
     Arm,
@@ -30,6 +30,7 @@ from annotation.models import (
     Gold,
     InvitationLink,
     Judgment,
+    Membership,
     Pair,
     Prompt,
     RaterSettings,
@@ -50,9 +51,18 @@ from annotation.vocabulary import (
     GuidelineCondition,
     PairState,
     Side,
+    StudyRole,
 )
 
 Row = TypeVar("Row")
+
+NEEDS = {
+    StudyRole.VIEWER: "Only members of the study see it.",
+    StudyRole.EDITOR: "You may look at this study, and not change it: your role is viewer. "
+    "Its owners can give you another.",
+    StudyRole.OWNER: "Only an owner of this study may do that. Its owners can give you that role.",
+}
+"""What somebody reads whose role does not suffice."""
 
 GRACE = timedelta(minutes=30)
 """How long after sending them a rater may correct their answers."""
@@ -387,13 +397,55 @@ def rehearsed(study: Study, turn: int) -> Assignment | None:
 
 
 def studies_for(user: User) -> QuerySet[Study]:
-    """The studies a researcher sees on the desk; none for anybody else."""
+    """The studies that a person sees on the desk, in whatever role; none for anybody else."""
     return Study.objects.for_researcher(user)
 
 
-def study_for(user: User, slug: str) -> Study:
-    """A study of this researcher's. Raises NotFound."""
-    return _found(studies_for(user).filter(slug=slug).first(), "You have no study of that name.")
+def study_for(user: User, slug: str, least: StudyRole = StudyRole.VIEWER) -> Study:
+    """A study in which the person may do what `least` may. Raises NotFound where they do not even see it,
+    else NotAllowed.
+    """
+    study = _found(studies_for(user).filter(slug=slug).first(), "You have no study of that name.")
+    if not study.allows(least):
+        raise NotAllowed(NEEDS[least])
+    return study
+
+
+def studies_to_change(user: User) -> QuerySet[Study]:
+    """The studies of which the person is an editor or an owner."""
+    return studies_for(user).filter(my_role__in=StudyRole.EDITOR.and_above)
+
+
+def study_to_change(user: User, slug: str) -> Study:
+    """A study of which the person is an editor or an owner. Raises NotFound or NotAllowed."""
+    return study_for(user, slug, StudyRole.EDITOR)
+
+
+def study_to_own(user: User, slug: str) -> Study:
+    """A study of which the person is an owner. Raises NotFound or NotAllowed."""
+    return study_for(user, slug, StudyRole.OWNER)
+
+
+def may_use_desk(user: User) -> bool:
+    """Whether there is a desk for this person: researchers, and whoever was made a member of a study."""
+    return user.is_active and (user.is_staff or user.is_superuser or user.memberships.exists())
+
+
+def may_make_studies(user: User) -> bool:
+    """Whether the person may begin a study of their own: researchers. Others work on what they are shown."""
+    return user.is_active and (user.is_staff or user.is_superuser)
+
+
+def members_of(study: Study) -> QuerySet[Membership]:
+    """The study's members with their people, owners first."""
+    order = Case(*(When(role=role, then=place) for place, role in enumerate(StudyRole)))
+    return study.memberships.select_related("user").order_by(order, "user__username")
+
+
+def member_in(study: Study, pk: int) -> Membership:
+    """A member of this study. Raises NotFound."""
+    found = study.memberships.filter(pk=pk).select_related("user").first()
+    return _found(found, "This study has no such member.")
 
 
 def arm_in(study: Study, name: str) -> Arm:
@@ -424,25 +476,23 @@ def dry_run_of(study: Study) -> Event | None:
 
 def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
-    run = Run.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk).select_related("study")
-    return _found(run.first(), "This study has no such run.")
+    return _found(study_for(user, slug).runs.filter(pk=pk).first(), "This study has no such run.")
 
 
 def response_for(user: User, slug: str, pk: int) -> Response:
     """A response of a study of this researcher's. Raises NotFound."""
-    found = Response.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
+    found = study_for(user, slug).responses.filter(pk=pk)
     return _found(found.first(), "This study has no such response.")
 
 
 def prompt_for(user: User, slug: str, pk: int) -> Prompt:
     """A prompt of a study of this researcher's. Raises NotFound."""
-    found = Prompt.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
-    return _found(found.first(), "This study has no such prompt.")
+    return _found(study_for(user, slug).prompts.filter(pk=pk).first(), "This study has no such prompt.")
 
 
 def rater_in(study: Study, pk: int) -> Enrolment:
     """A rater of this study who can log in. Raises NotFound."""
-    found = study.enrolments.filter(pk=pk, user__isnull=False).select_related("user", "study").first()
+    found = study.enrolments.filter(pk=pk, user__isnull=False).select_related("user").first()
     return _found(found, "This study has no such rater.")
 
 
@@ -472,20 +522,20 @@ def failed_snapshots_of(study: Study) -> QuerySet[Event]:
 
 def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
     """A snapshot of a study of this researcher's. Raises NotFound."""
-    snapshots = Snapshot.objects.filter(study__in=studies_for(user), study__slug=slug, number=number)
+    snapshots = study_for(user, slug).snapshots.filter(number=number)
     return _found(snapshots.first(), "This study has no such snapshot.")
 
 
 def import_for(user: User, slug: str, pk: int) -> FileImport:
     """A file on its way into a study of this researcher's. Raises NotFound."""
-    found = FileImport.objects.filter(study__in=studies_for(user), study__slug=slug, pk=pk)
-    return _found(found.select_related("study", "asked_by").first(), "This study has no such import.")
+    found = study_for(user, slug).file_imports.filter(pk=pk).select_related("asked_by")
+    return _found(found.first(), "This study has no such import.")
 
 
 def dataset_for(user: User, slug: str, snapshot: int, number: int) -> Dataset:
     """A dataset of a snapshot of this researcher's. Raises NotFound."""
-    found = Dataset.objects.filter(snapshot=snapshot_for(user, slug, snapshot), number=number)
-    return _found(found.select_related("snapshot__study").first(), "This snapshot has no such dataset.")
+    found = snapshot_for(user, slug, snapshot).datasets.filter(number=number)
+    return _found(found.first(), "This snapshot has no such dataset.")
 
 
 def dataset_file(dataset: Dataset, name: str) -> Path:
@@ -506,7 +556,7 @@ def snapshot_numbered(user: User, study: Study, number: str) -> Snapshot:
 def training_in(study: Study, number: int) -> Training:
     """The study's training of that number. Raises NotFound."""
     found = study.trainings.filter(number=number).select_related(
-        *("study", "snapshot", "start_arm", "start_training", "helpfulness", "safety", "asked_by")
+        *("snapshot", "start_arm", "start_training", "helpfulness", "safety", "asked_by")
     )
     return _found(found.first(), f"This study has no training {number}.")
 

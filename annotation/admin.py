@@ -19,8 +19,9 @@ from annotation import access, strict_json
 from annotation.actions import events
 from annotation.actions.arms import add_arm, holds_imported
 from annotation.actions.enrolment import enrol, set_state
+from annotation.actions.members import add_member
 from annotation.actions.prompts import check_category, check_language, clean_messages, language_of
-from annotation.actions.studies import add_guideline, refuse_raters
+from annotation.actions.studies import add_guideline
 from annotation.errors import DomainError
 from annotation.models import (
     Arm,
@@ -43,6 +44,7 @@ from annotation.models.arm import SETTINGS, default_sampling
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.models.study import default_harm_categories
 from annotation.text import refuse_hidden, spelt_out, storable
+from annotation.vocabulary import StudyRole
 from models_runtime.device import DTYPES
 from models_runtime.errors import InvalidSampling, RuntimeFailure
 from models_runtime.registry import BACKENDS, check_spec
@@ -115,14 +117,18 @@ class StudyRows(GuardedAdmin):
         return self.has_module_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return self.has_module_permission(request)
+        return self.has_module_permission(request) and (obj is None or self._may_change(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return self.has_module_permission(request)
+        return self.has_change_permission(request, obj)
+
+    def _may_change(self, request: HttpRequest, obj: models.Model) -> bool:
+        study = obj.pk if self.study_path == "pk" else obj.study_id
+        return access.studies_to_change(request.user).filter(pk=study).exists()
 
     def formfield_for_foreignkey(self, field: models.ForeignKey, request: HttpRequest, **options):
         if field.remote_field.model is Study:
-            options["queryset"] = access.studies_for(request.user)
+            options["queryset"] = access.studies_to_change(request.user)
         return super().formfield_for_foreignkey(field, request, **options)
 
     def save_model(
@@ -198,15 +204,6 @@ class StudyForm(forms.ModelForm):
         model = Study
         fields = "__all__"  # noqa: DJ007 — the admin names them
 
-    def clean_researchers(self) -> QuerySet[User]:
-        people = self.cleaned_data["researchers"]
-        try:
-            if self.instance.pk:
-                refuse_raters(self.instance, people.exclude(studies=self.instance))
-        except DomainError as error:
-            raise forms.ValidationError(str(error)) from error
-        return people
-
     def clean_question(self) -> str:
         check_visible(self.cleaned_data["question"])
         return self.cleaned_data["question"]
@@ -230,13 +227,11 @@ class StudyAdmin(StudyRows):
     study_path = "pk"
     list_display = ["title", "slug", "state", "overlap", "pair_count"]
     prepopulated_fields = {"slug": ["title"]}
-    filter_horizontal = ["researchers"]
     fields = [
         "title",
         "slug",
         "question",
         "state",
-        "researchers",
         "overlap",
         "allow_tie",
         "matched_sampling",
@@ -263,18 +258,11 @@ class StudyAdmin(StudyRows):
     def has_delete_permission(self, request: HttpRequest, obj: Study | None = None) -> bool:
         return False
 
-    def formfield_for_manytomany(self, field: models.ManyToManyField, request: HttpRequest, **options):
-        options["queryset"] = User.objects.filter(is_staff=True, is_active=True)
-        return super().formfield_for_manytomany(field, request, **options)
-
     def save_model(self, request: HttpRequest, obj: Study, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
         events.record(obj, "change_study" if change else "create_study", request.user)
-
-    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
         if not change:
-            form.instance.researchers.add(request.user)
+            add_member(obj, request.user, StudyRole.OWNER, request.user)
 
 
 @admin.register(GuidelineVersion)

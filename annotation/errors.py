@@ -11,6 +11,14 @@ class NotFound(DomainError):
     """The thing does not exist, or is not this person's: both look alike from outside."""
 
 
+class NotAllowed(DomainError):
+    """The person sees the thing, but their role in its study does not let them do this to it."""
+
+
+class MemberRefused(DomainError):
+    """A member who cannot be added, changed or removed so; the message says why."""
+
+
 class StudyClosed(DomainError):
     """The study takes no judgments at the moment."""
 

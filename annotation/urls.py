@@ -8,11 +8,13 @@ from django.templatetags.static import static
 from django.urls import include, path
 from django.views.decorators.http import require_safe
 
+from annotation import access
+
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """A researcher goes to the desk, a rater to their studies."""
-    return redirect("desk:studies" if request.user.is_staff else "rate:home")
+    """A researcher or a member of a study goes to the desk, a rater to their studies."""
+    return redirect("desk:studies" if access.may_use_desk(request.user) else "rate:home")
 
 
 @require_safe

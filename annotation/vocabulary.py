@@ -131,6 +131,19 @@ class ReviewDecision(TextChoices):
     DROP = "drop", "Drop from the study"
 
 
+class StudyRole(TextChoices):
+    """What a member of a study may do at the desk: each role may also do what those after it may."""
+
+    OWNER = "owner", "Owner"
+    EDITOR = "editor", "Editor"
+    VIEWER = "viewer", "Viewer"
+
+    @property
+    def and_above(self) -> list[str]:
+        """The roles that may do what this one may."""
+        return StudyRole.values[: StudyRole.values.index(self.value) + 1]
+
+
 class EnrolmentState(TextChoices):
     ACTIVE = "active", "Active"
     PAUSED = "paused", "Paused"

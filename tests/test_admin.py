@@ -10,7 +10,9 @@ from django.urls import reverse
 
 from annotation.actions import runs
 from annotation.actions.arms import freeze_arm
+from annotation.actions.members import add_member
 from annotation.models import Arm, Enrolment, Event, GuidelineVersion, Judgment, Prompt, Study, User
+from annotation.vocabulary import StudyRole
 from tests import cast
 from tests.reports.studies import a_varied_study
 
@@ -116,9 +118,9 @@ def test_mallory_cannot_choose_alices_study(client):
 def test_who_creates_a_study_is_its_researcher(alice):
     alice.post(reverse("admin:annotation_study_add"), study_fields())
     study = Study.objects.get()
-    assert list(study.researchers.all()) == [cast.alice()]
+    assert [(each.user, each.role) for each in study.memberships.all()] == [(cast.alice(), "owner")]
     assert (study.state, study.seed) == ("draft", 7)
-    assert Event.objects.get().verb == "create_study"
+    assert [event.verb for event in Event.objects.all()] == ["add_member", "create_study"]
 
 
 @pytest.mark.parametrize("field", [{"overlap": "0"}, {"harm_categories": '{"a": 1}'}, {"slug": ""}])
@@ -129,7 +131,7 @@ def test_a_malformed_study_is_refused(alice, field):
 
 def test_the_seed_and_the_state_are_not_edited(alice):
     study = cast.a_study()
-    alice.post(change(study), study_fields(seed="99", state="closed", researchers=[cast.alice().pk]))
+    alice.post(change(study), study_fields(seed="99", state="closed"))
     study.refresh_from_db()
     assert (study.overlap, study.seed, study.state) == (2, 20250809, "open")
 
@@ -259,17 +261,24 @@ def test_a_rater_is_enrolled_under_a_pseudonym(alice):
     assert Enrolment.objects.get().code.startswith("rater-")
 
 
-def test_a_researcher_does_not_rate_nor_a_rater_see_the_study(alice):
-    study, mallory = cast.a_study(), cast.mallory()
+def test_a_researcher_does_not_rate(alice):
+    study = cast.a_study()
     place = {"study": study.pk, "user": cast.alice().pk}
     answer = alice.post(reverse("admin:annotation_enrolment_add"), place, follow=True)
     assert "cannot judge them blind" in answer.content.decode()
-    cast.a_rater(study, mallory)
-    fields = study_fields(researchers=[cast.alice().pk, mallory.pk])
-    answer = alice.post(change(study), fields)
-    assert "“mallory” rates in this study" in answer.content.decode()
-    assert list(study.researchers.all()) == [cast.alice()]
-    assert [place.user for place in Enrolment.objects.all()] == [mallory]
+    assert not Enrolment.objects.exists()
+
+
+def test_a_viewer_looks_and_changes_nothing(client):
+    study = cast.a_study()
+    prompt, arm = cast.a_prompt(study), cast.an_arm(study, "one")
+    add_member(study, cast.mallory(), StudyRole.VIEWER)
+    client.force_login(cast.mallory())
+    for row in (study, prompt, arm):
+        assert client.get(change(row)).status_code == 200
+        assert client.post(change(row), {"title": "Mine", "key": "mine", "name": "mine"}).status_code == 403
+    client.post(reverse("admin:annotation_prompt_add"), {"study": study.pk, "key": "x", "messages": "Why?"})
+    assert study.prompts.get() == prompt and not Study.objects.filter(title="Mine").exists()
 
 
 def test_a_place_is_paused(alice):
@@ -344,7 +353,7 @@ def saved_late(model, ours, theirs) -> bool:
     for name, value in ours.items():
         setattr(stale, name, value)
     request = SimpleNamespace(user=cast.alice())
-    form = SimpleNamespace(changed_data=[*ours, "researchers"], cleaned_data={**ours, "dtype": "auto"})
+    form = SimpleNamespace(changed_data=[*ours, "no column"], cleaned_data={**ours, "dtype": "auto"})
     admin.site.get_model_admin(model).save_model(request, stale, form, change=True)
     return model.objects.filter(pk=stale.pk, **ours, **theirs).exists()
 
@@ -419,7 +428,6 @@ def test_a_study_that_would_break_its_pages_is_refused(alice, field):
         "break_minutes": "50",
         "guideline_condition": "policy_free",
         "harm_categories": '["illicit"]',
-        "researchers": cast.alice().pk,
     }
     assert "errorlist" in alice.post(address, fields | field).content.decode()
     assert alice.post(address, fields).status_code == 302

@@ -22,8 +22,9 @@ FLOORS = [
     {"tasks"},
     {"rate", "desk", "api", "admin", "management", "templatetags"},
 ]
-TABLES = ["people", "study", "prompt", "model_settings", "arm", "claimed", "generation", "pair", "review"]
+TABLES = ["people", "study", "membership", "prompt", "model_settings", "arm", "claimed", "generation", "pair"]
 TABLES += [
+    "review",
     "gold",
     "enrolment",
     "quality",

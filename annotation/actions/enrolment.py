@@ -6,7 +6,7 @@ from django.utils.crypto import salted_hmac
 
 from annotation.actions import events
 from annotation.errors import NotQualified
-from annotation.models import Enrolment, Study, User
+from annotation.models import Enrolment, Membership, Study, User
 from annotation.vocabulary import EnrolmentState
 
 RESEARCHER = "Your place is paused: you are one of this study's researchers, who do not judge it blind."
@@ -45,8 +45,8 @@ def pause_researchers() -> int:
     Run by the beat: nobody asks at every claim. What they judged while they knew no arm still counts.
     """
     rows = Enrolment.objects.filter(state=EnrolmentState.ACTIVE, user__isnull=False)
-    named = Study.researchers.through.objects.filter(study=OuterRef("study"), user=OuterRef("user"))
-    sees = Q(user__is_superuser=True) | (Q(user__is_staff=True) & Exists(named))
+    named = Membership.objects.filter(study=OuterRef("study"), user=OuterRef("user"))
+    sees = Q(user__is_superuser=True) | Exists(named)
     return sum(_pause_researcher(place) for place in rows.filter(sees).select_related("study"))
 
 
@@ -62,7 +62,7 @@ def _refuse_researcher(study: Study, user: User) -> None:
     if Study.objects.for_researcher(user).filter(pk=study.pk).exists():
         raise NotQualified(
             f"“{user.username}” sees this study's arms on the desk, so they cannot judge them blind. Enrol "
-            "somebody else, or take them off the study's researchers first."
+            "somebody else, or take them off the study's members first."
         )
 
 

@@ -17,6 +17,7 @@ from annotation.models import (
     Gold,
     Grading,
     Mark,
+    Membership,
     Pair,
     QualityRules,
     Report,
@@ -24,7 +25,7 @@ from annotation.models import (
     Study,
     User,
 )
-from annotation.vocabulary import StudyState
+from annotation.vocabulary import StudyRole, StudyState
 
 ARCHIVED_FROM = (StudyState.DRAFT, StudyState.PAUSED, StudyState.CLOSED)
 
@@ -86,7 +87,9 @@ def delete_study(study: Study, typed: str, actor: User | None = None) -> None:
         rows.delete()
     transaction.on_commit(lambda: [remove_file(job) for job in files])
     events.record(row, "delete_study", actor, slug=row.slug, title=row.title)
-    row.researchers.clear()
+    members = Membership.objects.filter(study=row)
+    members.exclude(role=StudyRole.OWNER).delete()  # an owner stays while there are others
+    members.delete()
     left = {"slug": f"deleted-{row.pk}", "title": "Deleted study", "question": "", "resources": ""}
     left |= {"pair_count": 0, "gold_count": 0, "archived_at": None}
     Study.objects.filter(pk=row.pk).update(**left, state=StudyState.CLOSED, deleted_at=timezone.now())

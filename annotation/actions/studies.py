@@ -8,11 +8,11 @@ from django.db.models import Max
 from django.utils.text import slugify
 
 from annotation.actions import events
-from annotation.errors import NotQualified, StudyRefused
+from annotation.errors import StudyRefused
 from annotation.further import MOST_QUESTIONS, Question, question_problems, questions_of
-from annotation.models import GuidelineVersion, Study, User
+from annotation.models import GuidelineVersion, Membership, Study, User
 from annotation.text import refuse_hidden
-from annotation.vocabulary import EnrolmentState, GuidelineCondition, StudyState
+from annotation.vocabulary import GuidelineCondition, StudyRole, StudyState
 
 RESERVED = ("new", "archive", "tokens", "people", "account", "webhooks", "audit")
 """Words of the desk's own addresses, which name no study."""
@@ -28,11 +28,11 @@ LONGEST_SLUG = Study._meta.get_field("slug").max_length
 
 @transaction.atomic
 def create_study(slug: str, title: str, researcher: User | None = None, **rules) -> Study:
-    """A draft study that `researcher` sees on the desk. `rules` are fields of `Study`. Raises DomainError."""
+    """A draft study that `researcher` owns. `rules` are fields of `Study`. Raises DomainError."""
     refuse_hidden("The title", title)
     study = Study.objects.create(slug=slug, title=title, **rules)
     if researcher:
-        study.researchers.add(researcher)
+        Membership.objects.create(study=study, user=researcher, role=StudyRole.OWNER)
     events.record(study, "create_study", researcher)
     return study
 
@@ -130,29 +130,6 @@ def next_question_name(study: Study) -> str:
     """q1, q2 …: a name that no question of the study has."""
     taken = {question.name for question in questions_of(study.further_questions)}
     return next(name for n in range(1, MOST_QUESTIONS + 2) if (name := f"q{n}") not in taken)
-
-
-@transaction.atomic
-def add_researcher(study: Study, researcher: User, actor: User | None = None) -> bool:
-    """Let `researcher` see the study on the desk; False when they do already. A rater: NotQualified."""
-    if study.researchers.filter(pk=researcher.pk).exists():
-        return False
-    refuse_raters(study, [researcher])
-    study.researchers.add(researcher)
-    events.record(study, "add_researcher", actor, researcher=researcher.pk)
-    return True
-
-
-def refuse_raters(study: Study, people: Iterable[User]) -> None:
-    """Raises NotQualified when one of them rates in the study: who sees its arms does not judge blind."""
-    rates = (
-        study.enrolments.filter(user__in=people, state=EnrolmentState.ACTIVE).select_related("user").first()
-    )
-    if rates:
-        raise NotQualified(
-            f"“{rates.user.username}” rates in this study and would see its arms on the desk. Pause their "
-            "place in it first."
-        )
 
 
 @transaction.atomic

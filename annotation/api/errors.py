@@ -5,19 +5,30 @@ from rest_framework import status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from annotation.errors import BadFilter, BadPlan, BadRecipe, BadSetting, DomainError, InvalidAnswer, NotFound
+from annotation.errors import (
+    BadFilter,
+    BadPlan,
+    BadRecipe,
+    BadSetting,
+    DomainError,
+    InvalidAnswer,
+    NotAllowed,
+    NotFound,
+)
 
 TOO_LARGE = "The body is too large. Nothing that this interface takes is."
 
 
 def handle(error: Exception, context: dict) -> Response | None:
-    """404 for what is not there or not theirs, 422 for answers, plans, filters, recipes and settings that do
-    not fit, 409 for other refusals.
+    """404 for what is not there or not theirs, 403 for what their role does not let them do, 422 for answers,
+    plans, filters, recipes and settings that do not fit, 409 for other refusals.
 
     Everything else is REST framework's own.
     """
     if isinstance(error, NotFound):
         return Response({"detail": str(error)}, status.HTTP_404_NOT_FOUND)
+    if isinstance(error, NotAllowed):
+        return Response({"detail": str(error)}, status.HTTP_403_FORBIDDEN)
     if isinstance(error, InvalidAnswer | BadPlan | BadFilter | BadRecipe | BadSetting):
         return Response({"detail": str(error)}, status.HTTP_422_UNPROCESSABLE_ENTITY)
     if isinstance(error, DomainError):

@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import generics, status
 from rest_framework.pagination import PageNumberPagination
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,6 +14,7 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import runs
 from annotation.api import serializers
+from annotation.api.permissions import OfResearchers
 from annotation.errors import NotFound
 from annotation.models import Arm, Grading, Run, Study, Training
 from annotation.reports.agreement import agreement_report
@@ -34,9 +34,9 @@ class Pages(PageNumberPagination):
 
 
 class ForResearchers:
-    """Staff only; which studies is `access`'s to say."""
+    """Members of studies; which studies, and who may change them, is `access`'s to say."""
 
-    permission_classes = [IsAdminUser]
+    permission_classes = [OfResearchers]
 
     def study(self) -> Study:
         return access.study_for(self.request.user, self.kwargs["slug"])

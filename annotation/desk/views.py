@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +23,7 @@ from annotation.actions import studies as studying
 from annotation.actions.printing import made_reports, report_file
 from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
-from annotation.errors import DomainError, NotFound
+from annotation.errors import DomainError, NotAllowed, NotFound
 from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flagged_pairs
@@ -43,7 +44,7 @@ from annotation.reports.progress import (
 from annotation.reports.rows import counting
 from annotation.reports.running import is_small
 from annotation.reports.setup import next_step, setup_report
-from annotation.vocabulary import StudyState
+from annotation.vocabulary import StudyRole, StudyState
 
 RESPONSES_A_PAGE = 20
 RATERS_A_PAGE = 50
@@ -53,20 +54,42 @@ FREEZE_AT_ONCE = 20_000
 QUEUE_IS_DOWN = "The queue does not answer. Nothing is lost: work starts by itself when it is back."
 
 View = Callable[..., HttpResponse]
+READS = ("GET", "HEAD", "OPTIONS")
 
 
 def desk_page(view: View) -> View:
-    """For researchers who are logged in; anybody else's page, and nobody's, is not found."""
+    """For members of the study who are logged in; anybody else's page, and nobody's, is not found.
 
+    Whoever sends something has to be an editor.
+    """
+    return _desk_page(view, StudyRole.VIEWER, StudyRole.EDITOR)
+
+
+def owners_page(view: View) -> View:
+    """A desk page that only an owner of the study opens."""
+    return _desk_page(view, StudyRole.OWNER, StudyRole.OWNER)
+
+
+def readers_page(view: View) -> View:
+    """A desk page to which any member may send something: it changes nothing of the study."""
+    return _desk_page(view, StudyRole.VIEWER, StudyRole.VIEWER)
+
+
+def _desk_page(view: View, reads: StudyRole, sends: StudyRole) -> View:
     @wraps(view)
     @login_required
     def page(request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        if not (request.user.is_staff or request.user.is_superuser):
+        if not access.may_use_desk(request.user):
             raise Http404("There is no such page.")
         try:
+            least = reads if request.method in READS else sends
+            if "slug" in kwargs and least != StudyRole.VIEWER:  # the view itself finds what viewers see
+                access.study_for(request.user, kwargs["slug"], least)
             return view(request, *args, **kwargs)
         except NotFound as error:
             raise Http404(str(error)) from error
+        except NotAllowed as error:
+            raise PermissionDenied(str(error)) from error
 
     return page
 
@@ -83,7 +106,10 @@ def _page(request: HttpRequest, template: str, study: Study | None = None, **con
 @require_safe
 def studies(request: HttpRequest) -> HttpResponse:
     archived = access.archived_for(request.user).count()
-    return _page(request, "studies", studies=access.listed_for(request.user), archived=archived)
+    may_make = access.may_make_studies(request.user)
+    return _page(
+        request, "studies", studies=access.listed_for(request.user), archived=archived, may_make=may_make
+    )
 
 
 @desk_page

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation import tasks
-from annotation.models import Grading, Run, Snapshot, Study
+from annotation.models import Grading, Run, Snapshot, Study, User
 
 
 def study_named(slug: str) -> Study:
@@ -18,6 +18,11 @@ def study_named(slug: str) -> Study:
             f"There is no study “{slug}”. {f'There are: {there}.' if there else 'There is none.'}"
         )
     return study
+
+
+def an_owner_of(study: Study) -> User | None:
+    """Somebody in whose name a command acts on the study."""
+    return User.objects.filter(memberships__study=study).order_by("memberships__pk").first()
 
 
 def snapshot_numbered(study: Study, number: int) -> Snapshot:

@@ -1,6 +1,6 @@
-"""Every table. Modules import downwards only: people < study < prompt < model_settings < arm < claimed <
-generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft < judgment <
-adjudication < grade < snapshot < report < dataset < file import < training < pulse < event."""
+"""Every table. Modules import downwards only: people < study < membership < prompt < model_settings < arm <
+claimed < generation < pair < review < gold < enrolment < quality < joining < assignment < flag < draft <
+judgment < adjudication < grade < snapshot < report < dataset < file import < training < pulse < event."""
 
 from annotation.models.adjudication import Adjudication
 from annotation.models.arm import Arm
@@ -16,6 +16,7 @@ from annotation.models.gold import Gold
 from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.joining import Arrival, Consent, ConsentVersion, InvitationLink
 from annotation.models.judgment import Judgment, ResponseJudgment
+from annotation.models.membership import Membership
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
@@ -55,6 +56,7 @@ __all__ = [
     "InvitationLink",
     "Judgment",
     "Mark",
+    "Membership",
     "Pair",
     "Prompt",
     "Pulse",

@@ -1,12 +1,11 @@
 """A study: one comparison of arms on one set of prompts, with its rules."""
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from annotation.vocabulary import GuidelineCondition, HarmCategory, PairingRule, StudyState
+from annotation.vocabulary import GuidelineCondition, HarmCategory, PairingRule, StudyRole, StudyState
 
 
 def default_harm_categories() -> list[str]:
@@ -32,10 +31,15 @@ class StudyQuerySet(models.QuerySet):
         return self.kept().filter(archived_at__isnull=True)
 
     def for_researcher(self, user) -> "StudyQuerySet":
-        """The studies this person may see on the desk."""
+        """The studies this person may see on the desk, each with their role in it as `my_role`.
+
+        Staff who administer the installation act as an owner of every study.
+        """
         if user.is_superuser:
-            return self.kept()
-        return self.kept().filter(researchers=user) if user.is_staff else self.none()
+            return self.kept().annotate(my_role=Value(StudyRole.OWNER.value))
+        if not user.is_authenticated:
+            return self.none()
+        return self.kept().filter(memberships__user=user).annotate(my_role=F("memberships__role"))
 
 
 class Study(models.Model):
@@ -148,7 +152,6 @@ class Study(models.Model):
     forked_from = models.ForeignKey(
         "self", on_delete=models.PROTECT, related_name="forks", null=True, editable=False
     )
-    researchers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="studies", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = StudyQuerySet.as_manager()
@@ -200,6 +203,20 @@ class Study(models.Model):
     def takes_answers(self) -> bool:
         """Whether what raters hold still counts when they send it: a pause only gives out nothing new."""
         return self.state in (StudyState.OPEN, StudyState.PAUSED)
+
+    def allows(self, role: StudyRole) -> bool:
+        """Whether the person for whom `for_researcher` found this study may do what `role` may."""
+        return getattr(self, "my_role", "") in role.and_above
+
+    @property
+    def may_change(self) -> bool:
+        """For pages: whether to show whoever looks what changes the study."""
+        return self.allows(StudyRole.EDITOR)
+
+    @property
+    def may_own(self) -> bool:
+        """For pages: whether to show whoever looks what is an owner's."""
+        return self.allows(StudyRole.OWNER)
 
 
 class ExtraSlots(models.Model):

@@ -64,6 +64,12 @@ BACKEND_FOR_IMPORTED = (
     "(SELECT 1 FROM annotation_response WHERE arm_id = OLD.id AND finish_reason = 'imported')"
 )
 
+LAST_OWNER = (
+    "OLD.role = 'owner' AND NOT EXISTS (SELECT 1 FROM annotation_membership"
+    " WHERE study_id = OLD.study_id AND id <> OLD.id AND role = 'owner')"
+)
+OTHERS_STAY = "EXISTS (SELECT 1 FROM annotation_membership WHERE study_id = OLD.study_id AND id <> OLD.id)"
+
 
 def _given_pair_changed(differs: str) -> str:
     columns = ("response_a_id", "response_b_id", "shown_a", "shown_b")
@@ -117,6 +123,13 @@ def _rules(differs: str) -> list[tuple[str, str, str, str]]:
             f"OLD.state <> NEW.state AND {ANSWER_REPLACED}",
         ),
         ("response_replaced_is_in_no_pair", "annotation_response", "UPDATE OF replaced_at", IN_A_PAIR),
+        ("membership_keeps_an_owner", "annotation_membership", "DELETE", f"{LAST_OWNER} AND {OTHERS_STAY}"),
+        (
+            "membership_keeps_an_owner",
+            "annotation_membership",
+            "UPDATE",
+            f"{LAST_OWNER} AND (NEW.role <> 'owner' OR NEW.study_id <> OLD.study_id)",
+        ),
         ("extra_slots_within_budget", "annotation_extraslots", "INSERT", OVER_BUDGET),
         ("extra_slots_within_budget", "annotation_extraslots", "UPDATE", OVER_BUDGET),
         ("arm_stays_as_it_generated", "annotation_arm", "UPDATE", _arm_changed(differs)),

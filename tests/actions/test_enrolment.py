@@ -6,10 +6,10 @@ from django.test import override_settings
 from annotation import tasks
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.enrolment import enrol, pause_researchers, pseudonym, set_state
-from annotation.actions.studies import add_researcher
+from annotation.actions.members import add_member
 from annotation.errors import NotQualified
 from annotation.models import Enrolment, Event, User
-from annotation.vocabulary import EnrolmentState
+from annotation.vocabulary import EnrolmentState, StudyRole
 from tests.cast import a_rateable_study, a_rater, a_study, alice, bob, mallory, person
 
 pytestmark = pytest.mark.django_db
@@ -56,9 +56,9 @@ def test_a_rater_becomes_a_researcher_once_paused_and_rates_no_more():
     study, researcher = a_study(), mallory()
     place = enrol(study, researcher)
     with pytest.raises(NotQualified, match="“mallory” rates in this study"):
-        add_researcher(study, researcher)
+        add_member(study, researcher, StudyRole.VIEWER)
     set_state(place, EnrolmentState.PAUSED)
-    assert add_researcher(study, researcher)
+    assert add_member(study, researcher, StudyRole.VIEWER)
     with pytest.raises(NotQualified, match="cannot judge them blind"):
         set_state(place, EnrolmentState.ACTIVE)
     assert Enrolment.objects.get().state == EnrolmentState.PAUSED
@@ -72,7 +72,7 @@ def test_a_rater_who_became_a_researcher_gets_no_more_pairs_and_is_told_why(how)
     User.objects.filter(username="bob").update(is_staff=True, is_superuser=how == "superuser")
     if how == "named":
         assert pause_researchers() == 0
-        study.researchers.add(bob())
+        study.memberships.create(user=bob(), role=StudyRole.VIEWER)
     tasks.apply_quality_rules()
     with pytest.raises(NotQualified, match="one of this study's researchers"):
         claim_next_pair(rater)

@@ -17,7 +17,7 @@ from django.db import OperationalError
 
 from annotation.actions.imports import files, loading, responses
 from annotation.actions.imports.mapping import matches
-from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJudgment, Study
+from annotation.models import Event, Judgment, Pair, Prompt, Response, ResponseJudgment, Study, User
 from annotation.reports.agreement import agreement_report
 from annotation.stats.agreement import krippendorff_alpha, raw_agreement
 from annotation.stats.ratings import Ratings
@@ -184,7 +184,7 @@ def test_create_makes_a_draft_for_the_researcher(tmp_path):
     call_command("import_responses", "new", jsonl(tmp_path, answer()), **options)
     study = Study.objects.get()
     assert (study.title, study.state, study.responses.count()) == ("My kites", "draft", 1)
-    assert list(study.researchers.all()) == [alice()]
+    assert [each.user for each in study.memberships.all()] == [alice()]
 
 
 def test_a_refused_file_leaves_no_study(tmp_path):
@@ -660,7 +660,7 @@ def test_a_study_that_nobody_sees_is_said_and_can_be_given_a_researcher(tmp_path
     assert "Nobody sees “new”" in capsys.readouterr().err
     call_command("import_responses", "new", path, "--researcher", "alice")
     assert "Nobody sees" not in capsys.readouterr().err
-    assert list(Study.objects.get(slug="new").researchers.all()) == [researcher]
+    assert list(User.objects.filter(memberships__study__slug="new")) == [researcher]
 
 
 def test_messages_nested_without_end_are_a_bad_row(tmp_path):
@@ -682,4 +682,4 @@ def test_a_refused_file_gives_nobody_the_study(tmp_path):
     study = a_study()
     other = person("other", is_staff=True)
     refusal("import_responses", study, jsonl(tmp_path, answer(intent="mean")), "--researcher", "other")
-    assert other not in study.researchers.all()
+    assert not other.memberships.exists()

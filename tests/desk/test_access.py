@@ -5,7 +5,9 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.actions import runs
+from annotation.actions.members import add_member
 from annotation.models import Run, Snapshot, Study
+from annotation.vocabulary import StudyRole
 from tests import cast
 from tests.reports.studies import a_varied_study
 
@@ -98,3 +100,29 @@ def test_what_writes_takes_no_get(client, study):
 def test_a_superuser_sees_every_study(client, study):
     client.force_login(cast.person("root", is_superuser=True, is_staff=True))
     assert client.get(reverse("desk:study", args=[study.slug])).status_code == 200
+
+
+def test_a_viewer_sees_every_page_and_is_told_that_they_may_change_nothing(client, study):
+    add_member(study, cast.dan(), StudyRole.VIEWER)
+    client.force_login(cast.dan())
+    for page in [reverse("desk:studies"), *pages(study)[:-1]]:
+        assert client.get(page).status_code == 200, page
+    for page in posts(study):
+        reply = client.post(page)
+        assert reply.status_code == 403 and "your role is viewer" in reply.content.decode(), page
+    assert Study.objects.get(pk=study.pk).is_open
+
+
+def test_an_editor_changes_the_study(client, study):
+    add_member(study, cast.dan(), StudyRole.EDITOR)
+    client.force_login(cast.dan())
+    assert client.post(reverse("desk:set_state", args=[study.slug]), {"state": "closed"}).status_code == 302
+    assert not Study.objects.get(pk=study.pk).is_open
+
+
+def test_a_program_of_a_viewer_reads_and_changes_nothing(client, study):
+    add_member(study, cast.dan(), StudyRole.VIEWER)
+    client.force_login(cast.dan())
+    assert client.get(reverse("api:runs", args=[study.slug])).status_code == 200
+    reply = client.post(reverse("api:runs", args=[study.slug]), {"samples": 1})
+    assert reply.status_code == 403 and "your role is viewer" in reply.json()["detail"]

@@ -11,6 +11,7 @@ from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import DomainError
 from annotation.management import demo, installation
 from annotation.management.simulated import WITHHELD, SimulatedRater
+from annotation.management.studies import an_owner_of
 from annotation.models import Pair, Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
@@ -97,7 +98,7 @@ class Command(BaseCommand):
 
     def review(self, study: Study) -> None:
         """Decide as a researcher in a hurry would: mask where a name stands, and show the rest as it is."""
-        researcher = study.researchers.first()
+        researcher = an_owner_of(study)
         masked = reviewing.decide(study, Waiting(study).keys, ReviewDecision.MASK, researcher)
         shown = reviewing.decide(study, Waiting(study).keys, ReviewDecision.SHOW, researcher)
         if masked.done or shown.done:
@@ -115,7 +116,7 @@ class Command(BaseCommand):
         chosen = [(pair, unsafe) for pair, unsafe in told if unsafe[0] != unsafe[1]][:GOLD]
         for pair, (a_unsafe, b_unsafe) in chosen:
             gold.make_gold(pair, {"a_unsafe": a_unsafe, "b_unsafe": b_unsafe})
-        quality.set_mix(study, study.researchers.first(), **MIXED_IN)
+        quality.set_mix(study, an_owner_of(study), **MIXED_IN)
         self.stdout.write(f"{len(chosen)} gold pairs; they and repeated ones are mixed in.")
 
     def judge(self, study: Study) -> None:

@@ -4,10 +4,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.imports import Imported, import_into_new_study, import_responses
 from annotation.actions.imports.responses import FIELDS
-from annotation.actions.studies import add_researcher, refuse_raters
+from annotation.actions.members import add_member, refuse_raters
 from annotation.management.importing import Importing, add_file_arguments, mapping_from
 from annotation.management.studies import study_named
 from annotation.models import Study, User
+from annotation.vocabulary import StudyRole
 
 
 class Command(BaseCommand):
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             result = self._import(options, importing)
         importing.done(result, "responses")
         study = study_named(options["study"])
-        if not study.researchers.exists():
+        if not study.memberships.exists():
             self.stderr.write(
                 f"Nobody sees “{study.slug}” on the desk yet. Say who does, for example: "
                 f"import_responses {study.slug} FILE --researcher researcher"
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             refuse_raters(study, [researcher])
         result = import_responses(study, path, mapping, **how)
         if researcher:  # only a file that was taken changes who sees the study
-            add_researcher(study, researcher)
+            add_member(study, researcher, StudyRole.OWNER)
         return result
 
 

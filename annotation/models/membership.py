@@ -1,0 +1,30 @@
+"""Who works on a study at the desk, and as what."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from annotation.models.study import Study
+from annotation.vocabulary import StudyRole
+
+
+class Membership(models.Model):
+    """A person's role in a study. The last owner stays while there are others (trigger
+    `membership_keeps_an_owner`); raters have an `Enrolment` instead, because they see no arm.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=10, choices=StudyRole.choices)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["study", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["study", "user"], name="membership_once_per_person"),
+            models.CheckConstraint(condition=Q(role__in=StudyRole.values), name="membership_role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()} of {self.study.slug}"
