@@ -438,6 +438,11 @@ def may_use_desk(user: User) -> bool:
     return user.is_active and (user.is_staff or user.is_superuser or user.memberships.exists())
 
 
+def may_make_studies(user: User) -> bool:
+    """Whether the person may begin a study of their own: researchers. Others work on what they are shown."""
+    return user.is_active and (user.is_staff or user.is_superuser)
+
+
 def members_of(study: Study) -> QuerySet[Membership]:
     """The study's members with their people, owners first."""
     order = Case(*(When(role=role, then=place) for place, role in enumerate(StudyRole)))

@@ -260,7 +260,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "annotation.api.schema.Described",
     "DEFAULT_PAGINATION_CLASS": "annotation.api.paging.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    # How often one person may ask, by each web process; "" is without limit.
+    # How often one person may ask, by each web process; "none" is without limit.
     "DEFAULT_THROTTLE_RATES": {
         "user": environment.rate("API_RATE", "1200/min"),
         "anon": environment.rate("API_RATE_ANONYMOUS", "120/min"),

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -60,6 +60,7 @@ from annotation.models.claimed import ClaimedBatch
 from annotation.printing.sections import sections_of
 from annotation.reports.filters import Filters
 from annotation.reports.progress import reports_asked
+from annotation.reports.quality import RaterQuality, kept_quality, quality_report
 from annotation.reports.running import Counted, is_small, kept_counted
 from annotation.reports.stored import Kept, read_results
 from annotation.vocabulary import BatchState, RunState, StudyState
@@ -236,6 +237,24 @@ def take_pulse(study_id: int) -> None:
     study = Study.objects.get(pk=study_id)
     if pulse.is_due(study):
         pulse.take_pulse(study)
+
+
+def look_at_signals(study: Study, raters: Sequence[int]) -> tuple[RaterQuality, ...]:
+    """The signals of these raters: counted now in a small study; else those kept, while a worker counts."""
+    if is_small(study):
+        return quality_report(study, raters)
+    look_at_pulse(study)
+    if pulse.signals_are_due(study) and cache.add(f"signals-{study.pk}", True, timeout=60):
+        sent(take_signals.delay, study.pk)
+    return kept_quality(study, raters)
+
+
+@shared_task
+def take_signals(study_id: int) -> None:
+    """Count the signals of a large study's raters, unless somebody has just done so."""
+    study = Study.objects.get(pk=study_id)
+    if pulse.signals_are_due(study):
+        pulse.take_signals(study)
 
 
 def draw_figures(report_id: int) -> None:

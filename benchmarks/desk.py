@@ -1,12 +1,13 @@
 """How long the pages of the desk take in a study with a million judgments, 100,000 pairs and 500 raters.
 
-    .venv/bin/python benchmarks/desk.py [--judgments 1000000] [--replies 12]
+    .venv/bin/python benchmarks/desk.py [--judgments 1000000] [--replies 12] [--results]
 
 prints a JSON object as its last line, from a throwaway PostgreSQL that it starts itself. Every page of the
 desk that the project's own list of addresses has is asked for, `--replies` times in turns. `p95_ms` is of all
 replies together, `slowest` the page with the highest median, `pages` the median and 95th percentile of each,
 `queries` how many queries a page costs, and `errors` how many replies were no page. What a worker
-prepares (results, the study's numbers) is prepared once before; `prepared_seconds` is how long that took.
+prepares (the study's numbers, its raters' signals; with `--results` the results, whose page else says that
+they are being made) is prepared once before; `prepared_seconds` is how long that took.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,16 +63,28 @@ def prepared(judgments: int):
     return study, owner
 
 
-def prepare_what_workers_do(study) -> float:
-    """Seconds that a worker takes for the study's numbers and its results."""
+def prepare_what_workers_do(study, with_results: bool) -> dict[str, float]:
+    """Seconds that a worker takes for the study's numbers, its raters' signals and its results."""
+    from annotation import tasks
     from annotation.actions import pulse, reporting
     from annotation.reports.filters import Filters
 
+    took = {
+        "pulse": timed(lambda: pulse.take_pulse(study)),
+        "signals": timed(lambda: pulse.take_signals(study)),
+    }
+    if with_results:
+        asked = reporting.look(study, Filters()).asked
+        took["results"] = timed(lambda: reporting.make(reporting.claim(asked.pk, "benchmark")))
+        took["figures"] = timed(lambda: tasks.draw_figures(asked.pk))
+    return took
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
     start = time.perf_counter()
-    pulse.take_pulse(study)
-    asked = reporting.look(study, Filters()).asked
-    reporting.make(reporting.claim(asked.pk, "benchmark"))
-    return time.perf_counter() - start
+    work()
+    return round(time.perf_counter() - start, 1)
 
 
 def addresses(study) -> dict[str, str]:
@@ -103,13 +117,13 @@ def pages_of(client, study) -> dict[str, str]:
     }
 
 
-def measure(judgments: int, replies: int) -> dict:
+def measure(judgments: int, replies: int, with_results: bool) -> dict:
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
     study, owner = prepared(judgments)
-    seconds = prepare_what_workers_do(study)
+    seconds = prepare_what_workers_do(study, with_results)
     client = Client(raise_request_exception=False)
     client.force_login(owner)
     pages = pages_of(client, study)
@@ -134,7 +148,7 @@ def measure(judgments: int, replies: int) -> dict:
         "p95_ms": round(p95([one for times in took.values() for one in times]), 1),
         "errors": errors,
         "slowest": max(medians, key=medians.get),
-        "prepared_seconds": round(seconds, 1),
+        "prepared_seconds": seconds,
         "queries": queries,
         "pages": {name: [round(medians[name], 1), round(p95(took[name]), 1)] for name in sorted(pages)},
     }
@@ -148,11 +162,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judgments", type=int, default=1_000_000)
     parser.add_argument("--replies", type=int, default=12)
+    parser.add_argument("--results", action="store_true", help="make the results too, which takes minutes")
     parser.add_argument("--in-throwaway", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not options.in_throwaway:
         command = [sys.executable, "-m", "tests.postgres", sys.executable, __file__, "--in-throwaway"]
         command += ["--judgments", str(options.judgments), "--replies", str(options.replies)]
+        command += ["--results"] if options.results else []
         raise SystemExit(subprocess.run(command, cwd=ROOT).returncode)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["EVENHAND_VAR"] = folder
@@ -164,7 +180,7 @@ def main() -> None:
         django.setup()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
-        print(json.dumps(measure(options.judgments, options.replies)))
+        print(json.dumps(measure(options.judgments, options.replies, options.results)))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,18 @@
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from annotation.models import Pulse, Study
+from annotation.models import Pulse, RaterPulse, Study
 from annotation.printing.sentences import headline
+from annotation.reports.quality import quality_report, signals_as_json
 from annotation.reports.rows import Answers
 from annotation.reports.running import Counted, counted
 from annotation.reports.winrates import HEADLINE, win_rate_report
 
+RATERS_AT_ONCE = 25
 REST = timedelta(seconds=15)
 REST_IN_COUNTINGS = 4
 """While raters work the numbers move all the time: new ones rest so long, and so many times as long as
@@ -34,10 +36,33 @@ def take_pulse(study: Study) -> Counted:
     return found
 
 
+def take_signals(study: Study) -> int:
+    """Count the signals of all raters and keep them, some raters at a time; says of how many."""
+    began = time.monotonic()
+    places = study.enrolments.filter(user__isnull=False).order_by("code").values_list("pk", flat=True)
+    keys = list(places)
+    for start in range(0, len(keys), RATERS_AT_ONCE):
+        for rater in quality_report(study, keys[start : start + RATERS_AT_ONCE]):
+            RaterPulse.objects.update_or_create(
+                enrolment_id=rater.pk, defaults={"body": signals_as_json(rater)}
+            )
+    told = {"signals_at": timezone.now(), "signals_seconds": time.monotonic() - began}
+    Pulse.objects.filter(study=study).update(**told)
+    return len(keys)
+
+
+def signals_are_due(study: Study) -> bool:
+    """Whether the raters' signals have rested long enough to be counted anew; not before the first pulse."""
+    pulse = Pulse.objects.filter(study=study).only("signals_at", "signals_seconds").first()
+    return pulse is not None and _has_rested(pulse.signals_at, pulse.signals_seconds)
+
+
 def is_due(study: Study) -> bool:
     """Whether the numbers have rested long enough to be counted anew."""
     pulse = Pulse.objects.filter(study=study).only("taken_at", "seconds").first()
-    if pulse is None:
-        return True
-    rest = max(REST, REST_IN_COUNTINGS * timedelta(seconds=pulse.seconds))
-    return pulse.taken_at + rest <= timezone.now()
+    return pulse is None or _has_rested(pulse.taken_at, pulse.seconds)
+
+
+def _has_rested(taken_at: datetime | None, seconds: float) -> bool:
+    rest = max(REST, REST_IN_COUNTINGS * timedelta(seconds=seconds))
+    return taken_at is None or taken_at + rest <= timezone.now()

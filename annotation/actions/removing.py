@@ -17,6 +17,7 @@ from annotation.models import (
     Gold,
     Grading,
     Mark,
+    Membership,
     Pair,
     QualityRules,
     Report,
@@ -86,8 +87,9 @@ def delete_study(study: Study, typed: str, actor: User | None = None) -> None:
         rows.delete()
     transaction.on_commit(lambda: [remove_file(job) for job in files])
     events.record(row, "delete_study", actor, slug=row.slug, title=row.title)
-    row.memberships.exclude(role=StudyRole.OWNER).delete()  # an owner goes last
-    row.memberships.all().delete()
+    members = Membership.objects.filter(study=row)
+    members.exclude(role=StudyRole.OWNER).delete()  # an owner stays while there are others
+    members.delete()
     left = {"slug": f"deleted-{row.pk}", "title": "Deleted study", "question": "", "resources": ""}
     left |= {"pair_count": 0, "gold_count": 0, "archived_at": None}
     Study.objects.filter(pk=row.pk).update(**left, state=StudyState.CLOSED, deleted_at=timezone.now())

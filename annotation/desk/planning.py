@@ -6,11 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from annotation import access
+from annotation import access, tasks
 from annotation.desk import words
 from annotation.desk.forms import PlanForm
 from annotation.desk.views import desk_page
 from annotation.errors import BadPlan
+from annotation.models import Study
 from annotation.reports.planning import (
     OBSERVED,
     Assumptions,
@@ -21,6 +22,7 @@ from annotation.reports.planning import (
     plans_for_usual_goals,
 )
 from annotation.reports.rows import Answers
+from annotation.reports.running import is_small
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class PlanLine:
 @require_safe
 def plan(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    before = assumptions_for(Answers.of_pairs_alone(study), study.overlap)
+    before = _before(study)
     query = request.GET.dict()
     found, refused = _planned(query, before, study.prompts.count())
     shown = {**as_query(before, **({"goal": found.goal} if found else {})), **query}
@@ -54,6 +56,14 @@ def plan(request: HttpRequest, slug: str) -> HttpResponse:
         "differs": found is not None and found.assumptions.source != before.source,
     }
     return render(request, "desk/plan.html", context)
+
+
+def _before(study: Study) -> Assumptions:
+    """What the study's own judgments say; of a large one as it was counted last."""
+    if is_small(study):
+        return assumptions_for(Answers.of_pairs_alone(study), study.overlap)
+    found = tasks.look_at_pulse(study)
+    return Assumptions(**found.assumptions) if found else Assumptions(overlap=study.overlap)
 
 
 def _planned(query: dict[str, str], before: Assumptions, prompts: int) -> tuple[Plan | None, str]:

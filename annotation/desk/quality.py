@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotation import access, text
+from annotation import access, tasks, text
 from annotation.actions import adjudicating
 from annotation.actions import gold as gold_actions
 from annotation.actions import quality as actions
@@ -17,7 +17,7 @@ from annotation.desk import words
 from annotation.desk.views import desk_page
 from annotation.errors import DomainError
 from annotation.models import Appeal, Enrolment, Gold, Pair, QualityRules, Study
-from annotation.reports.quality import TOLD, RaterQuality, quality_report
+from annotation.reports.quality import SIGNALS, TOLD, RaterQuality
 from annotation.stats.estimate import Estimate
 from annotation.stats.gold_answers import PAIR_KEYS, SAFETY_KEYS
 from annotation.vocabulary import PAIR_SCALE, AppealState, EnrolmentRole, GoldUse
@@ -28,7 +28,6 @@ FEW = 10
 PAIRS_A_PAGE = 20
 RATERS_A_PAGE = 25
 EXPLANATION = "Explanation (raters meet the answers on either side, so name neither A nor B)"
-SIGNALS = ("gold", "consistent", "agreeing", "hasty", "reading", "left")
 
 
 class MixForm(forms.ModelForm):
@@ -136,7 +135,7 @@ def _quality_page(request: HttpRequest, study: Study, status: int = 200, **more)
     page = Paginator(places, RATERS_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "raters": [(rater, _cells(rater)) for rater in quality_report(study, list(page))],
+        "raters": [(rater, _cells(rater)) for rater in tasks.look_at_signals(study, list(page))],
         "appeals": appeals.select_related("enrolment"),
         "rules_form": RulesForm(instance=rules, prefix="rules"),
         "mix_form": MixForm(instance=study, prefix="mix"),
@@ -187,7 +186,7 @@ def set_mix(request: HttpRequest, slug: str) -> HttpResponse:
 def rater(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     study = access.study_for(request.user, slug)
     found = access.rater_in(study, pk)
-    (report,) = quality_report(study, [pk])
+    (report,) = tasks.look_at_signals(study, [pk])
     return _page(
         request,
         "rater",

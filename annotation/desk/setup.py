@@ -1,6 +1,7 @@
 """A study from nothing, step by step: each has its own address, is saved by itself and can be revisited."""
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
@@ -46,10 +47,17 @@ def saved(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     return redirect(f"desk:setup_{step}", study.slug)
 
 
+def refuse_unless_researcher(request: HttpRequest) -> None:
+    """Raises PermissionDenied for whoever works on others' studies only."""
+    if not access.may_make_studies(request.user):
+        raise PermissionDenied("Only researchers make studies. Ask whoever runs this installation.")
+
+
 @desk_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_study(request: HttpRequest) -> HttpResponse:
     """The first step: a title makes a study."""
+    refuse_unless_researcher(request)
     form = NewStudyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

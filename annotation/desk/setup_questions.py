@@ -9,7 +9,7 @@ from annotation import access, text
 from annotation.actions import studies as studying
 from annotation.desk.setup import saved, step_page
 from annotation.desk.setup_forms import FurtherForm, GuidelineForm, QuestionsForm
-from annotation.desk.views import desk_page
+from annotation.desk.views import desk_page, readers_page
 from annotation.errors import DomainError
 from annotation.further import MOST_QUESTIONS, questions_of
 from annotation.models import Study
@@ -144,7 +144,7 @@ def _keep_guideline(request: HttpRequest, study: Study, form: GuidelineForm, new
     studying.change_study(study, request.user, guideline_condition=given["guideline_condition"])
 
 
-@desk_page
+@readers_page
 @require_POST
 def guideline_preview(request: HttpRequest, slug: str) -> HttpResponse:
     """The Markdown that is being written, as raters would read it."""

@@ -1,6 +1,6 @@
 """The researcher's pages. Each is for the study's researchers; for all others it does not exist."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -23,7 +23,9 @@ from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
 from annotation.reports.flags import flagged_pairs
 from annotation.reports.progress import (
+    RaterProgress,
     failed_items,
+    kept_raters,
     missing_worker,
     nothing_to_rate,
     origins,
@@ -32,10 +34,12 @@ from annotation.reports.progress import (
     run_progress,
     stranded_by_review,
 )
+from annotation.reports.running import is_small
 from annotation.reports.setup import next_step, setup_report
 from annotation.vocabulary import StudyRole, StudyState
 
 RESPONSES_A_PAGE = 20
+RATERS_A_PAGE = 50
 
 QUEUE_IS_DOWN = "The queue does not answer. Nothing is lost: work starts by itself when it is back."
 
@@ -92,7 +96,10 @@ def _page(request: HttpRequest, template: str, study: Study | None = None, **con
 @require_safe
 def studies(request: HttpRequest) -> HttpResponse:
     archived = access.archived_for(request.user).count()
-    return _page(request, "studies", studies=access.listed_for(request.user), archived=archived)
+    may_make = access.may_make_studies(request.user)
+    return _page(
+        request, "studies", studies=access.listed_for(request.user), archived=archived, may_make=may_make
+    )
 
 
 @desk_page
@@ -258,4 +265,14 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
             return redirect("desk:raters", slug)
-    return _page(request, "raters", study, form=form, rating=rating_progress(study))
+    raters = _raters(study)
+    page = Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page"))
+    return _page(request, "raters", study, form=form, page=page, rater_count=len(raters))
+
+
+def _raters(study: Study) -> Sequence[RaterProgress]:
+    """Everybody with a place, by code; their judgments as they were counted last where the study is large."""
+    if is_small(study):
+        return rating_progress(study).raters
+    found = tasks.look_at_pulse(study)
+    return kept_raters(study, found.by_rater if found else {})

@@ -107,6 +107,27 @@ class Migration(migrations.Migration):
                 ("taken_at", models.DateTimeField()),
                 ("seconds", models.FloatField(help_text="How long the counting took.")),
                 ("body", models.TextField()),
+                (
+                    "signals_at",
+                    models.DateTimeField(help_text="When the raters' signals were last counted.", null=True),
+                ),
+                ("signals_seconds", models.FloatField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
+            "RaterPulse",
+            fields=[
+                (
+                    "enrolment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="pulse",
+                        serialize=False,
+                        to="annotation.enrolment",
+                    ),
+                ),
+                ("body", models.TextField()),
             ],
         ),
         migrations.AddIndex(

@@ -21,7 +21,7 @@ from annotation.models.membership import Membership
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
-from annotation.models.pulse import Pulse
+from annotation.models.pulse import Pulse, RaterPulse
 from annotation.models.quality import Appeal, QualityRules
 from annotation.models.report import Report, ReportTable
 from annotation.models.review import Mark
@@ -67,6 +67,7 @@ __all__ = [
     "Prompt",
     "Pulse",
     "QualityRules",
+    "RaterPulse",
     "RaterSettings",
     "Registration",
     "Report",

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from annotation.models.enrolment import Enrolment
 from annotation.models.study import Study
 
 
@@ -16,6 +17,20 @@ class Pulse(models.Model):
     taken_at = models.DateTimeField()
     seconds = models.FloatField(help_text="How long the counting took.")
     body = models.TextField()
+    signals_at = models.DateTimeField(null=True, help_text="When the raters' signals were last counted.")
+    signals_seconds = models.FloatField(default=0)
 
     def __str__(self) -> str:
         return f"pulse of {self.study.slug}"
+
+
+class RaterPulse(models.Model):
+    """A rater's signals as they were counted last, as JSON text: see `reports.quality.signals_as_json`."""
+
+    enrolment = models.OneToOneField(
+        Enrolment, on_delete=models.CASCADE, related_name="pulse", primary_key=True
+    )
+    body = models.TextField()
+
+    def __str__(self) -> str:
+        return f"pulse of {self.enrolment}"

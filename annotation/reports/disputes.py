@@ -1,7 +1,7 @@
 """The pairs that raters dispute, and what was found about them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, F, Max, Min, Q, QuerySet
@@ -40,10 +40,19 @@ class DisputesReport:
         return sum(not dispute.cause for dispute in self.disputes)
 
 
+def judged_twice(study: Study) -> int:
+    """How many pairs could be disputed. One query, which reads every judgment."""
+    return _judgments(study).values("pair").annotate(n=Count("pk")).filter(n__gt=1).count()
+
+
 def disputes_report(study: Study) -> DisputesReport:
     """All disputes of the study, those without a ruling first. Six queries; the database counts."""
-    disputed = disputed_pairs(study)
-    judged = _judgments(study).values("pair").annotate(n=Count("pk")).filter(n__gt=1)
+    return disputes_among(study, disputed_pairs(study), judged_twice(study))
+
+
+def disputes_among(study: Study, disputed: Mapping[int, Sequence[str]], twice: int) -> DisputesReport:
+    """The same of what was found before: disputed questions by pair, and how many could be. Three queries."""
+    judged = _judgments(study).values("pair").annotate(n=Count("pk"))
     numbers = dict(judged.filter(pair__in=list(disputed)).values_list("pair", "n")) if disputed else {}
     rulings = {
         row.pair_id: row
@@ -56,7 +65,7 @@ def disputes_report(study: Study) -> DisputesReport:
     ]
     causes = Counter(row.cause for row in rulings.values())
     return DisputesReport(
-        judged_twice=judged.count(),
+        judged_twice=twice,
         disputes=tuple(sorted(found, key=lambda dispute: (bool(dispute.cause), dispute.prompt_key))),
         causes=tuple((DisputeCause(cause).label, count) for cause, count in causes.most_common()),
     )
@@ -123,7 +132,7 @@ def _is_wide(high: int | None, low: int | None, least: int) -> bool:
 
 
 def _dispute(
-    pair: int, key: str, judgments: int, questions: list[str], ruling: Adjudication | None
+    pair: int, key: str, judgments: int, questions: Sequence[str], ruling: Adjudication | None
 ) -> Dispute:
     if ruling is None:
         return Dispute(pair, key, judgments, tuple(questions))

@@ -1,12 +1,13 @@
 """How far generating and rating have come, and who is there to go on."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from django.conf import settings
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from annotation.models import (
@@ -334,6 +335,18 @@ def _raters(study: Study) -> tuple[RaterProgress, ...]:
     return tuple(
         RaterProgress(code, username or "", state, *counts.get(pk, (0, None)))
         for pk, code, username, state in rows.values_list(*fields)
+    )
+
+
+def kept_raters(study: Study, counts: Mapping[str, int]) -> tuple[RaterProgress, ...]:
+    """The study's raters with the numbers that were counted last, by key. One query."""
+    last = Assignment.objects.filter(enrolment=OuterRef("pk"), submitted_at__isnull=False)
+    last = last.order_by("-submitted_at").values("submitted_at")[:1]
+    rows = Enrolment.objects.filter(study=study).order_by("code").annotate(last=Subquery(last))
+    fields = ("pk", "code", "user__username", "state", "last")
+    return tuple(
+        RaterProgress(code, username or "", state, counts.get(str(pk), 0), last_at)
+        for pk, code, username, state, last_at in rows.values_list(*fields)
     )
 
 

@@ -1,8 +1,9 @@
 """How each rater of a study rates: six signals, each with its n and its interval."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from django.db.models import Case, QuerySet, Value, When
@@ -10,7 +11,7 @@ from django.db.models.functions import Length
 from django.utils.translation import gettext_noop as _
 from numpy.typing import NDArray
 
-from annotation.models import Assignment, Judgment, QualityRules, ResponseJudgment, Study
+from annotation.models import Assignment, Enrolment, Judgment, QualityRules, ResponseJudgment, Study
 from annotation.reports.rows import counting
 from annotation.stats import rater_quality
 from annotation.stats.estimate import Estimate, undefined
@@ -71,6 +72,38 @@ def quality_report(study: Study, only: Collection[int] | None = None) -> tuple[R
             left=rater_quality.share_left(_shown(first[rater.pk], gold[rater.pk], again[rater.pk])),
         )
         for rater in raters
+    )
+
+
+SIGNALS = ("gold", "consistent", "agreeing", "hasty", "reading", "left")
+
+
+def signals_as_json(rater: RaterQuality) -> str:
+    """The rater's signals as a pulse keeps them."""
+    return json.dumps({name: asdict(getattr(rater, name)) for name in SIGNALS})
+
+
+def kept_quality(study: Study, only: Collection[int]) -> tuple[RaterQuality, ...]:
+    """These raters as their signals were counted last, for studies too large to count at once. One query.
+
+    A signal that nobody has counted yet does not exist, and says so.
+    """
+    rows = study.enrolments.filter(pk__in=only, user__isnull=False).select_related("pulse").order_by("code")
+    return tuple(_kept(row) for row in rows)
+
+
+def _kept(rater: Enrolment) -> RaterQuality:
+    pulse = getattr(rater, "pulse", None)
+    told = json.loads(pulse.body) if pulse else {}
+    not_yet = undefined(0, "A worker has not counted it yet.")
+    return RaterQuality(
+        pk=rater.pk,
+        code=rater.code,
+        state=rater.state,
+        pause_reason=rater.pause_reason,
+        is_exempt=rater.is_exempt,
+        judged=rater.judged,
+        **{name: Estimate(**told[name]) if name in told else not_yet for name in SIGNALS},
     )
 
 

@@ -19,8 +19,9 @@ from annotation.models import (
     Run,
     Study,
 )
-from annotation.reports.disputes import disputed_pairs
+from annotation.reports.disputes import disputed_pairs, judged_twice
 from annotation.reports.flags import flagged_pairs
+from annotation.reports.planning import assumptions_for
 from annotation.reports.progress import (
     FailedItem,
     RunProgress,
@@ -30,7 +31,7 @@ from annotation.reports.progress import (
     run_progress,
     workers,
 )
-from annotation.reports.rows import UNANSWERED, Answers, first_of_each
+from annotation.reports.rows import UNANSWERED, Answers, counting, first_of_each
 from annotation.stats.agreement import raw_agreement
 from annotation.stats.ratings import Ratings
 from annotation.vocabulary import PAIRS_OF_STUDY, AppealState, BatchState, EnrolmentState, Intent, RunState
@@ -42,6 +43,7 @@ PACE_WINDOW = timedelta(hours=1)
 SILENT_AFTER = timedelta(hours=1)
 MOST_FAILURES = 5
 MOST_RATERS = 12
+MOST_DISPUTES = 200
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ class Stratum:
 class Counted:
     """What takes time to count; see `progress.RatingTotals`. `taken_at` is when.
 
-    `disputed` pairs have no ruling yet. `headlines` are sentences, `agreement` one or "".
+    `disputed` pairs, of those `disputed_in_all`, have no ruling yet. `disputes` are the disputed questions of
+    MOST_DISPUTES pairs by their keys, those without a ruling first; of the pairs `judged_twice`.
+    `assumptions` are for planning. `by_rater` counts each rater's judgments that count, by key. `headlines`
+    are sentences, `agreement` one or "".
     """
 
     taken_at: datetime
@@ -76,6 +81,11 @@ class Counted:
     replaced: int
     strata: tuple[Stratum, ...]
     disputed: int
+    disputed_in_all: int
+    disputes: dict[str, list[str]]
+    judged_twice: int
+    assumptions: dict
+    by_rater: dict[str, int]
     agreement: str
     headlines: tuple[str, ...] = ()
 
@@ -137,11 +147,19 @@ def counted(study: Study, answers: Answers, at: datetime | None = None) -> Count
     """The numbers as they are now, without headlines; `answers` are the study's pairs."""
     totals = rating_totals(study)
     ruled = set(Adjudication.objects.filter(pair__study=study).values_list("pair", flat=True))
+    disputed = disputed_pairs(study)
+    first = sorted(disputed, key=lambda pair: (pair in ruled, pair))[:MOST_DISPUTES]
+    rated = counting(study).order_by().values("enrolment").annotate(n=Count("pk"))
     return Counted(
         taken_at=at or timezone.now(),
         **asdict(totals),
         strata=_strata(study),
-        disputed=len(set(disputed_pairs(study)) - ruled),
+        disputed=len(set(disputed) - ruled),
+        disputed_in_all=len(disputed),
+        disputes={str(pair): disputed[pair] for pair in first},
+        judged_twice=judged_twice(study),
+        assumptions=asdict(assumptions_for(answers, study.overlap)),
+        by_rater={str(row["enrolment"]): row["n"] for row in rated},
         agreement=_agreement(answers),
     )
 

@@ -197,6 +197,7 @@ def test_a_setting_that_it_does_not_know_makes_it_step_aside_once_it_is_used():
     rater = a_rater(a_rateable_study(pairs=3), bob())
     held = claim_next_pair(rater, at=AT)
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table can change while a check of its is to come
         cursor.execute("ALTER TABLE annotation_study ADD COLUMN later jsonb NOT NULL DEFAULT '[]'")
         cursor.execute("""UPDATE annotation_study SET later = '["something"]'""")
     assert steps_aside(rater, held=held)

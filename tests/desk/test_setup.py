@@ -58,7 +58,7 @@ def an_arm_form(name: str, **more) -> dict:
 
 def test_a_title_makes_a_draft_with_a_short_name(draft):
     assert (draft.slug, draft.state, draft.title) == ("kites-and-harbours", "draft", "Kites and harbours")
-    assert [member.user for member in draft.memberships.all()] == [cast.alice()]
+    assert [one.user for one in draft.memberships.all()] == [cast.alice()]
 
 
 def test_a_second_study_of_that_title_gets_another_short_name(alice, draft):

@@ -93,7 +93,7 @@ def test_a_program_is_told_the_questions_and_answers_them(client, bob):
     claimed = client.post(reverse("api:claim", args=["kites"]), headers=headers).json()
     assert [one["name"] for one in claimed["questions"]] == ["q1", "q2", "q3"]
     address = reverse("api:judge", args=[claimed["id"]])
-    for extra, status in (({"q2": 4}, 400), ({"q1": "C"}, 400), ({"q1": True}, 400), (GIVEN, 201)):
+    for extra, status in (({"q2": 4}, 422), ({"q1": "C"}, 422), ({"q1": True}, 400), (GIVEN, 201)):
         body = json.dumps(a_body() | {"extra": extra})
         more = {"content_type": "application/json", "headers": headers | {"Idempotency-Key": "k"}}
         assert client.post(address, body, **more).status_code == status, extra
