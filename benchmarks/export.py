@@ -171,13 +171,14 @@ def of_study(place: Site, judgments: int, slug: str) -> dict:
 
 def import_apart(url: str, pairs: int) -> dict[str, float]:
     """The way back, in this process, which must be new: into the database at `url`, and its memory alone."""
-    os.environ["DATABASE_URL"] = url
-    import django
-    from django.core.management import call_command
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"DATABASE_URL": url, "EVENHAND_VAR": folder}
+        import django
+        from django.core.management import call_command
 
-    django.setup()
-    call_command("migrate", verbosity=0)
-    return import_pairs(pairs)
+        django.setup()
+        call_command("migrate", verbosity=0)
+        return import_pairs(pairs)
 
 
 def imported(pairs: int) -> dict[str, float]:
