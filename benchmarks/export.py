@@ -13,15 +13,16 @@ and prints a JSON object as its last line:
   `.values().iterator()` into CSV. `ratio_to_django` compares times, `ratio_to_django_cpu` processor time,
   each with the database server's, so it holds on a busy machine, too.
 - `freeze_seconds`: the whole snapshot, all tables, card and manifest.
-- `import_pairs_per_s` and what else `import_pairs.py` tells of the way back.
+- `dataset_rows_per_s`, `dataset_added_rss_mb` (and `…_tenth`): preferences for TRL made from the snapshot, as
+  JSON Lines and Parquet.
+- `import_pairs_per_s` (rows of the file) and `import_rows_per_s` (rows of tables, five for each pair) of
+  100,000 pairs, and what else `import_pairs.py` tells of the way back.
 """
 
 import argparse
 import csv
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
+from import_pairs import import_pairs
 from judged_study import a_judged_study
 from rating_site import Site, site
 
@@ -85,6 +87,16 @@ FLOOR_FIELDS = (
 )
 
 
+def dataset(study, folder: Path) -> None:
+    from annotation.datasets.making import make_dataset
+    from annotation.datasets.recipe import Recipe
+
+    out = folder / "dataset"
+    out.mkdir()
+    manifest = make_dataset(folder / "snapshot", Recipe("trl_preference"), out)
+    (folder / "rows").write_text(str(manifest["counts"]["rows"]))
+
+
 def floor(study, folder: Path) -> None:
     """As a view would do it that streams a table to somebody's spreadsheet."""
     from annotation.models import Judgment
@@ -95,7 +107,7 @@ def floor(study, folder: Path) -> None:
         writer.writerows(rows.iterator(chunk_size=2000))
 
 
-WORK = {"parquet": parquet, "json_lines": json_lines, "freeze": freeze, "floor": floor}
+WORK = {"parquet": parquet, "json_lines": json_lines, "freeze": freeze, "dataset": dataset, "floor": floor}
 
 
 def work_apart(name: str, study_id: int, folder: str) -> dict[str, float]:
@@ -126,7 +138,7 @@ def server_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / TICKS
 
 
-def rates(rows: int, found: dict[str, dict[str, float]]) -> dict:
+def rates(rows: int, dataset_rows: int, found: dict[str, dict[str, float]]) -> dict:
     parquet, lines, floor = (found[name] for name in ("parquet", "json_lines", "floor"))
     floor_rows = min(rows, FLOOR_ROWS)
     cpu = {name: found[name]["cpu"] + found[name]["server_cpu"] for name in found}
@@ -141,6 +153,8 @@ def rates(rows: int, found: dict[str, dict[str, float]]) -> dict:
         "ratio_to_django_cpu": round(floor_per_row / per_row, 1),
         "parquet_cpu_us_per_row": round(1e6 * parquet["cpu"] / rows, 1),
         "parquet_database_cpu_us_per_row": round(1e6 * parquet["server_cpu"] / rows, 1),
+        "dataset_added_rss_mb": round(found["dataset"]["added_mb"]),
+        "dataset_rows_per_s": round(dataset_rows / found["dataset"]["seconds"]),
         "freeze_seconds": round(found["freeze"]["seconds"], 1),
         "freeze_cpu_seconds": round(cpu["freeze"], 1),
     }
@@ -151,24 +165,31 @@ def of_study(place: Site, judgments: int, slug: str) -> dict:
     server = place.server.process.pid
     with tempfile.TemporaryDirectory(dir=place.folder) as folder:
         found = {name: measured(name, study, folder, server) for name in WORK}
-    return rates(study.judgments.count(), found)
+        dataset_rows = int((Path(folder) / "rows").read_text())
+    return rates(study.judgments.count(), dataset_rows, found)
 
 
-def imported() -> dict:
-    """What the way back brings, on a server of its own; no figures where it cannot be measured yet."""
-    script = Path(__file__).with_name("import_pairs.py")
-    if not script.exists():
-        return {"import_pairs_per_s": None}
-    with throwaway_postgres() as url:
-        environment = os.environ | {"DATABASE_URL": url}
-        done = subprocess.run([sys.executable, script], env=environment, check=True, stdout=subprocess.PIPE)
-    told = done.stdout.decode()
-    return json.loads(told[told.index("{") :])
+def import_apart(url: str, pairs: int) -> dict[str, float]:
+    """The way back, in this process, which must be new: into the database at `url`, and its memory alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"DATABASE_URL": url, "EVENHAND_VAR": folder}
+        import django
+        from django.core.management import call_command
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        return import_pairs(pairs)
+
+
+def imported(pairs: int) -> dict[str, float]:
+    with throwaway_postgres() as url, get_context("spawn").Pool(1) as pool:
+        return pool.apply(import_apart, (url, pairs))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judgments", type=int, default=1_000_000)
+    parser.add_argument("--pairs", type=int, default=100_000, help="of the import")
     parser.add_argument("--no-import", action="store_true", help="leave the way back out")
     options = parser.parse_args()
     with site() as place:
@@ -176,9 +197,10 @@ def main() -> None:
         large = of_study(place, options.judgments, "large")
     answer = large | {
         "added_rss_mb_tenth": small["added_rss_mb"],
+        "dataset_added_rss_mb_tenth": small["dataset_added_rss_mb"],
         "parquet_rows_per_s_tenth": small["parquet_rows_per_s"],
     }
-    print(json.dumps(answer | ({} if options.no_import else imported())))
+    print(json.dumps(answer | ({} if options.no_import else imported(options.pairs))))
 
 
 if __name__ == "__main__":

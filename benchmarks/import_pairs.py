@@ -3,8 +3,12 @@
     DATABASE_URL=postgres://… .venv/bin/python benchmarks/import_pairs.py [--pairs 100000]
 
 prints a JSON object. It migrates the database that DATABASE_URL names, imports a file of made pairs into a
-study of its own (prompt, two responses, pair, judgment: five rows of ours for each row of the file), and in
-the same run copies the same number of rows with the same texts into bare tables, which is the floor.
+study of its own, and in the same run copies the same number of rows with the same texts into bare tables,
+which is the floor.
+
+- `import_pairs_per_s`: rows of the *file* a second, each a pair that somebody preferred one answer of.
+- `import_rows_per_s`: rows of *tables* a second. A pair becomes five: prompt, two responses, pair, judgment.
+  This is the figure that the promise of 10,000 rows/s is about, as a COPY or any other loader counts.
 `python -m tests.postgres …` before it starts a throwaway server.
 """
 

@@ -297,7 +297,7 @@ class _Reader:
         return used.votes(), used.parts(pairs), gate.counts()
 
     def _rows_of(self, name: str) -> int:
-        with pq.ParquetFile(self.folder / f"{name}.parquet") as file:
+        with open_table(self.folder, self.manifest, name) as file:
             return file.metadata.num_rows
 
 
