@@ -47,6 +47,11 @@ def install(apps, schema_editor) -> None:
     functions.install(schema_editor.connection)
 
 
+NEEDS_A_STOP = (
+    "Indexes of large tables are dropped and made while writers are kept out: stop the site for it."
+)
+
+
 class Migration(migrations.Migration):
     dependencies = [("annotation", "0020_quicker_judgments")]
 

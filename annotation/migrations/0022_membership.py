@@ -31,6 +31,9 @@ def install(apps, schema_editor) -> None:
     triggers.install(schema_editor.connection)
 
 
+NEEDS_A_STOP = "The version before reads `study.researchers`, which goes: stop the site for it."
+
+
 class Migration(migrations.Migration):
     dependencies = [("annotation", "0021_fewer_indexes")]
 

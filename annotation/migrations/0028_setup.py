@@ -19,6 +19,8 @@ def install(apps, schema_editor) -> None:
 STATES = [("draft", "Draft"), ("open", "Open for rating"), ("paused", "Paused"), ("closed", "Closed")]
 RULES = [("all", "Every two arms"), ("first", "Each arm against the first")]
 
+NEEDS_A_STOP = "Columns of the studies come without a default of the database, and constraints change: stop the site for it."
+
 
 class Migration(migrations.Migration):
     dependencies = [("annotation", "0027_event_without_judging")]
