@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
+    "django.contrib.humanize",  # a template of allauth says times with it
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
@@ -240,6 +241,8 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ALLAUTH_TRUSTED_PROXY_COUNT = _whole("TRUSTED_PROXIES", 1 if _flag("HTTPS") else 0)
+# Codes of the second step are limited by `login_failed` too; passwords have been stopped before, see AXES.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,10/5m/key"}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Evenhand"
@@ -252,6 +255,7 @@ OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "").strip()
 OIDC_CLIENT_SECRET = os.environ.get("OIDC_CLIENT_SECRET", "").strip()
 OIDC_NAME = os.environ.get("OIDC_NAME", "").strip() or "your organisation"
 OIDC_NEW_ACCOUNTS = os.environ.get("OIDC_NEW_ACCOUNTS", "").strip().lower() or "member"
+OIDC_ID = "organisation"  # stands in the address that the provider sends people back to
 OIDC = bool(OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET)
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_AUTO_SIGNUP = True
@@ -263,7 +267,7 @@ SOCIALACCOUNT_PROVIDERS = {
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
             {
-                "provider_id": "organisation",
+                "provider_id": OIDC_ID,
                 "name": OIDC_NAME,
                 "client_id": OIDC_CLIENT_ID,
                 "secret": OIDC_CLIENT_SECRET,

@@ -1,6 +1,7 @@
 """Addresses: admin and log-in here, each audience's pages in its own package."""
 
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +24,8 @@ def favicon(request: HttpRequest) -> HttpResponse:
     """Browsers ask for it by this name on pages that do not name their own, such as the admin's."""
     return redirect(static("img/mark.svg"))
 
+
+admin.site.unregister(Authenticator)  # it would show the secrets of second factors
 
 # The admin's own log-in form knows no second factor.
 admin.site.login = secure_admin_login(admin.site.login)

@@ -1,5 +1,7 @@
 """A person's own account: what is kept of them, how they log in, and how they are forgotten."""
 
+from urllib.parse import urlencode
+
 from allauth.account.adapter import get_adapter
 from allauth.account.views import LoginView, PasswordResetView
 from django import forms
@@ -9,6 +11,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -106,8 +109,16 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
 
 class LogIn(LoginView):
     def get_context_data(self, **kwargs) -> dict:
-        may_sign_up = get_adapter().is_open_for_signup(self.request)
-        return {**super().get_context_data(**kwargs), "may_sign_up": may_sign_up}
+        context = {
+            "may_sign_up": get_adapter().is_open_for_signup(self.request),
+            "oidc_name": settings.OIDC_NAME,
+            "oidc_address": settings.OIDC and self._address_of_provider(),
+        }
+        return {**super().get_context_data(**kwargs), **context}
+
+    def _address_of_provider(self) -> str:
+        address = reverse("openid_connect_login", args=[settings.OIDC_ID])
+        return f"{address}?{urlencode({'next': to})}" if (to := self.get_next_url()) else address
 
 
 class PasswordReset(PasswordResetView):
