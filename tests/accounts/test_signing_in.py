@@ -161,6 +161,8 @@ def test_a_recovery_code_works_once(client):
 def test_a_second_step_is_set_by_whoever_confirms_their_password(client):
     cast.alice()
     log_in(client)
+    assert client.get(reverse("mfa_activate_totp")).url.startswith(reverse("account_reauthenticate"))
+    client.post(reverse("account_reauthenticate"), {"password": cast.PASSWORD})
     page = client.get(reverse("mfa_activate_totp"))
     assert page.status_code == 200 and "data:image/svg+xml" in page.content.decode()
     secret = client.session["mfa.totp.secret"]
