@@ -5,8 +5,10 @@ Everything mutable lies under ``VAR`` (``var/``, or the folder named in ``EVENHA
 
 import os
 import secrets
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -16,6 +18,25 @@ from annotation import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(environment.text("EVENHAND_VAR", str(BASE_DIR / "var"))).resolve()
+
+
+def _mail(url: str) -> tuple[str, int, str, str, bool, bool]:
+    """Host, port, user, password, TLS from the start, STARTTLS: what a mail server's URL says."""
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        found = urlsplit(url)
+        host, port = found.hostname, found.port
+    except ValueError:
+        host, port = None, None
+    if not host or found.scheme not in ports:
+        raise ImproperlyConfigured(
+            "EMAIL_URL cannot be read. Write it as smtps://USER:PASSWORD@HOST:PORT (or smtp+tls://, or "
+            "smtp:// for a server on this machine; special characters percent-encoded), or leave it out to "
+            "send no mail."
+        )
+    user, password = unquote(found.username or ""), unquote(found.password or "")
+    tls = (found.scheme == "smtps", found.scheme == "smtp+tls")
+    return host, port or ports[found.scheme], user, password, *tls
 
 
 def _make_folders(*names: str) -> None:
@@ -73,6 +94,7 @@ SECRET_KEY = environment.secret("SECRET_KEY")
 SECRET_KEY_WAS_GIVEN = bool(SECRET_KEY)
 SECRET_KEY = SECRET_KEY or _kept_key()
 DEBUG = environment.flag("DEBUG")
+HTTPS = environment.flag("HTTPS")  # set it when a proxy in front speaks HTTPS
 HOST = environment.text("HOST", "127.0.0.1")  # where `make run` listens; 0.0.0.0 and :: are every name it has
 LOOPBACK = "localhost,127.0.0.1,[::1]"
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "*" if HOST in ("0.0.0.0", "::") else LOOPBACK)
@@ -88,12 +110,19 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
+    "django.contrib.humanize",  # a template of allauth says times with it
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -110,6 +139,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "annotation.urls"
@@ -173,12 +204,98 @@ AUTH_USER_MODEL = "annotation.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses before anybody looks at a password
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Sign-in: docs/people.md. Nobody makes an account of their own unless SIGN_UP says so.
+SIGN_UP = environment.flag("SIGN_UP")
+CONTACT = environment.text("CONTACT")  # whom the log-in pages name for help
+ACCOUNT_ADAPTER = "annotation.accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "annotation.accounts.adapters.ProviderAdapter"
+ACCOUNT_FORMS = {"login": "annotation.accounts.forms.LoginForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ALLAUTH_TRUSTED_PROXY_COUNT = environment.number("TRUSTED_PROXIES", 1 if HTTPS else 0, 0, 10**9)
+# Codes of the second step are limited by `login_failed` too; passwords have been stopped before, see AXES.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,10/5m/key"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Evenhand"
+# Without HTTPS a browser offers passkeys at http://localhost alone, so that is all this allows.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+
+# An organisation's own log-in, by OpenID Connect.
+OIDC_ISSUER = environment.text("OIDC_ISSUER")
+OIDC_CLIENT_ID = environment.text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = environment.secret("OIDC_CLIENT_SECRET")
+OIDC_NAME = environment.text("OIDC_NAME", "your organisation")
+OIDC_NEW_ACCOUNTS = environment.text("OIDC_NEW_ACCOUNTS", "member").lower()
+OIDC_ID = "organisation"  # stands in the address that the provider sends people back to
+OIDC = bool(OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET)
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_AUTO_SIGNUP = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address proves nothing about an account that is here already
+# A link, not a form: browsers would hold a form's way through the provider's pages against `form-action`.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": OIDC_ID,
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC
+        else [],
+    }
+}
+
+# Guessing: so many wrong passwords for a name from one address, and it waits. Counted in the database, for
+# all processes; `manage.py axes_reset_username NAME` lets somebody in again.
+AXES_FAILURE_LIMIT = environment.number("LOGIN_FAILURES", 5, 0, 10**9)
+AXES_COOLOFF_TIME = timedelta(minutes=environment.number("LOGIN_LOCK_MINUTES", 15, 0, 10**9))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # so that nobody locks out somebody elsewhere
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # who logged in from where is nobody's business here
+AXES_CLIENT_IP_CALLABLE = "annotation.accounts.adapters.client_ip"
+AXES_LOCKOUT_CALLABLE = "annotation.accounts.adapters.locked_out"
+AXES_USERNAME_CALLABLE = "annotation.accounts.adapters.name_tried"
+AXES_VERBOSE = False
+
+# A log-in lasts until the browser is closed, or so long where somebody asked to stay logged in.
+SESSION_COOKIE_AGE = environment.number("SESSION_HOURS", 14 * 24, 0, 10**9) * 3600
+SESSION_COOKIE_HTTPONLY = True
+
+# Mail: password resets and invitations. Without EMAIL_URL none is sent, and pages say whom to ask.
+EMAIL_URL = environment.secret("EMAIL_URL")
+SENDS_MAIL = bool(EMAIL_URL)
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+EMAIL_TIMEOUT = 10
+if SENDS_MAIL:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = _mail(
+        EMAIL_URL
+    )
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "evenhand@localhost")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Evenhand: "
 
 # Language and time ----------------------------------------------------------------------------------
 
@@ -234,7 +351,6 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SAMESITE = "Lax"
-HTTPS = environment.flag("HTTPS")  # set it when a proxy in front speaks HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 # A browser that was here once asks for this name by HTTPS alone, for a year; HSTS_SECONDS=0 takes it back.

@@ -1,5 +1,7 @@
 """Addresses: admin and log-in here, each audience's pages in its own package."""
 
+from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +27,10 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 handler400 = "annotation.watch.pages.bad_request"
 handler500 = "annotation.watch.pages.server_error"
+admin.site.unregister(Authenticator)  # it would show the secrets of second factors
+
+# The admin's own log-in form knows no second factor.
+admin.site.login = secure_admin_login(admin.site.login)
 
 urlpatterns = [
     path("", home, name="home"),
@@ -35,7 +41,7 @@ urlpatterns = [
     path("desk/", include("annotation.desk.urls")),
     path("tokens/", include("annotation.desk.tokens")),
     path("api/v1/", include("annotation.api.urls")),
-    path("accounts/", include("django.contrib.auth.urls")),
+    path("accounts/", include("annotation.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
 

@@ -32,7 +32,7 @@ FLOORS = [
     {"printing", "datasets"},
     {"actions"},
     {"tasks"},
-    {"rate", "desk", "api", "watch", "admin", "management", "templatetags"},
+    {"rate", "desk", "api", "watch", "accounts", "admin", "management", "templatetags"},
 ]
 TABLES = [
     "people",

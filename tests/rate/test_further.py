@@ -7,14 +7,15 @@ import pyarrow.parquet
 import pytest
 from django.db import IntegrityError
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
 from annotation.access import assignment_for
 from annotation.actions import forking, judging, snapshots, studies
 from annotation.actions.claims import claim_next_pair
+from annotation.actions.tokens import make_token
 from annotation.errors import InvalidAnswer, StudyRefused
 from annotation.further import Question, answer_problems, question_problems
 from annotation.models import Judgment, Study
+from annotation.vocabulary import TokenScope
 from tests import cast
 from tests.api.test_rating import a_body
 
@@ -89,7 +90,7 @@ def test_a_study_without_any_keeps_none():
 
 
 def test_a_program_is_told_the_questions_and_answers_them(client, bob):
-    headers = {"Authorization": f"Token {Token.objects.create(user=bob.user).key}"}
+    headers = {"Authorization": f"Token {make_token(bob.user, 'test', [TokenScope.RATE])[1]}"}
     claimed = client.post(reverse("api:claim", args=["kites"]), headers=headers).json()
     assert [one["name"] for one in claimed["questions"]] == ["q1", "q2", "q3"]
     address = reverse("api:judge", args=[claimed["id"]])
