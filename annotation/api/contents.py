@@ -2,7 +2,6 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -209,7 +208,6 @@ class GoldList(ForResearchers, generics.ListAPIView):
         return Answer(GoldSerializer(made).data, status.HTTP_201_CREATED)
 
 
-@extend_schema(tags=["gold"])
 class RetireGold(ForResearchers, APIView):
     @says(an_object(retired=PLAIN[bool]))
     def post(self, request: Request, slug: str, pk: int) -> Answer:

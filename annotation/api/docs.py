@@ -10,6 +10,10 @@ from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotation.api.schema import TAGS
 
 
 class Specification(SpectacularAPIView):
@@ -17,6 +21,10 @@ class Specification(SpectacularAPIView):
 
     permission_classes = [AllowAny]
     authentication_classes: list = []
+
+    def _get_schema_response(self, request: Request) -> Response:
+        """Made once a process: it takes a second, and anybody may ask."""
+        return Response(whole(), headers={"Content-Disposition": 'inline; filename="evenhand-api.yaml"'})
 
 
 @dataclass(frozen=True)
@@ -42,12 +50,14 @@ def whole() -> dict:
 
 @cache
 def chapters() -> tuple[tuple[str, tuple[Way, ...]], ...]:
-    """Operations by what they are about, in the order of the addresses."""
+    """Operations by what they are about."""
     found: dict[str, list[Way]] = {}
     for path, ways in whole()["paths"].items():
         for method, operation in ways.items():
             found.setdefault(operation["tags"][0], []).append(_way(path, method, operation))
-    return tuple((tag, tuple(ways)) for tag, ways in found.items())
+    order = list(TAGS)
+    known = [tag for tag in order if tag in found]
+    return tuple((tag, tuple(found[tag])) for tag in [*known, *(found.keys() - set(known))])
 
 
 def _way(path: str, method: str, operation: dict) -> Way:

@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -141,7 +140,6 @@ class Quality(ForResearchers, APIView):
         return Response({"results": [asdict(rater) for rater in quality_report(self.study())]})
 
 
-@extend_schema(tags=["quality"])
 class Rules(ForResearchers, APIView):
     @says(RulesSerializer)
     def get(self, request: Request, slug: str) -> Response:
@@ -160,7 +158,6 @@ class Rules(ForResearchers, APIView):
         return Response(RulesSerializer(quality.set_rules(study, request.user, **rules)).data)
 
 
-@extend_schema(tags=["quality"])
 class Mix(ForResearchers, APIView):
     @says(MixSerializer)
     def get(self, request: Request, slug: str) -> Response:
@@ -228,7 +225,6 @@ class FlagAnswerSerializer(OnlyKnownFields):
     note = serializers.CharField(max_length=flagging.LONGEST_NOTE, default="", allow_blank=True)
 
 
-@extend_schema(tags=["flags"])
 class AnswerFlags(ForResearchers, APIView):
     @says(an_object(done=int, pairs=a_list(int), refused=shape_of(dict[str, int])), 200, FlagAnswerSerializer)
     def post(self, request: Request, slug: str) -> Response:

@@ -67,6 +67,29 @@ WRITING = {
 }
 
 
+TAGS = {
+    "studies": ("state", "guidelines"),
+    "prompts": (),
+    "arms": (),
+    "imports": (),
+    "runs": ("dry-run",),
+    "responses": (),
+    "pairs": (),
+    "review": (),
+    "raters": ("links", "consents", "appeals"),
+    "rating": ("claim", "assignments"),
+    "quality": ("disputes", "flags", "gold"),
+    "judgments": (),
+    "reports": ("progress", "plan", "agreement", "win-rates", "outcomes", "fairness", "results"),
+    "snapshots": (),
+    "gradings": (),
+    "trainings": (),
+    "webhooks": (),
+    "tokens": (),
+}
+"""What operations are about, in the order of a study's life, with the other words for it in addresses."""
+
+
 class Described(AutoSchema):
     """Operations are named by their addresses' names, and gathered by the word after the study's name."""
 
@@ -75,7 +98,8 @@ class Described(AutoSchema):
 
     def get_tags(self) -> list[str]:
         words = [word for word in self.path.split("/") if word and "{" not in word][2:]
-        return [(words[1] if len(words) > 1 and words[0] == "studies" else words[0]).partition(".")[0]]
+        word = words[1] if len(words) > 1 and words[0] == "studies" else words[0]
+        return [next((tag for tag, others in TAGS.items() if word in (tag, *others)), word)]
 
 
 @cache

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import generics, status
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -106,7 +106,6 @@ class Guidelines(ForResearchers, generics.ListAPIView):
         return Response(GuidelineSerializer(made).data, status.HTTP_201_CREATED)
 
 
-@extend_schema(tags=["raters"])
 class Consents(ForResearchers, generics.ListAPIView):
     serializer_class = ConsentSerializer
     queryset = ConsentVersion.objects.none()  # for the specification

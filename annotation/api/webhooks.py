@@ -1,7 +1,6 @@
 """Addresses that are told what happens in a study, over JSON, and a person's own tokens."""
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -62,7 +61,6 @@ class WebhookDetail(ForResearchers, APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-@extend_schema(tags=["webhooks"])
 class DeliveryList(ForResearchers, generics.ListAPIView):
     """What the address was told, and whether it heard."""
 

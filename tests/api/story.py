@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation import tasks
-from annotation.actions import quality
-from annotation.models import Delivery, Enrolment, Pair, Response, Study
+from annotation.actions import printing, quality
+from annotation.models import Delivery, Enrolment, Pair, Response, Snapshot, Study
 from annotation.vocabulary import TokenScope
 from tests import cast
 from tests.reports.studies import a_varied_study
@@ -75,8 +75,17 @@ def _cut(value: object) -> object:
 
 
 def eager(monkeypatch) -> None:
-    """Workers' tasks run where they are asked for; runs and gradings wait."""
-    for name in ("make_report", "make_dataset", "import_file", "print_report"):
+    """Workers' quick tasks run where they are asked for; runs, gradings and printing wait.
+
+    Results are made once: that takes a while, and their figures longer.
+    """
+    made: list[int] = []
+    monkeypatch.setattr(tasks, "draw_figures", lambda pk: None)
+    monkeypatch.setattr(
+        tasks.make_report, "delay", lambda pk: made or (made.append(pk), tasks.make_report(pk))
+    )
+    monkeypatch.setattr(tasks.print_report, "delay", lambda *ids: None)
+    for name in ("make_dataset", "import_file"):
         task = getattr(tasks, name)
         monkeypatch.setattr(task, "delay", task)
     monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: tasks.dry_run(*ids))
@@ -264,6 +273,9 @@ def keeping(story: Story) -> None:
     story.do("get_snapshot", "kites", 1)
     story.do("get_snapshot_file", "kites", 1, "manifest.json")
     story.do("post_report", "kites", 1)
+    file = printing.report_file(Snapshot.objects.get(), "html")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("<!doctype html><title>What a worker would have printed</title>")
     story.do("get_report", "kites", 1)
     story.do("get_report_file", "kites", 1, "html")
     story.do("get_results", "kites")

@@ -1,9 +1,12 @@
 """Tokens: what they open, for how long; writes done once; changes bound to what was read; limits."""
 
 from datetime import timedelta
+from importlib import import_module
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -118,31 +121,14 @@ def test_the_command_prints_a_token_that_opens():
         call_command("make_token", "nobody")
 
 
-def test_tokens_of_an_earlier_version_are_taken_over(monkeypatch):
-    from importlib import import_module
-
-    from django.apps import apps
-
-    alice = cast.alice()
+def test_tokens_of_an_earlier_version_are_taken_over():
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE authtoken_token (key varchar(40), user_id bigint)")
-        cursor.execute("INSERT INTO authtoken_token VALUES ('0123456789abcdef', %s)", [alice.pk])
-    with connection.schema_editor(atomic=False) if connection.vendor != "sqlite" else _editor() as editor:
-        import_module("annotation.migrations.0024_tokens").take_over(apps, editor)
+        cursor.execute("INSERT INTO authtoken_token VALUES ('0123456789abcdef', %s)", [cast.alice().pk])
+    migration = import_module("annotation.migrations.0024_tokens")
+    migration.take_over(apps, SimpleNamespace(connection=connection))
     assert client_with("0123456789abcdef", "Token").get(STUDIES).status_code == 200
     assert "authtoken_token" not in connection.introspection.table_names()
-
-
-class _editor:
-    """SQLite's own would want to be outside of any transaction."""
-
-    connection = connection
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error) -> None:
-        pass
 
 
 # Once ------------------------------------------------------------------------------------------------
