@@ -1,6 +1,7 @@
 """The WSGI entry point: ``granian --interface wsgi annotation.wsgi:application``."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,13 +13,25 @@ from annotation import checks
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation.settings")
 
 
+FOLDER = f"evenhand-counters-{os.getuid()}-"
+
+
+def forget_the_dead() -> None:
+    """Remove the folders of servers that are gone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*"):
+        number = folder.name.removeprefix(FOLDER)
+        if number.isdigit() and not Path("/proc", number).exists() and Path("/proc").is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def count_together() -> None:
     """Give the processes of one server a folder in which what they count adds up.
 
     They are children of one process, whose number names the folder; it goes with the machine's other
     temporary files. Nothing may have imported `annotation.counters` before.
     """
-    name = f"evenhand-counters-{os.getuid()}-{os.getppid()}"
+    name = f"{FOLDER}{os.getppid()}"
+    forget_the_dead()
     folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or Path(tempfile.gettempdir(), name))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -28,7 +28,9 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def programs(monkeypatch):
     """PostgreSQL's programs of the server that the tests start."""
-    monkeypatch.setenv("PATH", f"{find_binaries('').resolve()}{os.pathsep}{os.environ['PATH']}")
+    choice = os.environ.get("EVENHAND_TEST_POSTGRES", "")
+    folder = (find_binaries(choice) / "initdb").resolve().parent
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture

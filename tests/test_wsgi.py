@@ -1,13 +1,24 @@
 """The entry point answers whatever a client sends."""
 
+import os
 from io import BytesIO
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 
+from annotation import wsgi
 from annotation.wsgi import application
 
 pytestmark = pytest.mark.django_db
+
+
+def test_what_servers_counted_that_are_gone_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setattr(wsgi.tempfile, "gettempdir", lambda: str(tmp_path))
+    for number in (os.getpid(), 99_999_999, "else"):
+        (tmp_path / f"{wsgi.FOLDER}{number}").mkdir()
+    wsgi.forget_the_dead()
+    assert {path.name.removeprefix(wsgi.FOLDER) for path in tmp_path.iterdir()} == {str(os.getpid()), "else"}
+
 
 CHARSETS = ("zlib", "hex", "rot13", "undefined", "idna", "utf-16", "nonsense", "\xff")
 
