@@ -355,6 +355,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
 }
 
+# No page keeps a file but the one that names its own handlers (`desk.imports`): anybody may send one to any.
+FILE_UPLOAD_HANDLERS = ["annotation.uploads.NoUpload"]
 # Files that come in: the largest upload, and what a packed file may unpack to, in bytes.
 IMPORT_MOST_UPLOADED = int(os.environ.get("IMPORT_MOST_UPLOADED") or 2_000_000_000)
 IMPORT_MOST_UNPACKED = int(os.environ.get("IMPORT_MOST_UNPACKED") or 20_000_000_000)

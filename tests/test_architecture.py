@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-WIRING = {"settings", "urls", "celery", "file_queue", "wsgi", "asgi", "apps", "checks"}
+WIRING = {"settings", "urls", "celery", "file_queue", "uploads", "wsgi", "asgi", "apps", "checks"}
 FLOORS = [
     {"vocabulary", "errors", "languages", "version"},
     {"answers", "text", "strict_json", "draws", "scan", "stats", "models_runtime"},
