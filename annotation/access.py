@@ -244,8 +244,8 @@ def may_correct(assignment: Assignment, at: datetime | None = None) -> bool:
 
 def skipped_with_room(enrolment: Enrolment) -> int:
     """How many pairs the rater skipped that still need a judgment."""
-    wanted = {"pair__has_room": True, "pair__state": PairState.OPEN}
-    return enrolment.assignments.rated().skipped().filter(**wanted).count()
+    open_pairs = Pair.objects.filter(study=enrolment.study_id).with_open_slot().outside(enrolment.opted_out)
+    return enrolment.assignments.rated().skipped().filter(pair__in=open_pairs).count()
 
 
 # Disputes --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
 
+from annotation.access import skipped_with_room
 from annotation.actions import claims, events
 from annotation.actions.enrolment import enrol
 from annotation.errors import AlreadyJoined, CapReached, DomainError, JoinRefused, NotQualified
@@ -224,7 +225,8 @@ def new_return_code(arrival: Arrival, actor: User | None = None) -> str:
 def is_done(enrolment: Enrolment, at: datetime | None = None) -> bool:
     """Whether the rater has judged something and gets no more: paid people are not kept waiting.
 
-    Pairs that others hold at the moment are not waited for.
+    Pairs that others hold at the moment are not waited for. What they skipped is still theirs to judge or
+    decline: nobody is paid for skipping.
     """
     if not enrolment.judged:
         return False
@@ -247,7 +249,8 @@ def _is_at_the_end(enrolment: Enrolment, at: datetime) -> bool:
 
 def _has_more(enrolment: Enrolment) -> bool:
     open_pairs = Pair.objects.filter(study=enrolment.study_id).with_open_slot()
-    return open_pairs.not_taken_by(enrolment).outside(enrolment.opted_out).exists()
+    to_come = open_pairs.not_taken_by(enrolment).outside(enrolment.opted_out)
+    return to_come.exists() or skipped_with_room(enrolment) > 0
 
 
 @transaction.atomic

@@ -23,6 +23,8 @@ USE = {AssignmentKind.PRACTICE: GoldUse.PRACTICE, AssignmentKind.QUIZ: GoldUse.Q
 NOT_ASKED = (AssignmentState.DECLINED, AssignmentState.FLAGGED)
 """Nothing counts against a rater who cannot or will not judge a pair."""
 
+TOO_FEW = "You passed over more than half of the quiz. Please write to the study's researcher."
+
 
 @dataclass(frozen=True)
 class QuizResult:
@@ -112,7 +114,7 @@ def finish_attempt(enrolment: Enrolment, attempt: int) -> QuizResult:
     """The score of an attempt whose pairs are all answered, kept as the rater's qualification if it decides.
 
     Skipped pairs count as not right; declined and flagged ones are not counted. Raises QualityRefused where
-    the study has no quiz pairs, or all were declined.
+    the study has no quiz pairs, or so many were passed over that the rest says nothing.
     """
     rater = claims.lock_rater(enrolment.pk)
     result = _result(rater, attempt)
@@ -131,6 +133,9 @@ def _result(rater: Enrolment, attempt: int) -> QuizResult:
     asked = tried.that_count().exclude(state__in=NOT_ASKED).count()
     if not asked:
         raise QualityRefused("The quiz has no pairs at the moment. Please come back later.")
+    whole = rater.study.gold.filter(use=GoldUse.QUIZ, retired_at__isnull=True).count()
+    if 2 * asked < whole:  # else a rater could choose the pairs that they are examined by
+        raise QualityRefused(TOO_FEW)
     answers = learnt(tried)
     gold = {row.pair_id: row for row in Gold.objects.filter(pair__in=answers)}
     right = sum(

@@ -7,7 +7,7 @@ from io import StringIO
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload, TemporaryFileUploadHandler
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -58,8 +58,7 @@ def limited(view):
     """The view with uploads bounded: before its body is read for the token, but after the log-in."""
 
     def page(request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        request.takes_large_files = True  # see `annotation.watch.uploads`
-        request.upload_handlers.insert(0, LimitedUpload(request))
+        request.upload_handlers = [LimitedUpload(request), TemporaryFileUploadHandler(request)]
         return csrf_protect(view)(request, *args, **kwargs)
 
     return page

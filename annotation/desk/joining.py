@@ -158,7 +158,8 @@ def link(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Who came by the link, by the platform's names; their codes as raters stand elsewhere."""
     study = access.study_for(request.user, slug)
     found = access.link_of(study, pk)
-    return _page(request, "link", study, link=found, link_state=_state(found), arrivals=found.arrivals.all())
+    came = found.arrivals.select_related("enrolment")
+    return _page(request, "link", study, link=found, link_state=_state(found), arrivals=came)
 
 
 @desk_page

@@ -27,6 +27,7 @@ SENTENCES = (
     _("These answers can no longer be changed."),
     _("You did not pass this study's quiz, so you get no pairs here."),
     _("The quiz has no pairs at the moment. Please come back later."),
+    _("You passed over more than half of the quiz. Please write to the study's researcher."),
     _("Your place is not paused, so there is nothing to appeal against."),
     _("Write what the researcher should know, up to 5,000 characters."),
     _("Your place is paused: you are one of this study's researchers, who do not judge it blind."),

@@ -6,14 +6,22 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from annotation import access
 from annotation.actions import joining
-from annotation.actions.claims import claim_next_pair
+from annotation.actions.claims import (
+    claim_next_pair,
+    decline_assignment,
+    flag_assignment,
+    skip_assignment,
+    take_up_skipped,
+)
+from annotation.actions.flagging import answer_flags
 from annotation.actions.joining import Visitor
 from annotation.actions.judging import submit_and_claim
 from annotation.actions.studies import set_state
 from annotation.errors import AlreadyJoined, DomainError, JoinRefused, NotReady
 from annotation.models import Arrival, Consent, ConsentVersion, Enrolment, InvitationLink, User
-from annotation.vocabulary import StudyState
+from annotation.vocabulary import FlagDecision, FlagReason, StudyState
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -214,6 +222,30 @@ def test_a_rater_of_a_closed_study_is_done_if_they_judged_anything():
     set_state(study, StudyState.CLOSED)
     assert joining.is_done(Enrolment.objects.get(pk=bob.pk))
     assert not joining.is_done(Enrolment.objects.get(pk=carol.pk))
+
+
+def test_who_skips_the_rest_is_not_done_until_they_or_others_have_dealt_with_it():
+    study = cast.a_rateable_study(pairs=2, overlap=1)
+    rater = cast.a_rater(study, cast.bob())
+    cast.a_judgment(rater)
+    skip_assignment(claim_next_pair(rater))
+    rater.refresh_from_db()
+    assert not joining.is_done(rater)
+    take_up_skipped(rater)
+    decline_assignment(claim_next_pair(rater))
+    assert joining.is_done(rater)
+
+
+def test_a_skipped_pair_that_nobody_gets_any_more_is_not_waited_for():
+    study = cast.a_rateable_study(pairs=2, overlap=1)
+    rater = cast.a_rater(study, cast.bob())
+    cast.a_judgment(rater)
+    skip_assignment(skipped := claim_next_pair(rater))
+    rater.refresh_from_db()
+    assert access.skipped_with_room(rater) == 1
+    flag_assignment(claim_next_pair(cast.a_rater(study, cast.carol())), FlagReason.OTHER)
+    assert answer_flags(study, [skipped.pair_id], FlagDecision.HOLD).pairs
+    assert access.skipped_with_room(rater) == 0 and joining.is_done(rater)
 
 
 def test_what_a_rater_does_not_want_to_get_keeps_nobody_from_being_done():

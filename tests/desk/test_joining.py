@@ -95,6 +95,14 @@ def test_a_links_page_names_who_came_and_gives_a_new_code(desk, study):
     assert desk.post(reverse("join:return"), {"code": code}).status_code == 302
 
 
+def test_a_links_page_tells_how_much_each_person_judged(desk, study):
+    link, _ = joining.make_link(study, "poster")
+    enrolment, _ = joining.join(link, Visitor(), 0)
+    cast.a_judgment(enrolment)
+    shown = desk.get(reverse("desk:link", args=["kites", link.pk])).content.decode()
+    assert '<td class="number">1</td>' in shown
+
+
 def test_revoking_ends_a_link(desk, study):
     link, _ = joining.make_link(study, "poster")
     desk.post(reverse("desk:revoke_link", args=["kites", link.pk]))

@@ -1,13 +1,16 @@
 """Coming in by a link, with nothing but a browser without JavaScript."""
 
 import re
+from contextlib import suppress
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from annotation.actions import joining
+from annotation.actions.claims import claim_next_pair, skip_assignment
 from annotation.actions.studies import add_guideline, set_state
+from annotation.errors import NothingFree, NothingLeft
 from annotation.models import Arrival, Consent, Enrolment, User
 from annotation.vocabulary import GuidelineCondition, StudyState
 from tests import cast
@@ -190,6 +193,19 @@ def test_who_is_done_gets_the_code_and_the_studys_way_back(client, study):
     assert f'href="{BACK}"' in shown and "C0DE</code>" in shown
     assert "evil" not in shown and "OTHER" not in shown
     assert Arrival.objects.get().completed_at
+
+
+def test_who_skipped_the_rest_is_told_what_is_missing_for_the_code(client, study):
+    agree(client, address(study, completion_code="C0DE"))
+    place = Enrolment.objects.get()
+    cast.a_judgment(place)
+    with suppress(NothingLeft, NothingFree):
+        while True:
+            skip_assignment(claim_next_pair(place))
+    page, done = reverse("rate:next", args=["kites"]), reverse("rate:completed", args=["kites"])
+    assert client.get(done).url == page
+    shown = client.get(page).content.decode()
+    assert "when you have judged or declined them" in shown and done not in shown
 
 
 def test_who_is_not_done_gets_no_code(client, study):

@@ -127,6 +127,19 @@ def test_a_declined_quiz_pair_does_not_count_and_a_skipped_one_is_not_right():
     assert "1 of 2 pairs were right" in answer(bob, RIGHT)
 
 
+def test_nobody_passes_the_quiz_by_the_few_pairs_that_they_chose():
+    study = a_teaching_study(practice=0, quiz=5, passing=50)
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    for verb in ("declined", "flagged", "declined"):
+        open_page(bob)
+        why = {"reason": "other"} if verb == "flagged" else {}
+        Assignment.objects.leased().update(state=verb, **why)
+    open_page(bob)
+    answer(bob, RIGHT)
+    assert "more than half of the quiz" in answer(bob, RIGHT)
+    assert Enrolment.objects.get().qualification == ""
+
+
 def test_answers_of_practice_and_quiz_cannot_be_changed_afterwards():
     study = a_teaching_study()
     bob = Rater(cast.a_rater(study, cast.bob()).user)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from annotation.actions.imports import annotators, preferences
@@ -10,7 +9,7 @@ from annotation.actions.imports.files import read_records
 from annotation.actions.imports.foreign import Format
 from annotation.actions.imports.judgments import FIELDS as JUDGMENT_FIELDS
 from annotation.actions.imports.mapping import Mapping
-from annotation.actions.imports.records import Record
+from annotation.actions.imports.records import Record, beginning
 from annotation.actions.imports.responses import FIELDS as RESPONSE_FIELDS
 from annotation.actions.imports.responses import PROMPT_FIELDS, guess_prompt
 from annotation.errors import ImportRefused
@@ -95,7 +94,7 @@ def recognise(path: Path, name: str = "", mapping: Mapping | None = None, called
 
 
 def _readable(records: Iterable[Record]) -> Iterable[Record]:
-    return (record for record in islice(records, LOOKED_AT) if not record.problem)
+    return (record for record in beginning(records, LOOKED_AT) if not record.problem)
 
 
 def _renamed(row: dict, mapping: Mapping) -> dict:

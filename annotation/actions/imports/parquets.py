@@ -18,17 +18,19 @@ from annotation.errors import ImportRefused
 
 ROWS_AT_ONCE = 250
 MOST_AT_ONCE = 512 * 1024 * 1024  # bytes of these rows, unpacked
+MOST_VALUES = 2**27  # of a column in a row group: a few bytes can say that there are billions
+MOST_VALUES_AT_ONCE = 2**24  # of these rows, each in a list counted
 MAGIC = b"PAR1"
 
 
 def read_parquet(path: Path, file: BinaryIO) -> Iterator[Record]:
     """Every row; `line` is the row's number, from 1."""
     try:
-        table = pq.ParquetFile(file)
-        _refuse_odd(path, table)
+        table = _opened(path, file)
         number = 0
         for batch in table.iter_batches(batch_size=ROWS_AT_ONCE):
-            if batch.nbytes > MOST_AT_ONCE:
+            values = sum(map(_values_in, batch.columns))
+            if batch.nbytes > MOST_AT_ONCE or values > MOST_VALUES_AT_ONCE:
                 raise ImportRefused(
                     [], f"“{path.name}”: rows from {number + 1:,} on are too long to be read."
                 )
@@ -39,13 +41,42 @@ def read_parquet(path: Path, file: BinaryIO) -> Iterator[Record]:
         raise ImportRefused([], f"“{path.name}” cannot be read as Parquet: {_first_line(error)}.") from error
 
 
+def _opened(path: Path, file: BinaryIO) -> pq.ParquetFile:
+    """The file, its texts read as they are packed: one long text that all rows have is in memory once."""
+    table = pq.ParquetFile(file)
+    _refuse_odd(path, table)
+    columns = (table.schema.column(place) for place in range(len(table.schema)))
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    file.seek(0)
+    return pq.ParquetFile(file, read_dictionary=texts)
+
+
+def _values_in(column: pa.Array) -> int:
+    """How many values a column of some rows holds, those in lists and structs included."""
+    if isinstance(column, pa.MapArray):
+        return len(column) + _values_in(column.keys) + _values_in(column.items)
+    if isinstance(column, LISTS):
+        return len(column) + _values_in(column.flatten())
+    if isinstance(column, pa.StructArray):
+        return len(column) + sum(map(_values_in, column.flatten()))
+    return len(column)
+
+
+LISTS = (pa.ListArray, pa.LargeListArray, pa.FixedSizeListArray)
+
+
 def _refuse_odd(path: Path, table: pq.ParquetFile) -> None:
     names = table.schema_arrow.names
     if len(names) > MOST_COLUMNS:
         raise ImportRefused([], f"“{path.name}” has {len(names):,} columns; {MOST_COLUMNS:,} is the most.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ImportRefused([], f"“{path.name}” has more than one column named {', '.join(twice)}.")
-    groups = (table.metadata.row_group(number) for number in range(table.num_row_groups))
+    groups = [table.metadata.row_group(number) for number in range(table.num_row_groups)]
+    columns = (group.column(place) for group in groups for place in range(group.num_columns))
+    if any(column.num_values > MOST_VALUES for column in columns):
+        raise ImportRefused(
+            [], f"“{path.name}” has a column of too many values. Write it with fewer rows in a row group."
+        )
     if sum(group.total_byte_size for group in groups) > settings.IMPORT_MOST_UNPACKED:
         most = f"{settings.IMPORT_MOST_UNPACKED / 1e9:,.1f} GB"
         raise ImportRefused([], f"“{path.name}” unpacks to more than {most}. Cut it into parts.")

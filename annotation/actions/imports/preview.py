@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from annotation.actions.imports.cells import BadRow
 from annotation.actions.imports.files import read_records
@@ -11,6 +10,7 @@ from annotation.actions.imports.judgments import JudgmentRow
 from annotation.actions.imports.loading import Loader, plain_records
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.imports.pairs import PreferenceRow, loader_for
+from annotation.actions.imports.records import beginning
 from annotation.actions.imports.responses import ResponseRow
 from annotation.models import Study
 from annotation.vocabulary import PAIR_QUESTIONS
@@ -54,7 +54,7 @@ def preview(
 ) -> Preview:
     """Look at the file's first rows. Raises ImportRefused when it cannot be read at all."""
     mapping, loader = found.mapping(given), loader_for(study, found, given, hide)
-    records = list(islice(plain_records(loader, read_records(path, name)), LOOKED_AT))
+    records = list(plain_records(loader, beginning(read_records(path, name), LOOKED_AT)))
     columns = {column for record in records for column in record.values}
     rows, problems = _read(loader, mapping, records)
     parts = [part for _, row in rows for part in _parts(row)]

@@ -1,7 +1,9 @@
 """One record of a file, whatever kind of file it is, and the limits that all kinds share."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader, RawIOBase
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +13,7 @@ from annotation.errors import ImportRefused
 
 LONGEST = 32 * 1024 * 1024  # of a line in bytes, of a record in characters: keeps an open quote out of memory
 MOST_COLUMNS = 1_000
+MOST_LOOKED_AT = 4 * 1024 * 1024  # characters of a file's first records, which a page holds together
 BOM = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -23,6 +26,19 @@ class Record:
     size: int
     values: dict = field(default_factory=dict)
     problem: str = ""
+
+
+def beginning(records: Iterable[Record], most: int) -> Iterator[Record]:
+    """The first `most` records or fewer: it ends with the one that reaches MOST_LOOKED_AT.
+
+    A packed file of a few megabytes may begin with rows that fill a machine's memory.
+    """
+    size = 0
+    for record in islice(records, most):
+        yield record
+        size += record.size
+        if size >= MOST_LOOKED_AT:
+            return
 
 
 class Bounded(RawIOBase):
