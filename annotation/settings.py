@@ -524,7 +524,10 @@ LOGGING = {
         "level": environment.one_of("LOG_LEVEL", ["info", "debug", "warning", "error"]).upper(),
     },
     # Each request is told on one line, by the machines that read JSON.
-    "loggers": {"annotation.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"}},
+    "loggers": {
+        "annotation.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+        "axes": {"level": "WARNING"},  # it would log every log-in
+    },
 }
 
 # Files that come in, in bytes: with any form; on the page that takes data sets, from researchers; unpacked.

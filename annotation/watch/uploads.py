@@ -8,7 +8,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 class BoundedUpload(FileUploadHandler):
     """Ends a request whose files grow beyond UPLOAD_MOST, before they fill the disk.
 
-    A page that takes larger ones from those who may send them names its own handlers (`desk.imports.limited`).
+    A page that takes larger ones from those who may names its own handlers (`desk.imports.limited`).
     """
 
     def __init__(self, request=None):
