@@ -30,7 +30,8 @@ KINDS = {
         account_reset_password_from_key account_reset_password_from_key_done account_confirm_email
         account_reauthenticate account_email_verification_sent account_confirm_login_code mfa_authenticate
         mfa_login_webauthn socialaccount_login_cancelled socialaccount_login_error socialaccount_signup
-        openid_connect_login openid_connect_callback accounts/social/login/cancelled/ accounts/social/login/error/
+        openid_connect_login openid_connect_callback accounts/social/login/cancelled/
+        accounts/social/login/error/
         accounts/social/signup/ accounts/social/connections/
     """,
     # whoever is logged in, about themselves; of what is not theirs nothing is there
