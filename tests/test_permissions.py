@@ -29,7 +29,8 @@ KINDS = {
         account_logout account_inactive account_signup account_reset_password account_reset_password_done
         account_reset_password_from_key account_reset_password_from_key_done account_confirm_email
         account_reauthenticate account_email_verification_sent account_confirm_login_code mfa_authenticate
-        mfa_login_webauthn socialaccount_login_cancelled socialaccount_login_error socialaccount_signup openid_connect_login
+        mfa_login_webauthn socialaccount_login_cancelled socialaccount_login_error socialaccount_signup
+        openid_connect_login
         openid_connect_callback accounts/social/login/cancelled/ accounts/social/login/error/
         accounts/social/signup/ accounts/social/connections/
     """,
