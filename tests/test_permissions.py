@@ -7,6 +7,7 @@ kind means for each person stands in `why_wrong`.
 import re
 import uuid
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 from django.db import transaction
@@ -173,11 +174,13 @@ def filled_in(study: Study, path: str) -> str:
 
 
 def ask(client: Client, method: str, address: str):
-    """The reply; what the request changed is undone."""
+    """The reply; what the request changed is undone, and the browser stays logged in."""
     body = {"data": {}} if method == "post" else {}
+    kept = deepcopy(client.cookies)
     with transaction.atomic():
         reply = getattr(client, method)(address, **body)
         transaction.set_rollback(True)
+    client.cookies = kept
     return reply
 
 
