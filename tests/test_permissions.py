@@ -7,6 +7,7 @@ kind means for each person stands in `why_wrong`.
 import re
 import uuid
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 from django.db import transaction
@@ -30,8 +31,8 @@ KINDS = {
         account_reset_password_from_key account_reset_password_from_key_done account_confirm_email
         account_reauthenticate account_email_verification_sent account_confirm_login_code mfa_authenticate
         mfa_login_webauthn socialaccount_login_cancelled socialaccount_login_error socialaccount_signup
-        openid_connect_login openid_connect_callback accounts/social/login/cancelled/
-        accounts/social/login/error/
+        openid_connect_login
+        openid_connect_callback accounts/social/login/cancelled/ accounts/social/login/error/
         accounts/social/signup/ accounts/social/connections/
     """,
     # whoever is logged in, about themselves; of what is not theirs nothing is there
@@ -173,11 +174,13 @@ def filled_in(study: Study, path: str) -> str:
 
 
 def ask(client: Client, method: str, address: str):
-    """The reply; what the request changed is undone."""
+    """The reply; what the request changed is undone, and the browser stays logged in."""
     body = {"data": {}} if method == "post" else {}
+    kept = deepcopy(client.cookies)
     with transaction.atomic():
         reply = getattr(client, method)(address, **body)
         transaction.set_rollback(True)
+    client.cookies = kept
     return reply
 
 
