@@ -84,7 +84,9 @@ def timed(work: Callable[[], object]) -> float:
     """Seconds."""
     start = time.perf_counter()
     work()
-    return round(time.perf_counter() - start, 1)
+    took = round(time.perf_counter() - start, 1)
+    print(f"{took} s", file=sys.stderr)
+    return took
 
 
 def addresses(study) -> dict[str, str]:
@@ -122,6 +124,7 @@ def measure(judgments: int, replies: int, with_results: bool) -> dict:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
+    print("Writing the study, then what workers do (numbers, signals) …", file=sys.stderr)
     study, owner = prepared(judgments)
     seconds = prepare_what_workers_do(study, with_results)
     client = Client(raise_request_exception=False)
@@ -129,6 +132,7 @@ def measure(judgments: int, replies: int, with_results: bool) -> dict:
     pages = pages_of(client, study)
     took: dict[str, list[float]] = {name: [] for name in pages}
     errors = 0
+    print("Asking for pages …", file=sys.stderr)
     for _ in range(replies):
         for name, address in pages.items():
             start = time.perf_counter()
