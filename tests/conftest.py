@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 from annotation import tasks
-from annotation.actions import enrolment
+from annotation.actions import enrolment, freezing
 from annotation.models import Run, triggers
 
 # An example may take long on a busy machine. CI tries the same ones every time, others try new ones.
@@ -151,6 +151,13 @@ def _snapshots_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(settings, "ARCHIVES", tmp_path / "archives")
     monkeypatch.setattr(settings, "REPORTS", tmp_path / "reports")
     monkeypatch.setattr(settings, "IMPORTS", tmp_path / "imports")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_looks_after_freezings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that notes how far one is has a connection of its own, which sees no row of a test that is
+    one transaction, and would end the freezing. A test that is not sets it back."""
+    monkeypatch.setattr(freezing, "LOOK_EVERY", 3600.0)
 
 
 @pytest.fixture
