@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.actions.imports import parquets, preview
+from annotation.actions.imports.files import read_records
 from annotation.actions.imports.formats import recognise
 from annotation.actions.imports.mapping import Mapping
 from annotation.errors import ImportRefused
@@ -40,6 +41,25 @@ def test_a_preview_looks_at_fewer_rows_where_they_are_long(tmp_path):
     path = long_rows(tmp_path)
     shown = preview.preview(a_study(), path, recognise(path), Mapping(constants={"intent": "benign"}))
     assert shown.looked_at == shown.taken == 11  # the eleventh reaches four megabytes
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json"])
+@pytest.mark.parametrize(
+    "row, reason",
+    [({f"c{n}": 1 for n in range(1_001)}, "1,001 fields"), ({"x" * 1_001: 1}, "name of a field is longer")],
+)
+def test_an_object_of_countless_or_endless_names_is_a_bad_row(tmp_path, ending, row, reason):
+    path = tmp_path / f"a.{ending}"
+    path.write_text(json.dumps(row if ending == "jsonl" else [row]))
+    (record,) = read_records(path)
+    assert reason in record.problem and not record.values
+
+
+def test_rows_that_all_have_other_columns_are_no_page_of_columns(tmp_path):
+    row = {"prompt": "Why?", "chosen": "x", "rejected": "y"}
+    rows = [row | {f"c{line}-{n}": 1 for n in range(900)} for line in range(3)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert len(recognise(tmp_path / "a.jsonl").found) == 1_000
 
 
 def read(path: Path):

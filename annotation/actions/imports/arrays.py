@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from annotation import strict_json
-from annotation.actions.imports.records import LONGEST, Record
+from annotation.actions.imports.records import LONGEST, Record, of_object
 from annotation.errors import ImportRefused
 
 PART = 256 * 1024
@@ -88,15 +88,8 @@ def _element(text: _Text) -> Record:
         # A number or word may go on in what is still to be read; an object ends where it ends.
         size = end - text.at
         text.pass_to(end)
-        return _record(line, size, value)
-
-
-def _record(line: int, size: int, value: object) -> Record:
-    if not isinstance(value, dict):
-        return Record(line, size, problem="Not a JSON object with named fields.")
-    if problem := strict_json.why_refused(value):
-        return Record(line, size, problem=problem)
-    return Record(line, size, value)
+        problem = strict_json.why_refused(value) if isinstance(value, dict) else ""
+        return of_object(line, size, value, problem)
 
 
 def _broken(text: _Text, what: str) -> ImportRefused:

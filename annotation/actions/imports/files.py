@@ -17,7 +17,7 @@ from typing import BinaryIO
 from annotation import strict_json
 from annotation.actions.imports.arrays import read_array
 from annotation.actions.imports.parquets import MAGIC, read_parquet
-from annotation.actions.imports.records import LONGEST, MOST_COLUMNS, Record, bounded, skip_mark
+from annotation.actions.imports.records import LONGEST, MOST_COLUMNS, Record, bounded, of_object, skip_mark
 from annotation.errors import ImportRefused
 from annotation.strict_json import why_unstorable
 
@@ -124,9 +124,7 @@ def _json_record(number: int, line: str) -> Record:
         values = strict_json.read(line)
     except strict_json.NotJSON as error:
         return Record(number, len(line), problem=why_unstorable(line) or str(error))
-    if not isinstance(values, dict):
-        return Record(number, len(line), problem="Not a JSON object with named fields.")
-    return Record(number, len(line), values)
+    return of_object(number, len(line), values)
 
 
 class _Taken:

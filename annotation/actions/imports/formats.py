@@ -9,7 +9,7 @@ from annotation.actions.imports.files import read_records
 from annotation.actions.imports.foreign import Format
 from annotation.actions.imports.judgments import FIELDS as JUDGMENT_FIELDS
 from annotation.actions.imports.mapping import Mapping
-from annotation.actions.imports.records import Record, beginning
+from annotation.actions.imports.records import MOST_COLUMNS, Record, beginning
 from annotation.actions.imports.responses import FIELDS as RESPONSE_FIELDS
 from annotation.actions.imports.responses import PROMPT_FIELDS, guess_prompt
 from annotation.errors import ImportRefused
@@ -117,5 +117,5 @@ def _guessed(rows: list[dict], name: str, is_named: bool) -> Recognised:
     plain = [one.plain(row) if one else row for row in rows]
     guess = one.guess if one else guess_prompt if name == "prompts" else None
     guesses = [guess(row) for row in plain] if guess else []
-    found = tuple(dict.fromkeys(column for row in plain for column in row))
+    found = tuple(dict.fromkeys(column for row in plain for column in row))[:MOST_COLUMNS]
     return Recognised(name, max(guesses, key=len, default={}), found, is_named)

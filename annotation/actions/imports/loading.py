@@ -12,6 +12,7 @@ from annotation.actions import events
 from annotation.actions.imports.cells import BadRow
 from annotation.actions.imports.files import Record, read_records
 from annotation.actions.imports.mapping import Mapping
+from annotation.actions.imports.records import MOST_COLUMNS
 from annotation.errors import ImportRefused
 from annotation.models import Study, User
 
@@ -115,7 +116,8 @@ def load_in_parts(
     for chunk in _chunks(plain_records(loader, islice(records, result.rows, None))):
         columns = {key for record in chunk for key in record.values}
         _refuse_missing(loader, Path(name), mapping, columns)
-        result.unused_columns = sorted({*result.unused_columns, *_unused(loader, mapping, columns)})
+        unused = {*result.unused_columns, *_unused(loader, mapping, columns)}
+        result.unused_columns = sorted(unused)[:MOST_COLUMNS]
         _keep_part(loader, study, mapping, chunk, result, keep_mark)
     if not result.rows:
         raise ImportRefused([], f"“{name}” has no rows.")

@@ -10,7 +10,7 @@ from annotation.actions.imports.judgments import JudgmentRow
 from annotation.actions.imports.loading import Loader, plain_records
 from annotation.actions.imports.mapping import Mapping
 from annotation.actions.imports.pairs import PreferenceRow, loader_for
-from annotation.actions.imports.records import beginning
+from annotation.actions.imports.records import MOST_COLUMNS, beginning
 from annotation.actions.imports.responses import ResponseRow
 from annotation.models import Study
 from annotation.vocabulary import PAIR_QUESTIONS
@@ -68,7 +68,7 @@ def preview(
         rows=[_shown(line, row) for line, row in rows[:SHOWN]],
         problems=problems[:MOST_LISTED],
         missing=loader.missing(lambda one: mapping.gives(one, columns)) if columns else (),
-        unused=sorted(columns - {mapping.column_of(one) for one in loader.fields}),
+        unused=sorted(columns - {mapping.column_of(one) for one in loader.fields})[:MOST_COLUMNS],
         sources={one: mapping.column_of(one) for one in loader.fields if mapping.column_of(one) in columns},
     )
 

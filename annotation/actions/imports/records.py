@@ -13,6 +13,7 @@ from annotation.errors import ImportRefused
 
 LONGEST = 32 * 1024 * 1024  # of a line in bytes, of a record in characters: keeps an open quote out of memory
 MOST_COLUMNS = 1_000
+LONGEST_COLUMN = 1_000  # characters of its name
 MOST_LOOKED_AT = 4 * 1024 * 1024  # characters of a file's first records, which a page holds together
 BOM = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -26,6 +27,17 @@ class Record:
     size: int
     values: dict = field(default_factory=dict)
     problem: str = ""
+
+
+def of_object(line: int, size: int, value: object, problem: str = "") -> Record:
+    """The record that a value of JSON is: an object whose names can be columns, else a problem."""
+    if not isinstance(value, dict):
+        problem = problem or "Not a JSON object with named fields."
+    elif len(value) > MOST_COLUMNS:
+        problem = f"The object has {len(value):,} fields; {MOST_COLUMNS:,} is the most."
+    elif any(len(name) > LONGEST_COLUMN for name in value):
+        problem = f"The name of a field is longer than {LONGEST_COLUMN:,} characters."
+    return Record(line, size, problem=problem) if problem else Record(line, size, value)
 
 
 def beginning(records: Iterable[Record], most: int) -> Iterator[Record]:
