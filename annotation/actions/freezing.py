@@ -17,6 +17,9 @@ from annotation.models import Freezing, Grade, Snapshot, Study, User
 from annotation.models.snapshot import UNFINISHED
 from annotation.vocabulary import BatchState
 
+AT_ONCE = 20_000
+"""Judgments. A larger study is frozen by a worker, because whoever asks would be kept waiting."""
+
 LOOK_EVERY = 1.0
 """Seconds between two notes of how far a freezing is, and two looks at whether somebody stopped it."""
 

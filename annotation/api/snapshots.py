@@ -10,21 +10,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access, tasks
-from annotation.actions import snapshots
-from annotation.api.bases import ForResearchers
-from annotation.api.errors import problem
+from annotation.actions import freezing, snapshots
+from annotation.api.bases import ForResearchers, hinted
 from annotation.api.once import once
 from annotation.api.results import AnyFile
 from annotation.api.schema import FILE, PLAIN, a_file, an_object, says
 from annotation.api.serializers import SnapshotSerializer
 from annotation.downloads import download
 from annotation.errors import NotFound
-from annotation.models import Snapshot
+from annotation.models import Freezing, Snapshot
 from annotation.reports.rows import counting
 from annotation.vocabulary import TokenScope
-
-FREEZE_AT_ONCE = 20_000
-"""Judgments. A larger study is frozen by a worker, because the caller would be kept waiting."""
 
 OCTETS = "application/octet-stream"
 RANGE = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="As in “bytes=1000-”.")
@@ -58,15 +54,17 @@ class SnapshotList(ForResearchers, generics.ListAPIView):
     def post(self, request: Request, slug: str) -> Response:
         """Freeze the study as it is. A large one is frozen by a worker: 202."""
         study = self.study()
-        if counting(study).count() <= FREEZE_AT_ONCE:
+        if counting(study).count() <= freezing.AT_ONCE:
             made = snapshots.freeze_snapshot(study, request.user)
             made.refresh_from_db()
             return Response(SnapshotSerializer(made).data, status.HTTP_201_CREATED)
-        snapshots.note_asked(study, request.user)
-        if tasks.sent(tasks.freeze_snapshot.delay, study.pk, request.user.pk):
-            return Response({"detail": "A worker freezes the study."}, status.HTTP_202_ACCEPTED)
-        snapshots.note_failure(study, request.user, "The queue does not answer.")
-        return problem(status.HTTP_503_SERVICE_UNAVAILABLE, "The queue does not answer. Try again later.")
+        asked, is_new = freezing.ask(study, request.user)
+        hint = hinted(_hint, asked) if is_new else {}
+        return Response({"detail": "A worker freezes the study."} | hint, status.HTTP_202_ACCEPTED)
+
+
+def _hint(asked: Freezing) -> None:
+    tasks.freeze_snapshot.delay(asked.pk)
 
 
 class SnapshotDetail(ForResearchers, APIView):

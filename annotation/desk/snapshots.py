@@ -18,9 +18,6 @@ from annotation.reports.freezing import freezing_progress
 from annotation.reports.progress import reports_asked
 from annotation.reports.rows import counting
 
-FREEZE_AT_ONCE = 20_000
-"""Judgments. A larger study is frozen by a worker, because the page would keep its reader waiting."""
-
 
 @desk_page
 @require_safe
@@ -50,7 +47,7 @@ def freeze(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _freeze(request: HttpRequest, study: Study) -> None:
-    if counting(study).count() > FREEZE_AT_ONCE:
+    if counting(study).count() > freezing.AT_ONCE:
         _have_frozen(request, study)
     else:
         snapshot = freeze_snapshot(study, request.user)

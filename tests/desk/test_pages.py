@@ -14,8 +14,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotation import tasks
-from annotation.actions import runs
-from annotation.desk import cards, snapshots, views, words
+from annotation.actions import freezing, runs
+from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate, undefined
@@ -308,7 +308,7 @@ def test_a_study_without_judgments_freezes_nothing_and_says_so(alice):
 def queued(monkeypatch) -> list[int]:
     """Freezings that workers were told about; every study is too large to be frozen at once."""
     told = []
-    monkeypatch.setattr(snapshots, "FREEZE_AT_ONCE", 5)
+    monkeypatch.setattr(freezing, "AT_ONCE", 5)
     monkeypatch.setattr(tasks.freeze_snapshot, "delay", told.append)
     return told
 
