@@ -11,6 +11,12 @@ OF_JUDGING = ("submit_judgment", "revise_judgment")
 """Verbs of raters, of which there are as many as judgments; the index by verb is for all others."""
 
 
+class EventQuerySet(models.QuerySet):
+    def of_desk(self) -> "EventQuerySet":
+        """Without those of judging. Whoever looks for a beginning of verbs says so, for the index by verb."""
+        return self.exclude(verb__in=OF_JUDGING)
+
+
 class Event(models.Model):
     """Append-only (trigger `event_is_append_only`). `verb` is the name of the action that recorded it."""
 
@@ -19,6 +25,8 @@ class Event(models.Model):
     verb = models.CharField(max_length=50)
     detail = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

@@ -383,7 +383,7 @@ def missing_worker(runs: QuerySet[Run], at: datetime | None = None) -> str:
 
 def snapshot_under_way(study: Study) -> Event | None:
     """When and by whom a worker was asked for a snapshot, where it neither came nor failed since."""
-    last = study.events.filter(verb__startswith="freeze_snapshot").first()
+    last = study.events.of_desk().filter(verb__startswith="freeze_snapshot").first()
     return last if last and last.verb == "freeze_snapshot_asked" else None
 
 
@@ -398,7 +398,7 @@ class ReportAsked:
 
 def reports_asked(study: Study) -> dict[int, ReportAsked]:
     """By the snapshot's number, from the last that happened to each. One query."""
-    events = study.events.filter(verb__startswith="report_").order_by("pk")
+    events = study.events.of_desk().filter(verb__startswith="report_").order_by("pk")
     last = {event.detail["number"]: event for event in events}
     return {
         number: ReportAsked(
