@@ -30,6 +30,7 @@ from annotation.models import (
     Gold,
     InvitationLink,
     Judgment,
+    MemberInvitation,
     Membership,
     Pair,
     Prompt,
@@ -440,6 +441,29 @@ def members_of(study: Study) -> QuerySet[Membership]:
     """The study's members with their people, owners first."""
     order = Case(*(When(role=role, then=place) for place, role in enumerate(StudyRole)))
     return study.memberships.select_related("user").order_by(order, "user__username")
+
+
+def invitation_by(secret: str) -> MemberInvitation:
+    """The invitation of this address, while it can be taken up. Raises NotFound."""
+    waiting = MemberInvitation.objects.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+    found = waiting.filter(token_digest=digest(secret)).select_related("study", "created_by").first()
+    return _found(found, "This invitation is no longer valid. Ask whoever sent it for another.")
+
+
+def invitation_is_open(secret: str) -> bool:
+    """Whether somebody who came with this secret is invited to a study."""
+    waiting = MemberInvitation.objects.filter(accepted_at__isnull=True, expires_at__gt=timezone.now())
+    return bool(secret) and waiting.filter(token_digest=digest(secret)).exists()
+
+
+def invitations_of(study: Study) -> QuerySet[MemberInvitation]:
+    """Invitations to work on the study that nobody has taken up yet, expired ones too."""
+    return study.member_invitations.filter(accepted_at__isnull=True)
+
+
+def invitation_in(study: Study, pk: int) -> MemberInvitation:
+    """An invitation of this study that waits. Raises NotFound."""
+    return _found(invitations_of(study).filter(pk=pk).first(), "This study has no such invitation.")
 
 
 def member_in(study: Study, pk: int) -> Membership:

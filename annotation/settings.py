@@ -5,8 +5,10 @@ Everything mutable lies under ``VAR`` (``var/``, or the folder named in ``EVENHA
 
 import os
 import secrets
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -19,6 +21,35 @@ VAR = Path(os.environ.get("EVENHAND_VAR") or BASE_DIR / "var").resolve()
 def _flag(name: str, default: str = "0") -> bool:
     """A variable as yes or no: 1, true, yes and on are yes."""
     return os.environ.get(name, default).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _whole(name: str, default: int) -> int:
+    """A variable as a whole number of at least 0."""
+    given = os.environ.get(name, "").strip()
+    if given and not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise ImproperlyConfigured(
+            f"{name} is “{given}”. Write a whole number, or leave it out for {default}."
+        )
+    return int(given) if given else default
+
+
+def _mail(url: str) -> tuple[str, int, str, str, bool, bool]:
+    """Host, port, user, password, TLS from the start, STARTTLS: what a mail server's URL says."""
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        found = urlsplit(url)
+        host, port = found.hostname, found.port
+    except ValueError:
+        host, port = None, None
+    if not host or found.scheme not in ports:
+        raise ImproperlyConfigured(
+            "EMAIL_URL cannot be read. Write it as smtps://USER:PASSWORD@HOST:PORT (or smtp+tls://, or "
+            "smtp:// for a server on this machine; special characters percent-encoded), or leave it out to "
+            "send no mail."
+        )
+    user, password = unquote(found.username or ""), unquote(found.password or "")
+    tls = (found.scheme == "smtps", found.scheme == "smtp+tls")
+    return host, port or ports[found.scheme], user, password, *tls
 
 
 def _words(name: str, default: str = "") -> list[str]:
@@ -95,11 +126,18 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
+    "django.contrib.humanize",  # a template of allauth says times with it
     "django.contrib.staticfiles",
     "csp",
     "django_htmx",
     "rest_framework",
     "rest_framework.authtoken",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -115,6 +153,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "annotation.urls"
@@ -175,12 +215,98 @@ AUTH_USER_MODEL = "annotation.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses before anybody looks at a password
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+# Sign-in: docs/people.md. Nobody makes an account of their own unless SIGN_UP says so.
+SIGN_UP = _flag("SIGN_UP")
+CONTACT = os.environ.get("CONTACT", "").strip()  # whom the log-in pages name for help
+ACCOUNT_ADAPTER = "annotation.accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "annotation.accounts.adapters.ProviderAdapter"
+ACCOUNT_FORMS = {"login": "annotation.accounts.forms.LoginForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGOUT_REDIRECT_URL
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ALLAUTH_TRUSTED_PROXY_COUNT = _whole("TRUSTED_PROXIES", 1 if _flag("HTTPS") else 0)
+# Codes of the second step are limited by `login_failed` too; passwords have been stopped before, see AXES.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip,10/5m/key"}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Evenhand"
+# Without HTTPS a browser offers passkeys at http://localhost alone, so that is all this allows.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _flag("HTTPS")
+
+# An organisation's own log-in, by OpenID Connect.
+OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "").strip()
+OIDC_CLIENT_ID = os.environ.get("OIDC_CLIENT_ID", "").strip()
+OIDC_CLIENT_SECRET = os.environ.get("OIDC_CLIENT_SECRET", "").strip()
+OIDC_NAME = os.environ.get("OIDC_NAME", "").strip() or "your organisation"
+OIDC_NEW_ACCOUNTS = os.environ.get("OIDC_NEW_ACCOUNTS", "").strip().lower() or "member"
+OIDC_ID = "organisation"  # stands in the address that the provider sends people back to
+OIDC = bool(OIDC_ISSUER and OIDC_CLIENT_ID and OIDC_CLIENT_SECRET)
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_AUTO_SIGNUP = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address proves nothing about an account that is here already
+# A link, not a form: browsers would hold a form's way through the provider's pages against `form-action`.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": OIDC_ID,
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
+            }
+        ]
+        if OIDC
+        else [],
+    }
+}
+
+# Guessing: so many wrong passwords for a name from one address, and it waits. Counted in the database, for
+# all processes; `manage.py axes_reset_username NAME` lets somebody in again.
+AXES_FAILURE_LIMIT = _whole("LOGIN_FAILURES", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=_whole("LOGIN_LOCK_MINUTES", 15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # so that nobody locks out somebody elsewhere
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # who logged in from where is nobody's business here
+AXES_CLIENT_IP_CALLABLE = "annotation.accounts.adapters.client_ip"
+AXES_LOCKOUT_CALLABLE = "annotation.accounts.adapters.locked_out"
+AXES_USERNAME_CALLABLE = "annotation.accounts.adapters.name_tried"
+AXES_VERBOSE = False
+
+# A log-in lasts until the browser is closed, or so long where somebody asked to stay logged in.
+SESSION_COOKIE_AGE = _whole("SESSION_HOURS", 14 * 24) * 3600
+SESSION_COOKIE_HTTPONLY = True
+
+# Mail: password resets and invitations. Without EMAIL_URL none is sent, and pages say whom to ask.
+EMAIL_URL = os.environ.get("EMAIL_URL", "").strip()
+SENDS_MAIL = bool(EMAIL_URL)
+EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+EMAIL_TIMEOUT = 10
+if SENDS_MAIL:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST, EMAIL_PORT, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD, EMAIL_USE_SSL, EMAIL_USE_TLS = _mail(
+        EMAIL_URL
+    )
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "").strip() or "evenhand@localhost"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Evenhand: "
 
 # Language and time ----------------------------------------------------------------------------------
 
@@ -354,6 +480,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"axes": {"level": "WARNING"}},  # it would log every log-in
 }
 
 # Files that come in: the largest upload, and what a packed file may unpack to, in bytes.

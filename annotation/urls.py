@@ -1,5 +1,7 @@
 """Addresses: admin and log-in here, each audience's pages in its own package."""
 
+from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +25,11 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("img/mark.svg"))
 
 
+admin.site.unregister(Authenticator)  # it would show the secrets of second factors
+
+# The admin's own log-in form knows no second factor.
+admin.site.login = secure_admin_login(admin.site.login)
+
 urlpatterns = [
     path("", home, name="home"),
     path("favicon.ico", favicon),
@@ -31,6 +38,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("desk/", include("annotation.desk.urls")),
     path("api/v1/", include("annotation.api.urls")),
-    path("accounts/", include("django.contrib.auth.urls")),
+    path("accounts/", include("annotation.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
 ]

@@ -20,7 +20,7 @@ FLOORS = [
     {"printing", "datasets"},
     {"actions"},
     {"tasks"},
-    {"rate", "desk", "api", "admin", "management", "templatetags"},
+    {"rate", "desk", "api", "admin", "accounts", "management", "templatetags"},
 ]
 TABLES = ["people", "study", "membership", "prompt", "model_settings", "arm", "claimed", "generation", "pair"]
 TABLES += [

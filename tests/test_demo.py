@@ -3,7 +3,9 @@
 from io import StringIO
 
 import pytest
+from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 
 from annotation.actions.arms import freeze_arm
 from annotation.actions.pairing import make_pairs
@@ -24,12 +26,12 @@ def _a_folder_of_its_own(monkeypatch, tmp_path, settings):
     settings.VAR = tmp_path
 
 
-def test_loading_the_demo_prints_log_ins_that_work(client):
+def test_loading_the_demo_prints_log_ins_that_work():
     said = StringIO()
     call_command("load_demo", stdout=said)
     for line in said.getvalue().strip().splitlines():
         name, password = line.split()
-        assert client.login(username=name, password=password)
+        assert authenticate(RequestFactory().post("/"), username=name, password=password)
 
 
 def test_loading_the_demo_again_changes_nothing():

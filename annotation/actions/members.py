@@ -4,14 +4,20 @@ A study that has members has an owner among them: the trigger `membership_keeps_
 and the study's lock makes two owners who leave at once take turns.
 """
 
+import secrets
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from annotation.actions import events
 from annotation.errors import MemberRefused, NotQualified
-from annotation.models import Membership, Study, User
+from annotation.models import MemberInvitation, Membership, Study, User
+from annotation.models.joining import digest
 from annotation.vocabulary import EnrolmentState, StudyRole
+
+INVITED_FOR = timedelta(days=14)
 
 NO_OWNER = "The study would have no owner. Make somebody else an owner first."
 
@@ -51,6 +57,58 @@ def remove_member(study: Study, user: User, actor: User | None = None) -> bool:
     if removed:
         events.record(study, "remove_member", actor, member=user.pk)
     return bool(removed)
+
+
+# Invitations -----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def invite(
+    study: Study, email: str, role: StudyRole, actor: User | None = None, at: datetime | None = None
+) -> tuple[MemberInvitation, str]:
+    """An invitation to work on the study and its secret, which is nowhere kept.
+
+    It is for whoever holds the secret: whether somebody with this address has an account is not looked up.
+    """
+    secret = secrets.token_hex(24)
+    made = MemberInvitation.objects.create(
+        study=study,
+        email=email,
+        role=role,
+        token_digest=digest(secret),
+        created_by=actor,
+        expires_at=(at or timezone.now()) + INVITED_FOR,
+    )
+    events.record(study, "invite_member", actor, invitation=made.pk, role=role)
+    return made, secret
+
+
+@transaction.atomic
+def accept(invitation: MemberInvitation, user: User, at: datetime | None = None) -> None:
+    """Take up an invitation. Raises MemberRefused when somebody has, or NotQualified for who rates in it.
+
+    Who is a member already keeps the higher of the two roles.
+    """
+    _take_turns(invitation.study)
+    waiting = MemberInvitation.objects.filter(
+        pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=at or timezone.now()
+    )
+    if not waiting.update(accepted_at=at or timezone.now(), email=""):
+        raise MemberRefused("Somebody has taken up this invitation already.")
+    role = StudyRole(invitation.role)
+    if not add_member(invitation.study, user, role, user):
+        lower = Membership.objects.filter(study=invitation.study, user=user).exclude(role__in=role.and_above)
+        lower.update(role=role)
+    events.record(invitation.study, "accept_invitation", user, invitation=invitation.pk)
+
+
+@transaction.atomic
+def withdraw_invitation(invitation: MemberInvitation, actor: User | None = None) -> bool:
+    """Let nobody take it up any more; False when somebody has."""
+    gone, _ = MemberInvitation.objects.filter(pk=invitation.pk, accepted_at__isnull=True).delete()
+    if gone:
+        events.record(invitation.study, "withdraw_invitation", actor, invitation=invitation.pk)
+    return bool(gone)
 
 
 def refuse_raters(study: Study, people: Iterable[User]) -> None:

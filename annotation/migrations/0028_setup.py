@@ -21,7 +21,7 @@ RULES = [("all", "Every two arms"), ("first", "Each arm against the first")]
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0022_membership")]
+    dependencies = [("annotation", "0023_people")]
 
     # SQLite rebuilds the studies, which triggers read, and refuses to while a trigger is there.
     operations = [

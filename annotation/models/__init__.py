@@ -16,7 +16,7 @@ from annotation.models.gold import Gold
 from annotation.models.grade import Grade, GradeBatch, GradeItem, Grading
 from annotation.models.joining import Arrival, Consent, ConsentVersion, InvitationLink
 from annotation.models.judgment import Judgment, ResponseJudgment
-from annotation.models.membership import Membership
+from annotation.models.membership import MemberInvitation, Membership
 from annotation.models.pair import Pair
 from annotation.models.people import RaterSettings, User
 from annotation.models.prompt import Prompt
@@ -56,6 +56,7 @@ __all__ = [
     "InvitationLink",
     "Judgment",
     "Mark",
+    "MemberInvitation",
     "Membership",
     "Pair",
     "Prompt",

@@ -1,4 +1,4 @@
-"""Who works on a study at the desk, and as what."""
+"""Who works on a study at the desk, and as what; and who is invited to."""
 
 from django.conf import settings
 from django.db import models
@@ -28,3 +28,32 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.get_role_display()} of {self.study.slug}"
+
+
+class MemberInvitation(models.Model):
+    """A letter to somebody who may have no account yet. Its secret is kept only as a digest.
+
+    `email` is where the owner sent it, "" once it was taken up: then the account tells who came.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="member_invitations")
+    email = models.EmailField(blank=True)
+    role = models.CharField(max_length=10, choices=StudyRole.choices)
+    token_digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["study", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(role__in=StudyRole.values), name="member_invitation_role_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()} of {self.study.slug}"

@@ -6,7 +6,12 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """A researcher (`is_staff`) or a rater. What a person may do in a study stands in that study."""
+    """A researcher (`is_staff`: makes studies) or a rater. What they may do in a study stands in that study.
+
+    Of somebody who was forgotten (`actions.people.forget_person`) the row is left, as others point at it.
+    """
+
+    forgotten_at = models.DateTimeField(null=True, editable=False)
 
 
 class RaterSettings(models.Model):

@@ -57,7 +57,7 @@ def test_a_session_of_the_desk_works_too(client):
 def test_a_session_needs_the_csrf_token_to_write():
     study = cast.a_generating_study()
     client = APIClient(enforce_csrf_checks=True)
-    client.login(username=cast.alice().username, password=cast.PASSWORD)
+    client.force_login(cast.alice())
     assert client.post(address("runs", study), {"samples": 1}).status_code == 403
     assert not Run.objects.exists()
 

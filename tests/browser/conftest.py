@@ -70,7 +70,7 @@ class Visit:
         self.page.goto("/accounts/login/")
         self.page.locator("[name=username]").fill(name)  # by name: the words may be of any language
         self.page.locator("[name=password]").fill(cast.PASSWORD)
-        self.page.locator("main button").click()
+        self.page.locator("main button.primary").click()
         expect(self.page.locator(".masthead form button")).to_be_visible()
 
     def answer(self, **fields: str) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(settings.BASE_DIR)
 TEMPLATES = ROOT / "templates"
 SPOKEN = [path for path in TEMPLATES.rglob("*.html") if "desk" not in path.parts]
 SOURCES = [*(ROOT / "annotation" / "rate").glob("*.py"), ROOT / "annotation" / "vocabulary.py"]
-SOURCES += [ROOT / "annotation" / "reports" / "quality.py"]
+SOURCES += [*(ROOT / "annotation" / "accounts").glob("*.py"), ROOT / "annotation" / "reports" / "quality.py"]
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 RAISED = ("StudyClosed", "NotQualified", "LeaseLost", "NothingLeft", "AlreadySubmitted", "ExposureReached")
 OTHERS = [code for code, _name in settings.LANGUAGES if code != "en"]
