@@ -44,10 +44,12 @@ KINDS = {
         rate:home rate:judge rate:revise rate:skip rate:feedback rate:dispute rate:disputes rate:practice
         rate:quiz rate:decline rate:flag rate:draft rate:beat rate:preferences rate:single-keys rate:next
         rate:appeal rate:consent rate:welcome rate:completed rate:skipped rate:wellbeing rate:rest
-        rate:go-on api:claim api:judge api:heartbeat api:skip api:decline api:flag
+        rate:go-on rate:rehearsal api:claim api:judge api:heartbeat api:skip api:decline api:flag
     """,
     # researchers and members of studies, who see their own studies there
-    "desk": "desk:studies api:studies",
+    "desk": "desk:studies desk:archived api:studies",
+    # researchers, who begin studies of their own
+    "researcher": "desk:new_study",
     # members of the study look, editors and owners send
     "study": """
         desk:study desk:set_state desk:start_run desk:dry_run desk:run desk:control_run desk:plan desk:results
@@ -59,6 +61,11 @@ KINDS = {
         desk:trainings desk:new_training desk:training desk:training_log desk:make_arm desk:control_training
         desk:responses desk:response_text desk:prompt_text desk:hub desk:imports desk:import
         desk:remap_import desk:import_problems desk:control_import desk:snapshots desk:freeze_snapshot
+        desk:setup desk:setup_questions desk:add_further desk:remove_further desk:setup_guideline
+        desk:setup_prompts desk:paste_prompts desk:upload_prompts desk:take_prompts desk:setup_prompt
+        desk:prompt_row desk:remove_prompt desk:setup_arms desk:setup_arm desk:remove_arm desk:ask_trial
+        desk:trial desk:setup_generation desk:setup_pairing desk:setup_raters desk:setup_gold
+        desk:setup_rehearsal desk:setup_opening desk:running desk:fork desk:archive desk:restore
         desk:snapshot desk:datasets desk:dataset_file desk:control_dataset desk:ask_report desk:report
         api:study api:dry_run api:runs api:run api:control_run api:gradings api:grading api:grades
         api:control_grading api:review api:decide api:take_back api:rescan api:reviewed_pair api:report
@@ -67,10 +74,11 @@ KINDS = {
         api:fairness api:flags api:progress api:plan api:agreement api:win_rates api:outcomes
     """,
     # any member of the study sends, too
-    "member": "desk:leave_study",
+    "member": "desk:leave_study desk:guideline_preview",
     # owners of the study
     "owner": """
         desk:add_member desk:set_role desk:remove_member desk:withdraw_invitation desk:forget_rater
+        desk:delete
     """,
 }
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()}
@@ -199,6 +207,9 @@ def why_wrong(name: str, role: str, method: str, reply) -> str:
         return (
             "" if status == (403 if name.startswith("api:") else 404) else "told a rater that there is a desk"
         )
+    if kind == "researcher":
+        let_in = role not in ("viewer", "editor")
+        return "" if status in ((200, 422) if let_in else (403,)) else "let in, or not, by mistake"
     if kind == "desk":
         return "" if status == 200 else "not let in"
     if role == "stranger":

@@ -40,7 +40,7 @@ urlpatterns = [
     path("<slug:slug>/setup/questions/", setup_questions.questions, name="setup_questions"),
     path("<slug:slug>/setup/questions/further/", setup_questions.add_further, name="add_further"),
     path(
-        "<slug:slug>/setup/questions/further/<slug:name>/remove/",
+        "<slug:slug>/setup/questions/further/<str:name>/remove/",
         setup_questions.remove_further,
         name="remove_further",
     ),

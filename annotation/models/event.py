@@ -50,6 +50,12 @@ class EventQuerySet(models.QuerySet):
         return self.exclude(verb__in=OF_JUDGING)
 
 
+class EventQuerySet(models.QuerySet):
+    def of_desk(self) -> "EventQuerySet":
+        """Without those of judging. Whoever looks for a beginning of verbs says so, for the index by verb."""
+        return self.exclude(verb__in=OF_JUDGING)
+
+
 class Event(models.Model):
     """Append-only (trigger `event_is_append_only`). `verb` is the name of the action that recorded it."""
 

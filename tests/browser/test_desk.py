@@ -159,6 +159,8 @@ def desk_pages(study: Study) -> list[str]:
         if getattr(part, "namespace", None) == "desk":
             for pattern in part.url_patterns:
                 takes = set(pattern.pattern.converters) - {"slug"}
+                if pattern.name == "results":  # has a test of its own: its figures take axe a minute
+                    continue
                 if takes <= set(of.get(pattern.name, {})):
                     slug = {"slug": study.slug} if "slug" in pattern.pattern.converters else {}
                     found.append(reverse(f"desk:{pattern.name}", kwargs=slug | of.get(pattern.name, {})))
