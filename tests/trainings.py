@@ -65,3 +65,13 @@ def stand_in(monkeypatch, folder: Path, steps: int = 3, pause: float = 0, ending
     asked = training.command
     monkeypatch.setattr(training, "command", lambda found: [sys.executable, str(script), *asked(found)[4:]])
     monkeypatch.setattr(training, "LOOK_EVERY", 0.05)
+
+
+def now_of(found: Training) -> Training:
+    return Training.objects.get(pk=found.pk)
+
+
+def taken(found: Training) -> Training:
+    claimed = training.claim(found.pk, "tess")
+    assert claimed is not None
+    return claimed

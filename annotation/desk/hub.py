@@ -44,7 +44,7 @@ def hub(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         _ask(request, study, form.cleaned_data)
         return redirect("desk:hub", slug)
-    pushed = study.events.of_desk().filter(verb__startswith="push_to_hub").order_by("-pk")[:LISTED]
+    pushed = study.events.without_judging().filter(verb__startswith="push_to_hub").order_by("-pk")[:LISTED]
     return _page(request, "hub", study, form=form, pushed=pushed, is_configured=pushing.is_configured())
 
 

@@ -46,13 +46,8 @@ class EventQuerySet(models.QuerySet):
         return ("pk",) if connections[self.db].vendor == "sqlite" else ("created_at", "pk")
 
     def without_judging(self) -> "EventQuerySet":
-        """What changed the study, without the raters' work in it."""
-        return self.exclude(verb__in=OF_JUDGING)
-
-
-class EventQuerySet(models.QuerySet):
-    def of_desk(self) -> "EventQuerySet":
-        """Without those of judging. Whoever looks for a beginning of verbs says so, for the index by verb."""
+        """What changed the study, without the raters' work in it. Whoever looks for the beginning of a verb
+        says so, too, for the index by verb."""
         return self.exclude(verb__in=OF_JUDGING)
 
 

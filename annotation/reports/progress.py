@@ -392,7 +392,7 @@ class ReportAsked:
 
 def reports_asked(study: Study) -> dict[int, ReportAsked]:
     """By the snapshot's number, from the last that happened to each. One query."""
-    events = study.events.of_desk().filter(verb__startswith="report_").order_by("pk")
+    events = study.events.without_judging().filter(verb__startswith="report_").order_by("pk")
     last = {event.detail["number"]: event for event in events}
     return {
         number: ReportAsked(

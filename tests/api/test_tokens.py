@@ -7,13 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.utils import timezone
 
-from annotation.actions import tokens
+from annotation.actions import studies, tokens
 from annotation.api.bases import ForResearchers
 from annotation.api.rating import ForRaters
 from annotation.api.webhooks import OwnTokens
@@ -192,6 +193,7 @@ def test_a_change_is_refused_when_the_study_has_moved():
 
 
 def test_too_many_requests_are_told_when_to_come_back(monkeypatch):
+    cache.clear()  # of what other tests asked
     monkeypatch.setattr("rest_framework.throttling.UserRateThrottle.THROTTLE_RATES", {"user": "2/min"})
     client = as_person(cast.alice())
     answers = [client.get(f"{STUDIES}?throttled") for _ in range(3)]
@@ -204,11 +206,13 @@ def test_an_address_that_is_none_is_a_problem_like_any_other():
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
 
 
-def test_what_the_database_refuses_is_a_conflict_without_the_row(hints):
+def test_what_the_database_refuses_is_a_conflict_without_the_row(hints, monkeypatch):
     cast.a_study()
     client = as_person(cast.alice())
+    monkeypatch.setattr(studies, "_refuse_contradiction", lambda *given: None)
     refused = client.patch(f"{STUDIES}kites/", '{"overlap_max": 1}', JSON)
     assert refused.status_code == 409 and "overlap" in refused.json()["detail"]
+    assert refused.json()["code"] == "refused-by-the-database"
     assert not Run.objects.exists()
 
 
