@@ -202,11 +202,14 @@ def _switch_off(webhook: Webhook, reason: str) -> None:
         events.record(webhook.study, "switch_off_webhook", webhook=webhook.pk, reason=storable(reason))
 
 
+@transaction.atomic
 def resend(delivery: Delivery, actor: User | None = None) -> Delivery:
     """Tell it again, under the same name, as if it had never been tried. Raises WebhookRefused."""
     if not Webhook.objects.filter(pk=delivery.webhook_id, off_reason="").exists():
         raise WebhookRefused("The address is switched off. Switch it on first.")
     again = {"state": DeliveryState.WAITING, "attempts": 0, "next_at": timezone.now(), "finished_at": None}
     Delivery.objects.filter(pk=delivery.pk).update(**again)
+    webhook = delivery.webhook
+    events.record(webhook.study, "resend_delivery", actor, webhook=webhook.pk, delivery=delivery.pk)
     delivery.refresh_from_db()
     return delivery

@@ -41,6 +41,12 @@ SILENT = {
     "grading": "grade record_grades",  # a worker's part of a grading that was recorded
     "runs": "record_completions requeue_stale note_worker",
     "training": "train note requeue_stale",
+    "forking": "copy_prompts",  # its callers record who asked
+    "freezing": "requeue_stale",
+    "registering": "run",  # arms.register_checkpoint records
+    "pulse": "take_pulse take_signals",  # numbers that are counted again
+    # a person's own, of no study; requests are told by what they did
+    "tokens": "make_token note_use revoke_token begin_reply keep_reply forget_reply drop_old_replies",
     "reporting": "look ask make prune",  # results are read, and can be made again
     "quality": "resume_rater",  # by enrolment.set_state, which records
     "imports/jobs": "remap",  # starting the import records how its columns were read
