@@ -7,7 +7,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotation import access
 from annotation.actions import forking, removing
-from annotation.desk.setup import refuse_unless_researcher
 from annotation.desk.setup_forms import DeleteForm, ForkForm
 from annotation.desk.views import _page, desk_page, owners_page
 from annotation.errors import DomainError
@@ -17,8 +16,8 @@ from annotation.errors import DomainError
 @require_http_methods(["GET", "HEAD", "POST"])
 def fork(request: HttpRequest, slug: str) -> HttpResponse:
     """A copy that can be changed where the original is fixed."""
-    refuse_unless_researcher(request)
-    study = access.study_for(request.user, slug)
+    access.refuse_unless_researcher(request.user)
+    study = access.study_to_change(request.user, slug)
     form = ForkForm(request.POST or None, initial={"title": f"{study.title} (copy)"[:200]})
     if request.method == "POST" and form.is_valid():
         try:
@@ -42,7 +41,7 @@ def archived(request: HttpRequest) -> HttpResponse:
     return _page(request, "archived", studies=access.archived_for(request.user))
 
 
-@desk_page
+@owners_page
 @require_POST
 def archive(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
@@ -51,7 +50,7 @@ def archive(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("desk:archived")
 
 
-@desk_page
+@owners_page
 @require_POST
 def restore(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
