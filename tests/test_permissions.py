@@ -12,7 +12,7 @@ from copy import deepcopy
 import pytest
 from django.db import transaction
 from django.test import Client
-from django.urls import get_resolver
+from django.urls import get_resolver, resolve
 from django.urls.resolvers import URLPattern
 
 from annotation.actions import (
@@ -303,6 +303,46 @@ def test_everybody_may_do_what_they_may_and_no_more(study, part):
                 if reason := why_wrong(name, role, method, reply):
                     wrong.append(f"{role} {method} {address} ({name}): {reply.status_code}, {reason}")
     assert asked and "\n".join(wrong) == ""
+
+
+OFFERED = {
+    "viewer": {"public", "own", "desk", "member"},
+    "editor": {"public", "own", "desk", "member", "study"},
+    "owner": set(KINDS),
+}
+"""What pages may offer to send, by role."""
+
+
+def offers_of(page: str, address: str) -> Iterator[tuple[str, str]]:
+    """(what is sent or followed, where to) of a page's buttons and of its links to what is not for all."""
+    for form in re.findall(r'<form[^>]*method="post".*?</form>', page, re.S):
+        if "<button" in form:
+            told = re.findall(r'(?:action|hx-post)="([^"]*)"', form) or [""]
+            yield from (("sent", to if to.startswith("/") else address) for to in told)
+    for to in re.findall(r'href="(/[^"?#]*)', page):
+        yield "followed", to
+
+
+def may_be_offered(role: str, how: str, address: str) -> bool:
+    name = resolve(address.partition("?")[0]).view_name
+    kind = KIND_OF.get(name, "public")
+    return kind in OFFERED[role] or (how == "followed" and kind == "study")
+
+
+@pytest.mark.parametrize("role", OFFERED)
+def test_no_page_offers_what_its_reader_may_not_do(study, role):
+    client, wrong, offered = clients()[role], set(), 0
+    for name, path in ROUTES:
+        if path.startswith(("desk", "tokens")):
+            address = filled_in(study, path)
+            reply = ask(client, "get", address)
+            if reply.status_code != 200 or not hasattr(reply, "content"):
+                continue
+            for how, to in offers_of(reply.content.decode(), address):
+                offered += 1
+                if not to.startswith(("/static/", "/admin/")) and not may_be_offered(role, how, to):
+                    wrong.add(f"{address} ({name}): {to} is {how}")
+    assert offered > 100 and sorted(wrong) == []
 
 
 def test_whoever_asks_is_told_that_it_is_alive_and_ready(study):
