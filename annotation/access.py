@@ -444,6 +444,17 @@ def may_make_studies(user: User) -> bool:
     return user.is_active and (user.is_staff or user.is_superuser)
 
 
+def refuse_unless_researcher(user: User) -> None:
+    """Raises NotAllowed for whoever works on others' studies only."""
+    if not may_make_studies(user):
+        raise NotAllowed("Only researchers make studies. Ask whoever runs this installation.")
+
+
+def may_fork(user: User, study: Study) -> bool:
+    """Whether the person may copy the study, which is on its record: researchers who may change it."""
+    return study.may_change and may_make_studies(user)
+
+
 def members_of(study: Study) -> QuerySet[Membership]:
     """The study's members with their people, owners first."""
     order = Case(*(When(role=role, then=place) for place, role in enumerate(StudyRole)))

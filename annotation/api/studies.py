@@ -48,7 +48,8 @@ class StudyList(ForResearchers, generics.ListAPIView):
     @once
     @says(StudySerializer, 201, NewStudySerializer)
     def post(self, request: Request) -> Response:
-        """Make a draft study, of which you are a researcher."""
+        """Make a draft study, of which you are the owner."""
+        access.refuse_unless_researcher(request.user)
         given = checked(NewStudySerializer, request.data)
         study = studies.create_study(researcher=request.user, **given)
         return Response(StudySerializer(Study.objects.get(pk=study.pk)).data, status.HTTP_201_CREATED)

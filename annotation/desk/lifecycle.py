@@ -16,7 +16,8 @@ from annotation.errors import DomainError
 @require_http_methods(["GET", "HEAD", "POST"])
 def fork(request: HttpRequest, slug: str) -> HttpResponse:
     """A copy that can be changed where the original is fixed."""
-    study = access.study_for(request.user, slug)
+    access.refuse_unless_researcher(request.user)
+    study = access.study_to_change(request.user, slug)
     form = ForkForm(request.POST or None, initial={"title": f"{study.title} (copy)"[:200]})
     if request.method == "POST" and form.is_valid():
         try:
@@ -40,7 +41,7 @@ def archived(request: HttpRequest) -> HttpResponse:
     return _page(request, "archived", studies=access.archived_for(request.user))
 
 
-@desk_page
+@owners_page
 @require_POST
 def archive(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
@@ -49,7 +50,7 @@ def archive(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("desk:archived")
 
 
-@desk_page
+@owners_page
 @require_POST
 def restore(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)

@@ -1,7 +1,6 @@
 """A study from nothing, step by step: each has its own address, is saved by itself and can be revisited."""
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_safe
@@ -32,6 +31,7 @@ def step_page(
         "step": next(one for one in steps if one.name == step),
         "after": after,
         "after_title": TITLES.get(after, ""),
+        "may_fork": access.may_fork(request.user, study),
         "judged": JUDGED if studying.is_judged(study) else "",
     }
     reply = _page(request, template or f"setup/{step}", study, **frame | context)
@@ -47,17 +47,11 @@ def saved(request: HttpRequest, study: Study, step: str) -> HttpResponse:
     return redirect(f"desk:setup_{step}", study.slug)
 
 
-def refuse_unless_researcher(request: HttpRequest) -> None:
-    """Raises PermissionDenied for whoever works on others' studies only."""
-    if not access.may_make_studies(request.user):
-        raise PermissionDenied("Only researchers make studies. Ask whoever runs this installation.")
-
-
 @desk_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_study(request: HttpRequest) -> HttpResponse:
     """The first step: a title makes a study."""
-    refuse_unless_researcher(request)
+    access.refuse_unless_researcher(request.user)
     form = NewStudyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

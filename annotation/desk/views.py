@@ -126,6 +126,7 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
         stranded=stranded_by_review(study),
         runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
         run_form=run_form or RunForm(),
+        may_fork=access.may_fork(request.user, study),
     )
 
 

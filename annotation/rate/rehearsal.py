@@ -31,7 +31,8 @@ def rehearsal(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("desk:setup_rehearsal", slug)
     form = PairForm(request.POST if request.method == "POST" else None, study=study)
     if request.method == "POST" and form.is_valid():
-        note_rehearsal(study, request.user)
+        if study.may_change:  # a viewer may rehearse, and leaves nothing
+            note_rehearsal(study, request.user)
         context = {"study": study, "given": form.given, "again": _address(slug, turn + 1)}
         return page(request, "rehearsed", context)
     return _pair(request, held, form, _address(slug, turn))
