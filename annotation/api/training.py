@@ -146,8 +146,11 @@ class TrainingControl(ForResearchers, APIView):
         return Response({**TrainingSerializer(access.training_in(study, number)).data, **told})
 
 
+ARM_TOLD = an_object("detail", name=str, state=str, error=str, position=int | None, detail=str)
+
+
 class TrainingArm(ForResearchers, APIView):
-    @says(an_object(name=str, position=int), 201, NewArmSerializer)
+    @says(ARM_TOLD, 202, NewArmSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Have a worker make the tuned model the study's next arm; GET tells how that stands."""
         found, given = access.training_in(self.study(), number), NewArmSerializer(data=request.data)
@@ -156,6 +159,7 @@ class TrainingArm(ForResearchers, APIView):
         told = hinted(lambda row: tasks.register_arm.delay(row.pk), asked)
         return Response({**self._told(found), **told}, status.HTTP_202_ACCEPTED)
 
+    @says(ARM_TOLD)
     def get(self, request: Request, slug: str, number: int) -> Response:
         """The newest making of an arm from this training."""
         return Response(self._told(access.training_in(self.study(), number)))

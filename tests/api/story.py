@@ -311,6 +311,7 @@ def training(story: Story) -> None:
     story.do("get_training", "kites", made["number"])
     story.do("post_control_training", "kites", made["number"], "stop")
     story.do("post_training_arm", "kites", made["number"], send={"name": "tuned"}, status=409)
+    story.do("get_training_arm", "kites", made["number"], status=404)
 
 
 def leaving(story: Story) -> None:
