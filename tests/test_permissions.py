@@ -83,11 +83,6 @@ KINDS = {
         desk:trainings desk:new_training desk:training desk:training_log desk:make_arm desk:control_training
         desk:responses desk:response_text desk:prompt_text desk:hub desk:imports desk:import
         desk:remap_import desk:import_problems desk:control_import desk:snapshots desk:freeze_snapshot
-        desk:setup desk:setup_questions desk:add_further desk:remove_further desk:setup_guideline
-        desk:setup_prompts desk:paste_prompts desk:upload_prompts desk:take_prompts desk:setup_prompt
-        desk:prompt_row desk:remove_prompt desk:setup_arms desk:setup_arm desk:remove_arm desk:ask_trial
-        desk:trial desk:setup_generation desk:setup_pairing desk:setup_raters desk:setup_gold
-        desk:setup_rehearsal desk:setup_opening desk:running desk:fork desk:archive desk:restore
         desk:snapshot desk:datasets desk:dataset_file desk:control_dataset desk:ask_report desk:report
         api:study api:dry_run api:runs api:run api:control_run api:gradings api:grading api:grades
         api:control_grading api:review api:decide api:take_back api:rescan api:reviewed_pair api:report
@@ -119,8 +114,8 @@ KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()
 
 ROLES = ("anonymous", "rater", "stranger", "viewer", "editor", "owner", "staff")
 MEMBERS = ("viewer", "editor", "owner", "staff")
-METHODS = ("get", "options", "post", "put", "delete")
-READS = ("get", "options")
+METHODS = ("get", "post", "delete")
+READS = ("get",)
 
 
 def routes(resolver=None, path: str = "", space: str = "") -> Iterator[tuple[str, str]]:
@@ -278,9 +273,7 @@ def why_wrong(name: str, role: str, method: str, reply) -> str:
         may = role not in ("viewer", "editor") or (kind == "desk" and reads)
         return "" if (status != 403) == may and status not in (401, 404) else "not as for researchers"
     if role == "stranger":
-        return (
-            "" if status == 404 or (method == "options" and status == 200) else "told a stranger of the study"
-        )
+        return "" if status == 404 else "told a stranger of the study"
     may = {
         "study": role != "viewer" or reads,
         "fork": role in ("owner", "staff"),

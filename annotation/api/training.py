@@ -15,7 +15,7 @@ from annotation.actions import training as actions
 from annotation.actions.arms import LONGEST_NAME
 from annotation.api.bases import ForResearchers, hinted
 from annotation.api.once import once
-from annotation.api.schema import PLAIN, a_list, an_object, says
+from annotation.api.schema import a_list, an_object, says
 from annotation.api.serializers import OnlyKnownFields, checked
 from annotation.errors import NotFound
 from annotation.models import Arm, Study, Training
@@ -146,18 +146,11 @@ class TrainingControl(ForResearchers, APIView):
         return Response({**TrainingSerializer(access.training_in(study, number)).data, **told})
 
 
-MAKING = an_object(
-    "detail",
-    name=str,
-    state=str,
-    error=str,
-    position={"type": ["integer", "null"]},
-    detail=PLAIN[str],
-)
+ARM_TOLD = an_object("detail", name=str, state=str, error=str, position=int | None, detail=str)
 
 
 class TrainingArm(ForResearchers, APIView):
-    @says(MAKING, 202, NewArmSerializer)
+    @says(ARM_TOLD, 202, NewArmSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Have a worker make the tuned model the study's next arm; GET tells how that stands."""
         found, given = access.training_in(self.study(), number), NewArmSerializer(data=request.data)
@@ -166,7 +159,7 @@ class TrainingArm(ForResearchers, APIView):
         told = hinted(lambda row: tasks.register_arm.delay(row.pk), asked)
         return Response({**self._told(found), **told}, status.HTTP_202_ACCEPTED)
 
-    @says(MAKING)
+    @says(ARM_TOLD)
     def get(self, request: Request, slug: str, number: int) -> Response:
         """The newest making of an arm from this training."""
         return Response(self._told(access.training_in(self.study(), number)))

@@ -1,11 +1,8 @@
 """A freezing is asked for, watched, stopped, and had by one worker."""
 
-import re
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from annotation.actions import freezing, leases, snapshots
@@ -100,42 +97,3 @@ def test_a_dead_workers_freezing_that_was_to_be_stopped_ends():
     leases.renew(dead, timezone.now() - timedelta(hours=1))
     assert freezing.requeue_stale() == 0
     assert now_of(asked).state == BatchState.CANCELLED
-
-
-def test_it_tells_how_far_it_is_and_is_stopped_at_the_next_rows(committed_db, monkeypatch, settings):
-    study = a_judged_study()
-    asked, _ = freezing.ask(study)
-    monkeypatch.setattr(freezing, "LOOK_EVERY", 0.01)
-    seen = []
-
-    def look_and_stop() -> None:
-        """What somebody at the desk does meanwhile."""
-        while not now_of(asked).table:
-            pass
-        seen.append(freezing_progress(study).sentence)
-        freezing.stop(asked, alice())
-        seen.append(freezing_progress(study).sentence)
-        connection.close()
-
-    freeze = snapshots.freeze_snapshot
-
-    def slowly(*rest, tell, **more):
-        def tell_slowly(table: str, rows: int) -> None:
-            tell(table, rows)
-            if table == "judgments.parquet":
-                desk.join(20)
-                while not tell._must_end.wait(20):
-                    pass
-
-        return freeze(*rest, tell=tell_slowly, **more)
-
-    monkeypatch.setattr(freezing, "freeze_snapshot", slowly)
-    desk = threading.Thread(target=look_and_stop)
-    desk.start()
-    assert not freezing.run(taken(asked))
-    assert re.match(r"Writing judgments.parquet: [79] of about \d+ rows.", seen[0]) and seen[1].startswith(
-        "Stopping"
-    )
-    assert now_of(asked).state == BatchState.CANCELLED
-    assert not Snapshot.objects.exists()
-    assert not [path for path in settings.SNAPSHOTS.rglob("*") if path.is_file()]
