@@ -41,6 +41,15 @@ class Way:
     reply: str
     problems: tuple[tuple[str, str], ...]
 
+    @property
+    def lead(self) -> str:
+        """The first paragraph of the summary; `rest` is what follows it."""
+        return self.summary.partition("\n\n")[0]
+
+    @property
+    def rest(self) -> str:
+        return self.summary.partition("\n\n")[2]
+
 
 @cache
 def whole() -> dict:

@@ -159,7 +159,13 @@ class Plan(ForResearchers, APIView):
     @extend_schema(parameters=[OpenApiParameter(name, str) for name in ("goal", *sorted(LIMITS))])
     @says(Planned)
     def get(self, request: Request, slug: str) -> Response:
-        """How large the study must be: see `plan_from_query` for the parameters."""
+        """How large the study must be.
+
+        What the query leaves out is estimated from the study's judgments, or assumed.
+
+        Parameters: `goal` (width, or rate), `target` (points, or per cent), `overlap`, `pairs_per_prompt`,
+        `ties` and `power` (per cent), `prompt_share`, `pair_share`, `judgments_per_rater`.
+        """
         study = self.study()
         before = assumptions_for(Answers.of_pairs_alone(study), study.overlap)
         return Response(asdict(plan_from_query(request.query_params.dict(), before, study.prompts.count())))
