@@ -32,25 +32,26 @@ def generation(request: HttpRequest, slug: str) -> HttpResponse:
     given = form.cleaned_data if form.is_bound and form.is_valid() else {}
     samples = given.get("samples") or 1
     found = generation_estimate(study, samples, given.get("price"))
+    imported = study.arms.filter(backend="").count()
     listed = [(run, words.run_sentence(run_progress(run))) for run in study.runs.all()[:5]]
     context = {
         "estimate": found,
         "estimate_form": EstimateForm(initial={"samples": samples, "price": given.get("price")}),
         "estimate_errors": form.errors if form.is_bound else {},
-        "sentence": estimate_sentence(found),
+        "sentence": estimate_sentence(found, imported),
         "lines": [(arm, _time(arm.seconds if arm.missing else None)) for arm in found.arms],
         "run_form": RunForm(initial={"samples": samples}),
         "runs": listed,
         "has_gpu_worker": "gpu" in workers().alive,
-        "imported": study.arms.filter(backend="").count(),
+        "imported": imported,
     }
     return step_page(request, study, "generation", **context)
 
 
-def estimate_sentence(found: Estimate) -> str:
-    """What a run would take."""
+def estimate_sentence(found: Estimate, imported: int) -> str:
+    """What a run would take; `imported` arms generate nothing."""
     if not found.arms:
-        return "No arm answers here: their responses are imported."
+        return "No arm answers here: their responses are imported." if imported else "There are no arms yet."
     if not found.missing:
         return "Every arm has answered every prompt."
     told = f"{words.count(found.missing, 'response')} to generate"

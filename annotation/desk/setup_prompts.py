@@ -73,7 +73,9 @@ def paste(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         made = paste_prompts(study, given["text"], given["intent"], given["harm_category"], request.user)
     except ImportRefused as error:
-        form.add_error("text", f"{spelt_out(str(error))} Nothing of it was kept; it is still here.")
+        bad = len(error.problems)
+        why = f"{words.count(bad, 'row')} cannot be taken, as listed." if bad else spelt_out(str(error))
+        form.add_error("text", f"{why} Nothing was kept; what you pasted is still here.")
         return _prompts_page(request, study, paste_form=form, problems=error.problems[:50])
     told = f"{words.count(made.new_prompts, 'prompt')} came in."
     there = f" {made.already_there:,} were there already." if made.already_there else ""

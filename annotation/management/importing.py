@@ -12,6 +12,7 @@ from annotation.errors import DomainError, ImportRefused
 from annotation.text import spelt_out
 
 SECONDS_BETWEEN_LINES = 1.0
+SKIPPING = "Correct them, or import the others with --skip-bad."
 
 
 def add_file_arguments(parser: CommandParser, fields: Sequence[str]) -> None:
@@ -69,7 +70,8 @@ class Importing:
             yield
         except ImportRefused as error:
             listed = [f"Line {line}: {reason}" for line, reason in error.problems]
-            raise CommandError(spelt_out("\n".join([*listed, str(error)]))) from error
+            advice = [SKIPPING] if listed else []
+            raise CommandError(spelt_out("\n".join([*listed, str(error), *advice]))) from error
         except DomainError as error:
             raise CommandError(spelt_out(str(error))) from error
 

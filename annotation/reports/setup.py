@@ -131,6 +131,9 @@ def _generation(facts: Facts) -> tuple[str, str]:
         return ATTENTION, f"Run {facts.run.pk} is under way."
     if state in (RunState.FAILED, RunState.PAUSED):
         return ATTENTION, f"Run {facts.run.pk} has stopped before its end."
+    if facts.study.pair_count and facts.held_pairs:
+        held = "some of them wait" if facts.open_pairs else "all wait"
+        return ATTENTION, f"{_count(facts.study.pair_count, 'pair')}; {held} until you review them."
     if facts.study.pair_count:
         return DONE, f"{_count(facts.study.pair_count, 'pair')} can be rated."
     if facts.generating:

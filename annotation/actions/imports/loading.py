@@ -236,6 +236,5 @@ def _refusal(path: Path, result: Imported) -> ImportRefused:
     return ImportRefused(
         result.problems,
         f"{result.bad:,} of {result.rows:,} rows of “{path.name}” are bad{listed}, "
-        "so nothing of the file was kept. "
-        "Correct them, or import the others with --skip-bad.",
+        "so nothing of the file was kept.",
     )

@@ -304,6 +304,8 @@ class PromptLoader(ResponseLoader):
 
     def read(self, row: dict) -> ResponseRow:
         if not word(row.get("prompt_key"), "prompt_key"):
+            if _is_blank(row.get("messages")) and _is_blank(row.get("prompt")):
+                raise BadRow("The row has no prompt.")
             row = {**row, "prompt_key": key_of(row.get("messages") or row.get("prompt"))}
         read = super().read({name: row.get(name) for name in PROMPT_FIELDS})
         if not read.intent:
@@ -321,6 +323,10 @@ class PromptLoader(ResponseLoader):
         made = result.new_prompts - before
         result.new += made
         result.already_there += max(0, len(rows) - made - len(refused))
+
+
+def _is_blank(asked: object) -> bool:
+    return not (asked.strip() if isinstance(asked, str) else asked)
 
 
 def key_of(asked: object) -> str:
