@@ -233,8 +233,8 @@ class PromptForm(forms.Form):
 # Arms ------------------------------------------------------------------------------------------------
 
 BACKEND_WORDS = {
-    "scripted": "scripted: repeats the prompt, to try things out",
-    "transformers_local": "transformers_local: a folder or hub name, run by the worker",
+    "scripted": "scripted: repeats the prompt",
+    "transformers_local": "transformers_local: run by a worker",
     "openai_http": "openai_http: a server such as vLLM",
 }
 SAMPLING = ("temperature", "top_p", "top_k", "max_new_tokens", "repetition_penalty")
@@ -253,9 +253,7 @@ class ArmForm(forms.Form):
         ],
         initial="transformers_local",
     )
-    model = forms.CharField(
-        required=False, max_length=500, label="Model: a folder, a hub name, a server’s name"
-    )
+    model = forms.CharField(required=False, max_length=500, label="Model: folder, hub name, server’s name")
     revision = forms.CharField(required=False, max_length=200, label="Revision (optional)")
     base_url = forms.CharField(required=False, max_length=500, label="Server’s base URL (openai_http)")
     api_key_variable = forms.CharField(

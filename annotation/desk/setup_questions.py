@@ -107,15 +107,20 @@ def remove_further(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 @desk_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def guideline(request: HttpRequest, slug: str) -> HttpResponse:
-    """Saved as the next version where its words changed; “Preview” only shows it."""
+    """Saved as the next version where its words changed; “Preview” and the example only show."""
     study = access.study_for(request.user, slug)
     judged = studying.is_judged(study)
     newest = study.guidelines.first()
     begin = {"guideline_condition": study.guideline_condition, "body": newest.body if newest else ""}
     if "example" in request.GET:
         begin = {"guideline_condition": GuidelineCondition.POLICY_GIVEN, "body": example()}
+    if "example" in request.POST:
+        if not request.POST.get("body", "").strip():
+            return redirect(f"{request.path}?example")
+        messages.info(request, "What you wrote is still here. Empty the field to begin with the example.")
     form = GuidelineForm(request.POST or None, initial=begin, judged=judged)
-    if request.method == "POST" and "preview" not in request.POST and form.is_valid():
+    only_shown = {"preview", "example"} & request.POST.keys()
+    if request.method == "POST" and not only_shown and form.is_valid():
         try:
             _keep_guideline(request, study, form, newest.body if newest else "")
         except DomainError as error:

@@ -56,7 +56,7 @@ def test_a_study_from_nothing_to_a_snapshot_without_code(visit):
     fill(page, title="Short or careful", question="Which style is better?")
     press(page, "Make the study")
     press(page, "Save and go on")
-    page.get_by_role("link", name="Begin with the example").click()
+    page.get_by_role("button", name="Begin with the example").click()
     expect(page.locator("#preview")).to_contain_text("This is an example.")
     press(page, "Save and go on")
     fill(page, paste__text=PROMPTS)

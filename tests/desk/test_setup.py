@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 
 from annotation import tasks
-from annotation.models import Event, FileImport, Prompt, Study
+from annotation.models import Event, FileImport, Pair, Prompt, Study
 from annotation.reports.setup import TITLES, setup_report
-from annotation.vocabulary import GuidelineCondition, StudyState
+from annotation.vocabulary import GuidelineCondition, PairState, StudyState
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +153,12 @@ def test_a_bad_line_is_named_and_nothing_is_kept(alice, draft):
     page = answer.content.decode()
     assert answer.status_code == 422 and not draft.prompts.exists()
     assert "“kindly” is not a known intent" in page and "Why?,kindly" in page
+
+
+def test_a_pasted_row_without_a_prompt_is_told_as_such(alice, draft):
+    page = pasted(alice, draft, "prompt,intent\nHow?,benign\n,benign").content.decode()
+    assert "The row has no prompt." in page and "1 row cannot be taken" in page
+    assert "--skip-bad" not in page and "pasted.csv" not in page
 
 
 def test_a_file_of_prompts_is_mapped_and_comes_in(alice, draft):
@@ -315,6 +321,29 @@ def test_the_checklist_says_what_is_missing_and_opens(alice):
     assert states(study)["raters"] == "done"
     alice.post(address("set_state", study.slug), {"state": "open"})
     assert states(study)["opening"] == "done"
+
+
+def test_pairs_that_wait_for_review_are_not_told_as_rateable(alice):
+    study = cast.a_rateable_study(2, state=StudyState.DRAFT, overlap=1)
+    assert "2 pairs can be rated." in said(alice, "setup_opening", study.slug)
+    Pair.objects.filter(pk=study.pairs.first().pk).update(state=PairState.HELD)
+    assert states(study)["generation"] == "attention"
+    assert "2 pairs; some of them wait until you review them." in said(alice, "setup_opening", study.slug)
+
+
+def test_without_arms_nothing_is_said_of_imports(alice, draft):
+    page = said(alice, "setup_generation", draft.slug)
+    assert "There are no arms yet." in page and "imported" not in page
+
+
+def test_the_example_replaces_no_words(alice, draft):
+    where = address("setup_guideline", draft.slug)
+    kept = alice.post(where, {"guideline_condition": "policy_given", "body": "Mine.", "example": "1"})
+    assert "Mine." in kept.content.decode() and not draft.guidelines.exists()
+    given = alice.post(
+        where, {"guideline_condition": "policy_free", "body": " ", "example": "1"}, follow=True
+    )
+    assert "This is an example." in given.content.decode()
 
 
 def test_the_steps_cost_the_same_queries_at_any_size(alice, django_assert_num_queries):
