@@ -1,7 +1,7 @@
 """Is it going well? One page that keeps itself up to date while raters and workers work."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -71,13 +71,13 @@ def sentence(study: Study, found: Counted | None, now: Running) -> str:
         pace = f"{now.last_hour:,} in the last hour"
         left = _left(found, now)
         return f"It is moving: {so_far}, {pace}{f'; about {left} left at this pace' if left else ''}."
-    return f"It stands still: {so_far}, and none since {_since(now)}."
-
-
-def _since(now: Running) -> str:
     if now.last_at is None:
-        return "the study opened"
-    quiet = timezone.now() - now.last_at
+        return f"Nobody has begun yet: {so_far}."
+    return f"It stands still: {so_far}, and none since {_since(now.last_at)}."
+
+
+def _since(last_at: datetime) -> str:
+    quiet = timezone.now() - last_at
     return f"{words.duration(quiet.total_seconds())} ago" if quiet > SILENT_AFTER else "a moment ago"
 
 

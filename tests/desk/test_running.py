@@ -48,6 +48,12 @@ def test_a_study_that_nobody_can_rate_says_so(alice):
     assert "Nobody can rate: no rater is active in this study." in page
 
 
+def test_a_study_in_which_nobody_has_begun_says_so(alice):
+    study = cast.a_rateable_study(1)
+    cast.a_rater(study, cast.bob())
+    assert "Nobody has begun yet: 0 of " in page_of(alice, study)
+
+
 def test_a_paused_study_says_so(alice, study):
     alice.post(reverse("desk:set_state", args=[study.slug]), {"state": "paused"})
     assert "The study is paused, with 2 of 6\u00a0judgments." in page_of(alice, study)
