@@ -20,6 +20,8 @@ BOOTSTRAP = 400
 
 def share_right(right: Sequence[bool]) -> Estimate:
     """The share of gold pairs answered as expected; Wilson's interval, one value a pair."""
+    if not len(right):
+        return undefined(0, "No gold pair was judged.")
     return wilson(sum(map(bool, right)), len(right))
 
 
