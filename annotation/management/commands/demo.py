@@ -37,6 +37,7 @@ MIXED_IN = {"gold_percent": 12, "repeat_percent": 8}
 
 
 class Command(BaseCommand):
+    said = 0
     help = "Run the whole loop once with simulated raters: generate, pair, review, judge, report, freeze."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -94,7 +95,9 @@ class Command(BaseCommand):
         if run.state == RunState.FAILED:
             raise CommandError(f"The run stopped: {run.error} Mend it and start the demo again to go on.")
         now = run_progress(run)
-        self.stdout.write(f"  generated {now.done} of {now.total}")
+        if now.done != self.said:
+            self.said = now.done
+            self.stdout.write(f"  generated {now.done} of {now.total}")
 
     def review(self, study: Study) -> None:
         """Decide as a researcher in a hurry would: mask where a name stands, and show the rest as it is."""
