@@ -157,7 +157,7 @@ def test_a_bad_line_is_named_and_nothing_is_kept(alice, draft):
 
 def test_a_pasted_row_without_a_prompt_is_told_as_such(alice, draft):
     page = pasted(alice, draft, "prompt,intent\nHow?,benign\n,benign").content.decode()
-    assert "The row has no prompt." in page and "1 row cannot be taken" in page
+    assert "The row has no prompt." in page and "1\u00a0row cannot be taken" in page
     assert "--skip-bad" not in page and "pasted.csv" not in page
 
 
