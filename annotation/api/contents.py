@@ -37,6 +37,8 @@ from models_runtime.types import ModelSpec, Sampling
 
 
 class PromptList(ForResearchers, generics.ListAPIView):
+    """The prompts of the study, with their labels."""
+
     serializer_class = PromptSerializer
     filterset_class = PromptFilter
     queryset = Prompt.objects.none()  # for the specification
@@ -96,6 +98,8 @@ class PromptDetail(ForResearchers, APIView):
 
 
 class ArmList(ForResearchers, generics.ListAPIView):
+    """The arms in their order, with their settings."""
+
     serializer_class = ArmSerializer
     ordering = "position"
     queryset = Arm.objects.none()  # for the specification
@@ -155,6 +159,8 @@ def _checked_arm(data: object, found: Arm | None = None) -> dict:
 
 
 class ResponseList(ForResearchers, generics.ListAPIView):
+    """The responses of the arms; each by itself has its text."""
+
     serializer_class = ResponseLineSerializer
     filterset_class = ResponseFilter
     queryset = Response.objects.none()  # for the specification
@@ -171,6 +177,8 @@ class ResponseDetail(ForResearchers, APIView):
 
 
 class PairList(ForResearchers, generics.ListAPIView):
+    """The pairs, with how many judgments they have and wait for."""
+
     serializer_class = PairLineSerializer
     filterset_class = PairFilter
     queryset = Pair.objects.none()  # for the specification
@@ -191,6 +199,8 @@ class PairDetail(ForResearchers, APIView):
 
 
 class GoldList(ForResearchers, generics.ListAPIView):
+    """The gold pairs with the answers that are expected."""
+
     serializer_class = GoldSerializer
     queryset = Gold.objects.none()  # for the specification
 

@@ -94,6 +94,8 @@ class NewGradingSerializer(OnlyKnownFields):
 
 
 class GradingList(ForResearchers, generics.ListAPIView):
+    """The gradings by an automatic grader, the newest first."""
+
     serializer_class = GradingLineSerializer
     queryset = Grading.objects.none()  # for the specification
 

@@ -84,6 +84,8 @@ class MappingSerializer(OnlyKnownFields):
 
 
 class ImportList(ForResearchers, generics.ListAPIView):
+    """The files that were sent, and what came of them."""
+
     serializer_class = ImportSerializer
     parser_classes = [AnyBody]
     queryset = FileImport.objects.none()  # for the specification

@@ -36,6 +36,8 @@ from annotation.vocabulary import EnrolmentRole, FlagDecision
 
 
 class RaterList(ForResearchers, generics.ListAPIView):
+    """The raters, by the code that reports know."""
+
     serializer_class = RaterSerializer
     filterset_class = RaterFilter
     queryset = Enrolment.objects.none()  # for the specification
@@ -99,6 +101,8 @@ class RaterControl(ForResearchers, APIView):
 
 
 class LinkList(ForResearchers, generics.ListAPIView):
+    """The invitation links; their secrets are not told again."""
+
     serializer_class = LinkSerializer
     queryset = InvitationLink.objects.none()  # for the specification
 
@@ -191,6 +195,8 @@ class AppealDecisionSerializer(OnlyKnownFields):
 
 
 class AppealList(ForResearchers, generics.ListAPIView):
+    """What paused raters wrote, and what was decided."""
+
     serializer_class = AppealSerializer
     queryset = Appeal.objects.none()  # for the specification
 

@@ -43,6 +43,8 @@ def plainly(answer: HttpResponseBase) -> HttpResponseBase:
 
 
 class SnapshotList(ForResearchers, generics.ListAPIView):
+    """The frozen snapshots."""
+
     serializer_class = SnapshotSerializer
     queryset = Snapshot.objects.none()  # for the specification
 

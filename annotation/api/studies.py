@@ -39,6 +39,8 @@ def etag_of(data: object) -> str:
 
 
 class StudyList(ForResearchers, generics.ListAPIView):
+    """The studies that you are a member of."""
+
     serializer_class = StudySerializer
     queryset = Study.objects.none()  # for the specification
 
@@ -91,6 +93,8 @@ class State(ForResearchers, APIView):
 
 
 class Guidelines(ForResearchers, generics.ListAPIView):
+    """Every wording of the guideline."""
+
     serializer_class = GuidelineSerializer
     queryset = GuidelineVersion.objects.none()  # for the specification
 
@@ -108,6 +112,8 @@ class Guidelines(ForResearchers, generics.ListAPIView):
 
 
 class Consents(ForResearchers, generics.ListAPIView):
+    """Every wording of what raters agree to."""
+
     serializer_class = ConsentSerializer
     queryset = ConsentVersion.objects.none()  # for the specification
 

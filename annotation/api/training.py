@@ -92,6 +92,8 @@ class NewArmSerializer(OnlyKnownFields):
 
 
 class TrainingList(ForResearchers, generics.ListAPIView):
+    """The trainings with their states."""
+
     serializer_class = TrainingLineSerializer
     queryset = Training.objects.none()  # for the specification
 

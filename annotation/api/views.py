@@ -49,6 +49,8 @@ PROGRESS = _with(RatingProgress, workers=shape_of(Workers))
 
 
 class RunList(ForResearchers, generics.ListAPIView):
+    """The runs with their states."""
+
     serializer_class = serializers.RunLineSerializer
     filterset_class = RunFilter
     queryset = Run.objects.none()  # for the specification

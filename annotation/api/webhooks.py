@@ -26,6 +26,8 @@ from annotation.vocabulary import TokenScope
 
 
 class WebhookList(ForResearchers, generics.ListAPIView):
+    """The addresses that are told, without their secrets."""
+
     serializer_class = WebhookSerializer
     queryset = Webhook.objects.none()  # for the specification
 
