@@ -526,6 +526,7 @@ LOGGING = {
     # Each request is told on one line, by the machines that read JSON.
     "loggers": {
         "annotation.requests": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+        "weasyprint": {"level": "WARNING"},  # it would log every step of making a PDF
         "axes": {"level": "WARNING"},  # it would log every log-in
     },
 }

@@ -52,7 +52,8 @@ class Command(BaseCommand):
 
 def _line(verdict: Verdict) -> str:
     waits = f", {verdict.unsealed:,} since" if verdict.unsealed else ""
-    told = f"{verdict.slug}: {verdict.sealed:,} events in {verdict.seals:,} seals{waits}"
+    seals = f"{verdict.seals:,} seal{'' if verdict.seals == 1 else 's'}"
+    told = f"{verdict.slug}: {verdict.sealed:,} events in {seals}{waits}"
     return f"{told}. BROKEN. {verdict.broken}" if verdict.broken else f"{told}. All as it was sealed."
 
 
