@@ -57,7 +57,7 @@ def newest() -> Report:
 def test_the_page_asks_a_worker_and_says_that_results_are_being_made(alice, asked):
     study = a_varied_study(2, slug="boats")
     page = alice.get(reverse("desk:results", args=[study.slug])).content.decode()
-    assert "The results are being made." in page
+    assert "The results are being made." in page and 'hx-trigger="every 3s"' in page
     assert asked == [Report.objects.get(study=study).pk]
 
 
