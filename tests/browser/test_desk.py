@@ -92,6 +92,7 @@ def rehearse(desk, study: Study) -> None:
     desk.read()
     desk.submit()
     desk.sees("Nothing of it was kept.")
+    assert faults(desk.page) + too_wide(desk.page) == []
     assert not study.judgments.exists() and study.events.filter(verb="rehearse").count() == 1
 
 

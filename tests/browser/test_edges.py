@@ -18,6 +18,7 @@ HERE = {"completed", "consent", "join_refused", "join_unknown", "no_dispute", "r
 ELSEWHERE = {
     "test_rating": {"home", "pair", "waiting", "closed", "finished", "enough", "preferences", "wellbeing"}
     | {"rest", "too_late"},
+    "test_desk": {"rehearsed"},
     "test_quality": {"join", "join_return", "welcome", "appeal", "dispute", "feedback", "quiz"},
 }
 FRAMES = {"frame"}
