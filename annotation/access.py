@@ -523,13 +523,12 @@ def run_for(user: User, slug: str, pk: int) -> Run:
 
 def response_for(user: User, slug: str, pk: int) -> Response:
     """A response of a study of this researcher's. Raises NotFound."""
-    found = study_for(user, slug).responses.filter(pk=pk)
-    return _found(found.first(), "This study has no such response.")
+    return response_in(study_for(user, slug), pk)
 
 
 def prompt_for(user: User, slug: str, pk: int) -> Prompt:
     """A prompt of a study of this researcher's. Raises NotFound."""
-    return _found(study_for(user, slug).prompts.filter(pk=pk).first(), "This study has no such prompt.")
+    return prompt_in(study_for(user, slug), pk)
 
 
 def person_named(username: str) -> User:
@@ -568,8 +567,7 @@ def snapshot_for(user: User, slug: str, number: int) -> Snapshot:
 
 def import_for(user: User, slug: str, pk: int) -> FileImport:
     """A file on its way into a study of this researcher's. Raises NotFound."""
-    found = study_for(user, slug).file_imports.filter(pk=pk).select_related("asked_by")
-    return _found(found.first(), "This study has no such import.")
+    return import_in(study_for(user, slug), pk)
 
 
 def dataset_for(user: User, slug: str, snapshot: int, number: int) -> Dataset:
@@ -667,7 +665,7 @@ def judgment_in(study: Study, pk: int) -> Judgment:
 
 def import_in(study: Study, pk: int) -> FileImport:
     """A file on its way into this study. Raises NotFound."""
-    found = study.file_imports.filter(pk=pk).select_related("study", "asked_by")
+    found = study.file_imports.filter(pk=pk).select_related("asked_by")
     return _found(found.first(), "This study has no such import.")
 
 

@@ -42,7 +42,7 @@ CHANGEABLE = (
     *("harm_categories", "lease_minutes", "overlap_max", "extra_budget", "cap_per_day", "cap_total"),
     *("blurred_categories", "exposure_per_day", "break_minutes", "resources"),
 )
-"""Rules that an editor may change at any time; they hold for what is given out from then on."""
+"""Rules that an editor may change; they hold for what is given out from then on. See FIXED_BY_JUDGMENTS."""
 
 
 @transaction.atomic

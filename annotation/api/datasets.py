@@ -14,9 +14,8 @@ from annotation.api.bases import ForResearchers, hinted
 from annotation.api.once import once
 from annotation.api.results import AnyFile
 from annotation.api.schema import PLAIN, a_list, an_object, page_of, says
-from annotation.api.snapshots import FILE_OR_PART, RANGE, plainly
+from annotation.api.snapshots import FILE_OR_PART, RANGE, sent_file
 from annotation.datasets.recipe import Recipe
-from annotation.downloads import download
 from annotation.errors import NotFound
 from annotation.models import Dataset
 from annotation.vocabulary import TokenScope
@@ -124,10 +123,4 @@ class DatasetFile(ForResearchers, APIView):
     def get(self, request: Request, slug: str, number: int, dataset: int, name: str) -> HttpResponseBase:
         """One file of a made dataset, or a part of it."""
         found = access.dataset_for(request.user, slug, number, dataset)
-        path = access.dataset_file(found, name)
-        try:
-            return plainly(
-                download(request._request, path, path.name, access.digest_of(path, found.manifest))
-            )
-        except OSError as error:
-            raise NotFound("This dataset has no such file any more.") from error
+        return sent_file(request, access.dataset_file(found, name), found)

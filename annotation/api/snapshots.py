@@ -1,5 +1,7 @@
 """Frozen data over JSON: frozen, listed, downloaded file by file."""
 
+from pathlib import Path
+
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -18,7 +20,7 @@ from annotation.api.schema import FILE, PLAIN, a_file, an_object, says
 from annotation.api.serializers import SnapshotSerializer
 from annotation.downloads import download
 from annotation.errors import NotFound
-from annotation.models import Freezing, Snapshot
+from annotation.models import Dataset, Freezing, Snapshot
 from annotation.reports.rows import counting
 from annotation.vocabulary import TokenScope
 
@@ -40,6 +42,14 @@ def plainly(answer: HttpResponseBase) -> HttpResponseBase:
     if answer.status_code in (200, 206):
         answer["Content-Type"] = OCTETS
     return answer
+
+
+def sent_file(request: Request, path: Path, made: Snapshot | Dataset) -> HttpResponseBase:
+    """A file of what was made, or the part of it that was asked for. Raises NotFound where it is gone."""
+    try:
+        return plainly(download(request._request, path, path.name, access.digest_of(path, made.manifest)))
+    except OSError as error:
+        raise NotFound(f"This {made._meta.verbose_name} has no such file any more.") from error
 
 
 class SnapshotList(ForResearchers, generics.ListAPIView):
@@ -87,10 +97,4 @@ class SnapshotFile(ForResearchers, APIView):
     def get(self, request: Request, slug: str, number: int, name: str) -> HttpResponseBase:
         """One file of the snapshot, or a part of it: an interrupted download goes on with `Range`."""
         snapshot = access.snapshot_for(request.user, slug, number)
-        path = access.snapshot_file(snapshot, name)
-        try:
-            return plainly(
-                download(request._request, path, path.name, access.digest_of(path, snapshot.manifest))
-            )
-        except OSError as error:
-            raise NotFound("This snapshot has no such file any more.") from error
+        return sent_file(request, access.snapshot_file(snapshot, name), snapshot)

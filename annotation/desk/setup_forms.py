@@ -157,17 +157,6 @@ class GuidelineForm(forms.Form):
 # Prompts ---------------------------------------------------------------------------------------------
 
 
-class PromptsFileForm(forms.Form):
-    file = forms.FileField(
-        label="File (.jsonl, .json, .csv or .parquet, each also .gz)",
-        widget=forms.ClearableFileInput(
-            attrs={
-                "accept": ".jsonl,.ndjson,.json,.csv,.parquet,.gz,application/gzip,application/json,text/csv"
-            }
-        ),
-    )
-
-
 class PasteForm(forms.Form):
     prefix = "paste"
 

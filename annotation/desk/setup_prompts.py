@@ -14,9 +14,9 @@ from annotation.actions import prompts as prompting
 from annotation.actions.imports import jobs
 from annotation.actions.imports.pasting import paste_prompts
 from annotation.desk import words
-from annotation.desk.imports import limited
+from annotation.desk.imports import UploadForm, limited
 from annotation.desk.setup import step_page
-from annotation.desk.setup_forms import FromStudyForm, PasteForm, PromptForm, PromptsFileForm
+from annotation.desk.setup_forms import FromStudyForm, PasteForm, PromptForm
 from annotation.desk.views import desk_page
 from annotation.errors import DomainError, ImportRefused
 from annotation.models import BatchItem, Prompt, Response, Study
@@ -40,7 +40,7 @@ def _prompts_page(request: HttpRequest, study: Study, **given) -> HttpResponse:
     context = {
         "page": page,
         "asked": asked,
-        "file_form": PromptsFileForm(),
+        "file_form": UploadForm(),
         "paste_form": PasteForm(study=study),
         "from_form": FromStudyForm(studies=others),
         "has_others": bool(others),
@@ -90,7 +90,7 @@ def paste(request: HttpRequest, slug: str) -> HttpResponse:
 def upload(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep the file; the page of its import shows what it would bring, and asks for what is missing."""
     study = access.study_for(request.user, slug)
-    form = PromptsFileForm(request.POST, request.FILES)
+    form = UploadForm(request.POST, request.FILES)
     if getattr(request, "is_too_large", False):
         form.full_clean()
         form.errors.clear()
