@@ -236,6 +236,7 @@ def test_a_refusal_is_told_and_not_tried_again(stand_in, snapshot, status, words
     assert not snapshot.study.events.filter(verb="push_to_hub").exists() and not stand_in.files
 
 
+@pytest.mark.slow
 def test_a_busy_hub_is_tried_again_and_not_forever(stand_in, snapshot):
     stand_in.failures["POST", "/commit/"] = [429, 500, 503]
     assert hub.push_snapshot(snapshot, "me/kites") == REVISION
@@ -245,6 +246,7 @@ def test_a_busy_hub_is_tried_again_and_not_forever(stand_in, snapshot):
     assert len(stand_in.failures["POST", "/commit/"]) == 9 - hub.TRIES
 
 
+@pytest.mark.slow
 def test_a_download_that_broke_off_goes_on_where_it_stopped(stand_in, tmp_path):
     stand_in.repositories["me/kites"] = True
     stand_in.files = {"train.jsonl": os.urandom(9_000_000).hex().encode(), "README.md": b"# Kites"}

@@ -66,6 +66,7 @@ def test_who_answers_as_expected_is_right_and_who_answers_otherwise_is_not():
     assert right.judged == Judgment.objects.filter(enrolment=bob).count()
 
 
+@pytest.mark.slow
 def test_who_always_says_left_contradicts_themselves_when_the_sides_are_swapped():
     study = cast.a_rateable_study(pairs=60, repeat_percent=40)
     bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
@@ -132,6 +133,7 @@ def test_a_rater_alone_has_the_signals_that_they_have_among_all():
 # Rules -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rule_pauses_with_a_reason_and_only_beyond_doubt():
     study = a_checked_study(pairs=60, gold=30)
     bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
@@ -208,6 +210,7 @@ def test_a_refused_appeal_is_answered_and_another_may_follow():
     assert quality.appeal(rater, "Look again.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "  ", "x" * 5_001])
 def test_an_appeal_needs_words_and_a_pause(text):
     rater = a_paused_rater()

@@ -37,6 +37,7 @@ def json_of(told: dict) -> dict | None:
     return content and content["schema"]
 
 
+@pytest.mark.slow
 def test_the_specification_is_valid_and_made_without_a_warning(tmp_path):
     call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yaml"))
     assert whole()["openapi"].startswith("3.1")
