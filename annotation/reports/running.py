@@ -183,7 +183,8 @@ def _agreement(answers: Answers) -> str:
     if found.value is None:
         return ""
     pairs = f"{found.n:,} pair{'s' if found.n != 1 else ''}"
-    return f"Two raters of a pair name the same side, or both a tie, {found.value:.0%} of the time ({pairs})."
+    share = f"{100 * found.value:.0f}\u00a0%"
+    return f"Two raters of a pair name the same side, or both a tie, {share} of the time ({pairs})."
 
 
 def running_report(study: Study, at: datetime | None = None) -> Running:
