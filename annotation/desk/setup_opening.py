@@ -33,7 +33,7 @@ def generation(request: HttpRequest, slug: str) -> HttpResponse:
     samples = given.get("samples") or 1
     found = generation_estimate(study, samples, given.get("price"))
     imported = study.arms.filter(backend="").count()
-    listed = [(run, words.run_sentence(run_progress(run))) for run in study.runs.all()[:5]]
+    listed = [(run, words.run_sentence(run_progress(run))) for run in study.runs.numbered()[:5]]
     context = {
         "estimate": found,
         "estimate_form": EstimateForm(initial={"samples": samples, "price": given.get("price")}),

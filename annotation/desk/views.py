@@ -109,7 +109,7 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = None) -> HttpResponse:
-    runs_of_study = list(study.runs.all()[:5])
+    runs_of_study = list(study.runs.numbered()[:5])
     found, steps = tasks.look_at_pulse(study), setup_report(study)
     return _page(
         request,

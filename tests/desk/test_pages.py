@@ -218,6 +218,30 @@ def test_a_started_run_is_hinted_and_shown(alice, hints):
     assert answer.url == reverse("desk:run", args=[study.slug, run.pk])
 
 
+def a_second_study_with_a_run() -> Run:
+    """Of which the first run is the installation's third."""
+    first = cast.a_generating_study()
+    for _ in range(2):
+        runs.cancel_run(runs.start_run(first))
+    study = cast.a_study("boats")
+    cast.an_arm(study, "one")
+    cast.a_prompt(study)
+    return runs.start_run(study)
+
+
+def test_a_run_is_known_by_its_number_within_the_study(alice):
+    run = a_second_study_with_a_run()
+    assert run.pk != run.number == 1
+    pages = [("run", run.pk), ("study",), ("running",), ("setup_generation",)]
+    for name, *more in pages:
+        page = text_of(alice, name, "boats", *more)
+        assert "Run 1" in page and f"Run {run.pk}" not in page, name
+    assert "run_number: 1" in text_of(alice, "record", "boats")
+    runs.cancel_run(run)
+    runs.start_run(run.study)
+    assert "Run 2</a>" in text_of(alice, "study", "boats")
+
+
 @pytest.mark.parametrize("samples", ["0", "9", "many", ""])
 def test_a_wrong_number_of_samples_starts_nothing(alice, hints, samples):
     study = cast.a_generating_study()
