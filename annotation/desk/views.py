@@ -10,12 +10,15 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import enrolment, runs
 from annotation.actions import studies as studying
+from annotation.actions.runs import MOST_SAMPLES
 from annotation.desk import cards, words
 from annotation.desk.forms import EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotAllowed, NotFound
@@ -105,10 +108,7 @@ def studies(request: HttpRequest) -> HttpResponse:
 @desk_page
 @require_safe
 def study(request: HttpRequest, slug: str) -> HttpResponse:
-    return _study_page(request, access.study_for(request.user, slug))
-
-
-def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = None) -> HttpResponse:
+    study = access.study_for(request.user, slug)
     runs_of_study = list(study.runs.numbered()[:5])
     found, steps = tasks.look_at_pulse(study), setup_report(study)
     return _page(
@@ -125,7 +125,6 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
         flagged=flagged_pairs(study).count(),
         stranded=stranded_by_review(study),
         runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
-        run_form=run_form or RunForm(),
         may_fork=access.may_fork(request.user, study),
     )
 
@@ -154,9 +153,15 @@ def set_state(request: HttpRequest, slug: str) -> HttpResponse:
 @desk_page
 @require_POST
 def start_run(request: HttpRequest, slug: str) -> HttpResponse:
+    """Begin; or only estimate, where that was pressed beside the same fields."""
     study, form = access.study_for(request.user, slug), RunForm(request.POST)
+    estimate = reverse("desk:setup_generation", args=[slug])
+    if "estimate" in request.POST:
+        asked = {name: request.POST.get(name, "") for name in ("samples", "price")}
+        return redirect(f"{estimate}?{urlencode(asked)}")
     if not form.is_valid():
-        return _study_page(request, study, form)
+        messages.error(request, f"Nothing was started: responses per prompt and arm are 1 to {MOST_SAMPLES}.")
+        return redirect(estimate)
     try:
         run = runs.start_run(study, form.cleaned_data["samples"], request.user)
     except DomainError as error:
