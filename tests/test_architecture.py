@@ -43,6 +43,7 @@ TABLES = [
     "prompt",
     "model_settings",
     "arm",
+    "numbered",
     "claimed",
     "generation",
     "pair",

@@ -9,11 +9,10 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import Count, OuterRef, Q, Subquery, Value
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce, Now
 
 from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
-from annotation.models.event import Event
 from annotation.models.generation import Response
 from annotation.models.model_settings import ModelSettings
 from annotation.models.numbered import Numbered, NumberedQuerySet
@@ -39,12 +38,12 @@ def new_secret() -> str:
 class GradingQuerySet(NumberedQuerySet):
     def _number(self) -> Any:
         """One that was discarded keeps its number: those after it stay what people know them by."""
-        gone = Event.objects.filter(study=OuterRef("study"), verb="discard_grading")
-        earlier = gone.annotate(key=Cast(KT("detail__grading"), models.BigIntegerField()))
-        counted = earlier.filter(key__lt=OuterRef("pk")).order_by().values("study")
-        return super()._number() + Coalesce(
-            Subquery(counted.annotate(count=Count("pk")).values("count")), Value(0)
+        gone = Study.objects.filter(pk=OuterRef("study"), events__verb="discard_grading").order_by()
+        keys = gone.annotate(
+            key=Cast(KeyTextTransform("grading", "events__detail"), models.BigIntegerField())
         )
+        counted = keys.filter(key__lt=OuterRef("pk")).values("pk").annotate(count=Count("key"))
+        return super()._number() + Coalesce(Subquery(counted.values("count")), Value(0))
 
 
 class Grading(Numbered, ModelSettings):
