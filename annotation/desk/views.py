@@ -20,7 +20,7 @@ from annotation.actions import enrolment, runs
 from annotation.actions import studies as studying
 from annotation.actions.runs import MOST_SAMPLES
 from annotation.desk import cards, words
-from annotation.desk.forms import EnrolForm, RunForm, StateForm
+from annotation.desk.forms import AccountForm, EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotAllowed, NotFound
 from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
@@ -271,9 +271,26 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
             return redirect("desk:raters", slug)
+    return raters_page(request, study, form)
+
+
+def raters_page(
+    request: HttpRequest,
+    study: Study,
+    form: EnrolForm | None = None,
+    account_form: AccountForm | None = None,
+) -> HttpResponse:
+    """Who rates, and the forms that let others in; 422 where a new account was refused."""
     raters = _raters(study)
-    page = Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page"))
-    return _page(request, "raters", study, form=form, page=page, rater_count=len(raters))
+    context = {
+        "form": form or EnrolForm(),
+        "account_form": account_form or AccountForm(),
+        "page": Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page")),
+        "rater_count": len(raters),
+    }
+    reply = _page(request, "raters", study, **context)
+    reply.status_code = 422 if account_form else 200
+    return reply
 
 
 def _raters(study: Study) -> Sequence[RaterProgress]:
