@@ -262,3 +262,16 @@ def test_every_module_is_on_the_page(package):
         if path.name not in {"__init__.py", "__pycache__"}
     }
     assert modules - listed == set()
+
+
+def test_no_module_takes_another_modules_private_names():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {alias.name} of {node.module}"
+        for path in sources("annotation", "models_runtime")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith(("annotation", "models_runtime"))
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert wrong == []

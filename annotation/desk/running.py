@@ -10,7 +10,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.desk import words
-from annotation.desk.views import _page, desk_page
+from annotation.desk.views import desk_page, rendered
 from annotation.models import Study
 from annotation.reports.running import (
     SILENT_AFTER,
@@ -51,7 +51,7 @@ def running(request: HttpRequest, slug: str) -> HttpResponse:
         "query": "?results=shown" if peeks else "",
         "strata": [(one, _percent(one.given, one.needed)) for one in found.strata] if found else [],
     }
-    return _page(request, "_running" if request.htmx else "running", study, **context)
+    return rendered(request, "_running" if request.htmx else "running", study, **context)
 
 
 def sentence(study: Study, found: Counted | None, now: Running) -> str:

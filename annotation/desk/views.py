@@ -87,7 +87,7 @@ def _desk_page(view: View, reads: StudyRole, sends: StudyRole) -> View:
     return page
 
 
-def _page(request: HttpRequest, template: str, study: Study | None = None, **context) -> HttpResponse:
+def rendered(request: HttpRequest, template: str, study: Study | None = None, **context) -> HttpResponse:
     """The page, with what is missing for the runs it is about: the study's, or all of this person's."""
     studies = [study] if study else access.studies_for(request.user)
     missing = missing_worker(Run.objects.filter(study__in=studies))
@@ -100,7 +100,7 @@ def _page(request: HttpRequest, template: str, study: Study | None = None, **con
 def studies(request: HttpRequest) -> HttpResponse:
     archived = access.archived_for(request.user).count()
     may_make = access.may_make_studies(request.user)
-    return _page(
+    return rendered(
         request, "studies", studies=access.listed_for(request.user), archived=archived, may_make=may_make
     )
 
@@ -111,7 +111,7 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     runs_of_study = list(study.runs.numbered()[:5])
     found, steps = tasks.look_at_pulse(study), setup_report(study)
-    return _page(
+    return rendered(
         request,
         "study",
         study,
@@ -183,7 +183,7 @@ def dry_run(request: HttpRequest, slug: str) -> HttpResponse:
     """What the models would be given for the first prompts; POST has a worker look anew."""
     study = access.study_for(request.user, slug)
     if request.method != "POST":
-        return _page(request, "dry_run", study, dry_run=access.dry_run_of(study))
+        return rendered(request, "dry_run", study, dry_run=access.dry_run_of(study))
     if tasks.sent(tasks.dry_run.delay, study.pk, request.user.pk):
         messages.success(request, "A worker loads the models and renders the prompts. Reload in a moment.")
     else:
@@ -206,7 +206,7 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "origins": origins(run).items(),
         "held": run.study.pairs.held().count(),
     }
-    return _page(request, "_run" if request.htmx else "run", run.study, **context)
+    return rendered(request, "_run" if request.htmx else "run", run.study, **context)
 
 
 @desk_page
@@ -235,7 +235,7 @@ def responses(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     rows = cards.shown_responses(study).order_by("prompt__key", "sample", "arm__position", "pk")
     page = Paginator(rows, RESPONSES_A_PAGE).get_page(request.GET.get("page"))
-    return _page(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
+    return rendered(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
 
 
 @desk_page
@@ -288,7 +288,7 @@ def raters_page(
         "page": Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page")),
         "rater_count": len(raters),
     }
-    reply = _page(request, "raters", study, **context)
+    reply = rendered(request, "raters", study, **context)
     reply.status_code = 422 if account_form else 200
     return reply
 
