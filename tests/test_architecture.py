@@ -62,6 +62,7 @@ TABLES += [
 ]
 TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "pulse", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
+FIRST_PARTY = {"annotation", "models_runtime"}
 HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
 
@@ -83,7 +84,7 @@ class Import:
 
     @property
     def first_party(self) -> bool:
-        return self.module.split(".")[0] in {"annotation", "models_runtime"}
+        return self.module.split(".")[0] in FIRST_PARTY
 
 
 def sources(*folders: str) -> list[Path]:
