@@ -12,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 from annotation import access, tasks
 from annotation.desk import words
 from annotation.desk.quality import Cell, cell
-from annotation.desk.views import _page, desk_page
+from annotation.desk.views import desk_page, rendered
 from annotation.models import Study
 from annotation.reports.running import (
     SILENT_AFTER,
@@ -58,7 +58,7 @@ def running(request: HttpRequest, slug: str) -> HttpResponse:
         "query": "?results=shown" if peeks else "",
         "strata": [(one, _percent(one.given, one.needed)) for one in found.strata] if found else [],
     }
-    return _page(request, "_running" if request.htmx else "running", study, **context)
+    return rendered(request, "_running" if request.htmx else "running", study, **context)
 
 
 def _with_signals(study: Study, raters: Sequence[ActiveRater]) -> list[tuple[ActiveRater, list[Cell]]]:

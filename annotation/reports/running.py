@@ -190,7 +190,7 @@ def _agreement(answers: Answers) -> str:
 def running_report(study: Study, at: datetime | None = None) -> Running:
     """How things stand at this moment. At most nineteen queries, none of which reads all judgments."""
     at = at or timezone.now()
-    run = study.runs.first()
+    run = study.runs.numbered().first()
     unfinished = run is not None and run.state not in (RunState.DONE, RunState.CANCELLED)
     progress = run_progress(run, at) if unfinished else None
     since = at - PACE_WINDOW

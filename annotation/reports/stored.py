@@ -58,7 +58,7 @@ def reports_of(study: Study, filters: Filters, snapshot: Snapshot | None = None)
 
 
 def kept_results(study: Study, filters: Filters, snapshot: Snapshot | None = None) -> Kept:
-    """Nine queries at most, none of which reads a judgment."""
+    """Ten queries at most, none of which reads a judgment."""
     rows = reports_of(study, filters, snapshot)
     made = rows.filter(state=BatchState.DONE).first()
     unfinished = rows.filter(state__in=(BatchState.QUEUED, BatchState.CLAIMED)).first()
@@ -78,7 +78,8 @@ def fingerprint_of(study: Study) -> str:
     """Changes whenever anything changes that results are made from.
 
     Judgments, events and grades are only ever added, so their numbers tell; every change of what counts that
-    is not one of them (a withdrawal, a link, a prompt's labels) records an event. Counting reads an index.
+    is not one of them (a withdrawal, a link, a prompt's labels) records an event. Events of verbs that no
+    result hangs on, as of a freezing, are left out. Counting reads an index.
     """
     gradings = list(study.gradings.order_by("pk").values_list("pk", "state", "keep"))
     told = (
@@ -86,7 +87,7 @@ def fingerprint_of(study: Study) -> str:
         versions(),
         (study.state, study.pair_count),  # what is still to come says which interval decides
         study.judgments.count(),
-        study.events.count(),
+        study.events.count() - study.events.of_no_result().count(),
         Grade.objects.filter(grading__in=[pk for pk, _, _ in gradings]).count() if gradings else 0,
         gradings,
         list(study.arms.order_by("position").values_list("pk", "name")),
