@@ -136,6 +136,9 @@ class Pair(models.Model):
             models.Index(
                 fields=["study", "position"], condition=Q(state=PairState.HELD), name="pair_held_by_position"
             ),
+            models.Index(
+                fields=["study", "position"], condition=~Q(decision=""), name="pair_decided_by_position"
+            ),
         ]
 
     def __str__(self) -> str:
