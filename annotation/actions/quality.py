@@ -186,4 +186,7 @@ def set_mix(study: Study, actor: User | None = None, **settings) -> None:
 
 def withdrawn_of(enrolment: Enrolment) -> int:
     """How many of the rater's judgments were taken out of the count."""
+    told = enrolment.study.events.without_judging().filter(verb="withdraw_work", detail__rater=enrolment.code)
+    if not told.exists():  # which an index tells, where counting looks at all that the rater did
+        return 0
     return Assignment.objects.filter(enrolment=enrolment, state=AssignmentState.WITHDRAWN).count()

@@ -30,7 +30,7 @@ from annotation.reports.progress import (
     nothing_to_rate,
     origins,
     raters_missing,
-    rating_progress,
+    raters_progress,
     run_progress,
     stranded_by_review,
 )
@@ -228,9 +228,8 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
 @require_safe
 def responses(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    rows = cards.shown_responses(study).order_by("prompt__key", "sample", "arm__position", "pk")
-    page = Paginator(rows, RESPONSES_A_PAGE).get_page(request.GET.get("page"))
-    return _page(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
+    page = Paginator(cards.response_keys(study), RESPONSES_A_PAGE).get_page(request.GET.get("page"))
+    return _page(request, "responses", study, page=page, shown=cards.response_cards(study, list(page)))
 
 
 @desk_page
@@ -266,14 +265,15 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
             return redirect("desk:raters", slug)
-    raters = _raters(study)
-    page = Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page"))
-    return _page(request, "raters", study, form=form, page=page, rater_count=len(raters))
+    keys = study.enrolments.order_by("code").values_list("pk", flat=True)
+    page = Paginator(keys, RATERS_A_PAGE).get_page(request.GET.get("page"))
+    page.object_list = _raters(study, list(page))
+    return _page(request, "raters", study, form=form, page=page, rater_count=page.paginator.count)
 
 
-def _raters(study: Study) -> Sequence[RaterProgress]:
-    """Everybody with a place, by code; their judgments as they were counted last where the study is large."""
+def _raters(study: Study, keys: Sequence[int]) -> Sequence[RaterProgress]:
+    """These raters by code; their judgments as they were counted last where the study is large."""
     if is_small(study):
-        return rating_progress(study).raters
+        return raters_progress(study, keys)
     found = tasks.look_at_pulse(study)
-    return kept_raters(study, found.by_rater if found else {})
+    return kept_raters(study, found.by_rater if found else {}, keys)

@@ -43,7 +43,9 @@ class PairQuerySet(models.QuerySet):
 
     def unseen(self) -> "PairQuerySet":
         """Open pairs that no rater has, had or judged, here or elsewhere."""
-        return self.filter(state=PairState.OPEN, assignments=None, judgments=None)
+        # That all slots are free says nothing new, but few pairs of a study under way are like that.
+        untouched = self.with_open_slot().filter(open_slots=F("overlap"))
+        return untouched.filter(assignments=None, judgments=None)
 
     def held(self) -> "PairQuerySet":
         """Pairs that wait for review."""
