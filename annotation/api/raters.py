@@ -140,7 +140,7 @@ class RevokeLink(ForResearchers, APIView):
 class Quality(ForResearchers, APIView):
     @says(page_of(shape_of(RaterQuality)))
     def get(self, request: Request, slug: str) -> Response:
-        """Signals of how each rater rates, with intervals; of a large study, as a worker counted them last."""
+        """Signals of how each rater rates, with intervals; of a large study as counted last."""
         study = self.study()
         places = study.enrolments.filter(user__isnull=False).values_list("pk", flat=True)
         return Response({"results": [asdict(rater) for rater in tasks.look_at_signals(study, list(places))]})

@@ -264,13 +264,14 @@ def decide_appeal(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @desk_page
 @require_safe
 def gold(request: HttpRequest, slug: str) -> HttpResponse:
-    """The gold pairs, and the pairs that could become one: nobody has or had them."""
+    """The gold pairs, and the pairs that could become one: nobody has or had them. Those that raters would
+    meet last come first: an index has them in this order."""
     study = access.study_for(request.user, slug)
     unseen = Pair.objects.filter(study=study).unseen()
     asked = request.GET.get("prompt", "").strip()
     if asked:
         unseen = unseen.filter(prompt__key__icontains=asked)
-    keys = unseen.order_by("prompt__key", "pk").values_list("pk", flat=True)
+    keys = unseen.order_by("-place", "-pk").values_list("pk", flat=True)
     part = part_of(keys, request.GET.get("page"), PAIRS_A_PAGE)
     found = Pair.objects.select_related("prompt").in_bulk(part.rows)
     rows = study.gold.select_related("pair__prompt").order_by("-pk")

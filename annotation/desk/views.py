@@ -32,7 +32,6 @@ from annotation.reports.progress import (
     raters_missing,
     raters_progress,
     run_progress,
-    stranded_by_review,
 )
 from annotation.reports.running import is_small
 from annotation.reports.setup import next_step, setup_report
@@ -123,7 +122,7 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
         arms=study.arms.all(),
         prompt_count=study.prompts.count(),
         flagged=flagged_pairs(study).count(),
-        stranded=stranded_by_review(study),
+        stranded=found.stranded if found else 0,
         runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
         run_form=run_form or RunForm(),
         may_fork=access.may_fork(request.user, study),
