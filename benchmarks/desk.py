@@ -6,7 +6,8 @@
 prints a JSON object as its last line, from a throwaway PostgreSQL that it starts itself. Every page of the
 desk that the project's own list of addresses has is asked for, `--replies` times in turns. `p95_ms` is of all
 replies together, `slowest` are the five pages with the highest 95th percentile, `pages` the median and 95th
-percentile of each in milliseconds, `queries` how many queries a page costs, and `errors` how many replies
+percentile of each in milliseconds, `processor_ms` the processor time of a reply in Python and in its session
+of PostgreSQL, which other work on the machine changes less, `queries` how many queries a page costs, and `errors` how many replies
 were no page. What a worker prepares (the study's numbers, its raters' signals; with `--results` the results,
 whose page else says that they are being made) is prepared once before; `prepared_seconds` is how long that
 took. The study is under way: see `study_under_way.py`.
@@ -28,7 +29,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from open_pages import with_open_pages
-from rating_site import Site, site
+from rating_site import Site, processor_seconds, site
 from study_under_way import get_under_way
 
 RATERS, OVERLAP = 500, 10
@@ -131,13 +132,15 @@ def measure(judgments: int, replies: int, with_results: bool) -> dict:
     client.force_login(owner)
     pages = pages_of(client, study)
     took: dict[str, list[float]] = {name: [] for name in pages}
+    spent: dict[str, float] = {}
     errors = 0
     print("Asking for pages …", file=sys.stderr)
     for _ in range(replies):
         for name, address in pages.items():
-            start = time.perf_counter()
+            start, spent_before = time.perf_counter(), processor_ms()
             answer = client.get(address)
             took[name].append(1000 * (time.perf_counter() - start))
+            spent[name] = spent.get(name, 0) + (processor_ms() - spent_before) / replies
             errors += answer.status_code != 200
     queries = {}
     for name, address in pages.items():
@@ -152,10 +155,21 @@ def measure(judgments: int, replies: int, with_results: bool) -> dict:
         "p95_ms": round(p95([one for times in took.values() for one in times]), 1),
         "errors": errors,
         "slowest": sorted(pages, key=lambda name: -p95(took[name]))[:SLOWEST],
+        "processor_ms_mean": round(sum(spent.values()) / len(spent), 1),
         "prepared_seconds": seconds,
         "queries": queries,
         "pages": {name: [round(medians[name], 1), round(p95(took[name]), 1)] for name in sorted(pages)},
+        "processor_ms": {name: round(spent[name]) for name in sorted(pages)},
     }
+
+
+def processor_ms() -> float:
+    """The processor time of this process, and of its session in PostgreSQL, so far."""
+    from django.db import connection
+
+    with connection.cursor():
+        backend = connection.connection.info.backend_pid
+    return 1000 * (time.process_time() + processor_seconds([backend]))
 
 
 def p95(times: list[float]) -> float:
