@@ -12,11 +12,10 @@ from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
 from annotation.models.pair import end_of_queue
 from annotation.reports.quality import BY_RULES, TOLD, broken_rules, quality_report, told_about
+from annotation.reports.reading import reading_all
 from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, GoldUse, StudyState
 
 LONGEST_APPEAL = 5_000
-RATERS_AT_ONCE = 50
-"""What they judged is in memory together."""
 
 
 # Pausing ---------------------------------------------------------------------------------------------
@@ -62,13 +61,9 @@ def apply_rules(study: Study) -> list[str]:
         return []
     may_break = study.enrolments.filter(state=EnrolmentState.ACTIVE, is_exempt=False, user__isnull=False)
     keys = list(may_break.order_by("pk").values_list("pk", flat=True))
-    chunks = [keys[start : start + RATERS_AT_ONCE] for start in range(0, len(keys), RATERS_AT_ONCE)]
-    return [
-        rater.code
-        for chunk in chunks
-        for rater in quality_report(study, chunk)
-        if _pause_by_rule(study, rater, rules)
-    ]
+    with reading_all():
+        report = quality_report(study, keys)
+    return [rater.code for rater in report if _pause_by_rule(study, rater, rules)]
 
 
 def _pause_by_rule(study: Study, rater, rules: QualityRules) -> bool:
@@ -194,4 +189,7 @@ def set_mix(study: Study, actor: User | None = None, **settings) -> None:
 
 def withdrawn_of(enrolment: Enrolment) -> int:
     """How many of the rater's judgments were taken out of the count."""
+    told = enrolment.study.events.without_judging().filter(verb="withdraw_work", detail__rater=enrolment.code)
+    if not told.exists():  # which an index tells, where counting looks at all that the rater did
+        return 0
     return Assignment.objects.filter(enrolment=enrolment, state=AssignmentState.WITHDRAWN).count()

@@ -33,9 +33,8 @@ from annotation.reports.progress import (
     nothing_to_rate,
     origins,
     raters_missing,
-    rating_progress,
+    raters_progress,
     run_progress,
-    stranded_by_review,
 )
 from annotation.reports.running import is_small
 from annotation.reports.setup import next_step, setup_report
@@ -123,7 +122,7 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
         arms=study.arms.all(),
         prompt_count=study.prompts.count(),
         flagged=flagged_pairs(study).count(),
-        stranded=stranded_by_review(study),
+        stranded=found.stranded if found else 0,
         runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
         may_fork=access.may_fork(request.user, study),
     )
@@ -233,9 +232,8 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
 @require_safe
 def responses(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
-    rows = cards.shown_responses(study).order_by("prompt__key", "sample", "arm__position", "pk")
-    page = Paginator(rows, RESPONSES_A_PAGE).get_page(request.GET.get("page"))
-    return rendered(request, "responses", study, page=page, shown=[cards.response_card(row) for row in page])
+    page = Paginator(cards.response_keys(study), RESPONSES_A_PAGE).get_page(request.GET.get("page"))
+    return rendered(request, "responses", study, page=page, shown=cards.response_cards(study, list(page)))
 
 
 @desk_page
@@ -281,21 +279,23 @@ def raters_page(
     account_form: AccountForm | None = None,
 ) -> HttpResponse:
     """Who rates, and the forms that let others in; 422 where a new account was refused."""
-    raters = _raters(study)
+    keys = study.enrolments.order_by("code").values_list("pk", flat=True)
+    page = Paginator(keys, RATERS_A_PAGE).get_page(request.GET.get("page"))
+    page.object_list = _raters(study, list(page))
     context = {
         "form": form or EnrolForm(),
         "account_form": account_form or AccountForm(),
-        "page": Paginator(raters, RATERS_A_PAGE).get_page(request.GET.get("page")),
-        "rater_count": len(raters),
+        "page": page,
+        "rater_count": page.paginator.count,
     }
     reply = rendered(request, "raters", study, **context)
     reply.status_code = 422 if account_form else 200
     return reply
 
 
-def _raters(study: Study) -> Sequence[RaterProgress]:
-    """Everybody with a place, by code; their judgments as they were counted last where the study is large."""
+def _raters(study: Study, keys: Sequence[int]) -> Sequence[RaterProgress]:
+    """These raters by code; their judgments as they were counted last where the study is large."""
     if is_small(study):
-        return rating_progress(study).raters
+        return raters_progress(study, keys)
     found = tasks.look_at_pulse(study)
-    return kept_raters(study, found.by_rater if found else {})
+    return kept_raters(study, found.by_rater if found else {}, keys)

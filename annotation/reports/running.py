@@ -29,6 +29,7 @@ from annotation.reports.progress import (
     failed_items,
     rating_totals,
     run_progress,
+    stranded_by_review,
     workers,
 )
 from annotation.reports.rows import UNANSWERED, Answers, counting, first_of_each
@@ -67,7 +68,7 @@ class Counted:
     `disputed` pairs, of those `disputed_in_all`, have no ruling yet. `disputes` are the disputed questions of
     MOST_DISPUTES pairs by their keys, those without a ruling first; of the pairs `judged_twice`.
     `assumptions` are for planning. `by_rater` counts each rater's judgments that count, by key. `headlines`
-    are sentences, `agreement` one or "".
+    are sentences, `agreement` one or "". `stranded`: see `progress.stranded_by_review`.
     """
 
     taken_at: datetime
@@ -87,6 +88,7 @@ class Counted:
     assumptions: dict
     by_rater: dict[str, int]
     agreement: str
+    stranded: int = 0
     headlines: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -161,6 +163,7 @@ def counted(study: Study, answers: Answers, at: datetime | None = None) -> Count
         assumptions=asdict(assumptions_for(answers, study.overlap)),
         by_rater={str(row["enrolment"]): row["n"] for row in rated},
         agreement=_agreement(answers),
+        stranded=stranded_by_review(study),
     )
 
 

@@ -111,11 +111,11 @@ def test_the_report_asks_the_same_number_of_questions_for_many_raters(django_ass
     study = a_checked_study(pairs=12, gold=4, overlap=6)
     for name in ("r1", "r2"):
         judge_all(cast.a_rater(study, cast.person(name)))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(8):
         quality_report(study)
     for name in ("r3", "r4", "r5"):
         judge_all(cast.a_rater(study, cast.person(name)))
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(8):
         quality_report(study)
 
 

@@ -1,0 +1,22 @@
+"""Raters' corrections are counted, so that results of a large study know of them without counting judgments."""
+
+from django.db import migrations, models
+
+from annotation.models import functions
+
+
+def install(apps, schema_editor) -> None:
+    functions.install(schema_editor.connection)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("annotation", "0028_setup")]
+
+    operations = [
+        migrations.AddField(
+            "enrolment",
+            "revised",
+            models.PositiveIntegerField(db_default=0, default=0, editable=False),
+        ),
+        migrations.RunPython(install, migrations.RunPython.noop),
+    ]
