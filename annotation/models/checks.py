@@ -5,8 +5,8 @@ statements and some forty checks that was a fifth of the database's time for a j
 one check, the call of a function with the whole row, which PostgreSQL plans once per connection. The function
 refuses with the name of the broken rule, as PostgreSQL would: nothing that reads names sees a difference.
 
-Django knows nothing of it: the rules stay in each model's `Meta.constraints`, and the function is made of them.
-A migration that adds or removes such a rule uses `AddCheck` and `RemoveCheck` (`migrations/_operations.py`).
+Django knows nothing of it: the rules stay in each model's `Meta.constraints`, and the function is made of
+them. A migration that adds or removes such a rule uses `AddCheck` and `RemoveCheck` (`_operations.py`).
 `AddConstraint` works too and only costs time; `RemoveConstraint` does not find the rule on PostgreSQL.
 """
 
@@ -50,8 +50,8 @@ def is_together(model: type[models.Model], editor: Editor) -> bool:
 def put_together(model: type[models.Model], editor: Editor) -> None:
     """Let one function look at all rules that `model`, as it is at this migration, has.
 
-    May be called again, after rules were added or removed: rows that are there must obey the new ones. They are
-    looked at while others write, if the migration has `atomic = False`.
+    May be called again, after rules were added or removed: rows that are there must obey the new ones. They
+    are looked at while others write, if the migration has `atomic = False`.
     """
     if not is_together(model, editor):
         return
@@ -86,7 +86,7 @@ def rules_of(model: type[models.Model], editor: Editor) -> dict[str, str]:
 
 
 def _as_sql(model: type[models.Model], rule: CheckConstraint, editor: Editor) -> str:
-    """The condition with `table.column`, which is the column in a check and the argument's part in a function."""
+    """The condition, with `table.column`: the column in a check, a part of the argument in the function."""
     query = Query(model=model)
     where = query.build_where(rule.condition)
     sql, values = where.as_sql(query.get_compiler(connection=editor.connection), editor.connection)
