@@ -74,6 +74,7 @@ def test_a_connection_that_was_left_in_a_transaction_is_none_for_the_short_cut()
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
 @pytest.mark.parametrize("host", ["evil.example", "", "localhost, evil.example"])
 def test_a_judgment_under_another_host_is_refused(host):
     rater = a_rater(a_rateable_study(pairs=3), bob())
