@@ -10,7 +10,7 @@ def install(apps, schema_editor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0028_setup")]
+    dependencies = [("annotation", "0029_checks_together")]
 
     operations = [
         migrations.AddField(
