@@ -2,10 +2,13 @@
 
 from django.db import migrations, models
 
-from annotation.models import functions
+from annotation.models import checks, functions
 
 
 def install(apps, schema_editor) -> None:
+    checks.put_together(
+        apps.get_model("annotation", "enrolment"), schema_editor
+    )  # the column brought a check
     functions.install(schema_editor.connection)
 
 

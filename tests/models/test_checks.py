@@ -78,6 +78,7 @@ BREAKS = {
         "annotation_enrolment_cap_per_day_check": {"cap_per_day": -1},
         "annotation_enrolment_cap_total_check": {"cap_total": -1},
         "annotation_enrolment_offered_check": {"offered": -1},
+        "annotation_enrolment_revised_check": {"revised": -1},
         "annotation_enrolment_consent_version_check": {"consent_version": -1},
     },
 }
