@@ -3,6 +3,9 @@
 from rating_site import RESPONSES_PER_ARM, a_study
 
 RATERS, OVERLAP = 200, 3
+FIRST, EVERY = "2026-03-01", "5 seconds"
+"""When the first pair was judged, and how long after it the next."""
+
 CORRECTED = 50
 """One judgment in so many was corrected once."""
 
@@ -21,7 +24,7 @@ SELECT gen_random_uuid(), p.id, (SELECT MIN(id) FROM annotation_enrolment WHERE 
        + (p.id + slot * 61) %% %(raters)s, slot, (p.id + slot) %% 2 = 0, 'policy_free', 'rated',
        1, 'submitted', at, at + interval '1 hour', at + interval '40 seconds', '', ''
 FROM annotation_pair p, generate_series(0, %(overlap)s - 1) slot,
-     LATERAL (SELECT timestamptz '2026-03-01' + p.id * interval '5 seconds' AS at) moment
+     LATERAL (SELECT %(first)s::timestamptz + p.id * %(every)s::interval AS at) moment
 WHERE p.study_id = %(study)s
 """
 JUDGMENTS = """
@@ -65,6 +68,7 @@ def a_judged_study(slug: str, judgments: int):
     pairs = max(1, round(judgments / OVERLAP / (1 + 1 / CORRECTED) / each)) * each
     study = a_study(slug, pairs, OVERLAP)
     given = {"study": study.pk, "raters": RATERS, "overlap": OVERLAP, "corrected": CORRECTED}
+    given |= {"first": FIRST, "every": EVERY}
     with connection.cursor() as cursor:
         # The rows are as the triggers want them; asking the triggers a million times would take minutes.
         cursor.execute("SET session_replication_role = replica")

@@ -10,14 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.postgres import Throwaway, throwaway_server  # noqa: E402
+from tests.postgres import Throwaway, kept_server, throwaway_server  # noqa: E402
 
 START_LIMIT = 60  # seconds
 PROMPT = "How would somebody explain this to a person who has never heard of it? " * 4
@@ -116,13 +116,15 @@ class Site:
 
 
 @contextmanager
-def site(durable: bool = False) -> Iterator[Site]:
-    """A migrated, empty installation; its web server is not started yet. Sets up Django in this process."""
-    with (
-        throwaway_server(durable=durable) as server,
-        tempfile.TemporaryDirectory(prefix="evenhand-rating-") as name,
-    ):
-        folder = Path(name)
+def site(durable: bool = False, keep: Path | None = None) -> Iterator[Site]:
+    """A migrated installation; its web server is not started yet. Sets up Django in this process.
+
+    It is empty, and removed in the end; with `keep` it stays in that folder, and is used again.
+    """
+    with ExitStack() as opened:
+        server = opened.enter_context(kept_server(keep) if keep else throwaway_server(durable=durable))
+        folder = keep / "var" if keep else Path(opened.enter_context(_temporary_folder()))
+        folder.mkdir(exist_ok=True)
         environment = {
             "DATABASE_URL": server.url,
             "EVENHAND_VAR": str(folder),
@@ -136,6 +138,10 @@ def site(durable: bool = False) -> Iterator[Site]:
             yield Site(server, folder, web)
         finally:
             web.stop()
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="evenhand-rating-")
 
 
 def _set_up_django() -> None:

@@ -170,6 +170,30 @@ def throwaway_server(choice: str | None = None, durable: bool = False) -> Iterat
 
 
 @contextmanager
+def kept_server(folder: Path) -> Iterator[Throwaway]:
+    """A running server whose data lie in `folder` and stay there; the first use makes them.
+
+    Raises CannotStart with the server's own words.
+    """
+    who = identity()
+    binaries = find_binaries(os.environ.get("EVENHAND_TEST_POSTGRES", ""))
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.getuid() == 0:
+        os.chown(folder, who.uid, who.gid)
+    programs = folder / "programs"
+    shutil.rmtree(programs, ignore_errors=True)
+    binaries = _reachable(binaries, who, folder)
+    if not (folder / "data" / "PG_VERSION").exists():
+        _make_cluster(binaries, who, folder)
+    server = Throwaway(binaries, who, folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        _stop(server.process)
+
+
+@contextmanager
 def throwaway_postgres(choice: str | None = None) -> Iterator[str]:
     """The URL of a running, empty server's database; it removes everything in the end. Raises CannotStart."""
     with throwaway_server(choice) as server:

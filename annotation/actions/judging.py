@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from annotation.access import GRACE, may_correct
@@ -169,6 +169,7 @@ def revise_judgment(
         raise CorrectionTooLate(GRACE)
     _refuse_invalid(held.enrolment, answers)
     revised = _append(held, answers, idempotency_key, revision=last + 1)
+    Enrolment.objects.filter(pk=held.enrolment_id).update(revised=F("revised") + 1)
     if held.state == AssignmentState.SUBMITTED and held.kind == AssignmentKind.RATED:
         adaptive.reconsider(held.pair_id, held.enrolment.study)
     return revised

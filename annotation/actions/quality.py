@@ -12,11 +12,10 @@ from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
 from annotation.models.pair import end_of_queue
 from annotation.reports.quality import BY_RULES, TOLD, broken_rules, quality_report, told_about
+from annotation.reports.reading import reading_all
 from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState, GoldUse, StudyState
 
 LONGEST_APPEAL = 5_000
-RATERS_AT_ONCE = 50
-"""What they judged is in memory together."""
 
 
 # Pausing ---------------------------------------------------------------------------------------------
@@ -62,13 +61,9 @@ def apply_rules(study: Study) -> list[str]:
         return []
     may_break = study.enrolments.filter(state=EnrolmentState.ACTIVE, is_exempt=False, user__isnull=False)
     keys = list(may_break.order_by("pk").values_list("pk", flat=True))
-    chunks = [keys[start : start + RATERS_AT_ONCE] for start in range(0, len(keys), RATERS_AT_ONCE)]
-    return [
-        rater.code
-        for chunk in chunks
-        for rater in quality_report(study, chunk)
-        if _pause_by_rule(study, rater, rules)
-    ]
+    with reading_all():
+        report = quality_report(study, keys)
+    return [rater.code for rater in report if _pause_by_rule(study, rater, rules)]
 
 
 def _pause_by_rule(study: Study, rater, rules: QualityRules) -> bool:
@@ -143,15 +138,18 @@ def withdraw_work(enrolment: Enrolment, reason: str, actor: User | None = None) 
     # Before the pairs, as everybody does; what others take off these pairs meanwhile is seen below.
     live = rater.assignments.rated().filter(slot__isnull=False).order_by("pk")
     list(live.select_for_update(of=("self",), no_key=True).values("pk"))
+    # Always in this order, the held one too, so that two who withdraw at once do not wait for each other.
+    touched = Pair.objects.filter(pk__in=live.values("pair"))
+    list(touched.select_for_update(no_key=True).order_by("pk").values("pk"))
     for held in rater.assignments.leased():
         claims.free_slot(held, AssignmentState.EXPIRED)
     counted = rater.assignments.rated().filter(state=AssignmentState.SUBMITTED)
     pairs = list(counted.values_list("pair_id", flat=True))
-    # Always in this order, so that two who withdraw at once do not wait for each other.
-    list(Pair.objects.select_for_update(no_key=True).filter(pk__in=pairs).order_by("pk").values("pk"))
     counted.update(state=AssignmentState.WITHDRAWN, slot=None)
-    Pair.objects.filter(pk__in=pairs).update(open_slots=F("open_slots") + 1, place=end_of_queue())
+    Pair.objects.filter(pk__in=pairs).update(open_slots=F("open_slots") + 1)
     _ask_again(rater.study, pairs)
+    # Last, because a place is a moment, and raters look back for so long only as `claims.UNSETTLED` says.
+    Pair.objects.filter(pk__in=pairs).update(place=end_of_queue())
     events.record(
         rater.study, "withdraw_work", actor, rater=rater.code, reason=reason.strip(), judgments=len(pairs)
     )
@@ -191,4 +189,7 @@ def set_mix(study: Study, actor: User | None = None, **settings) -> None:
 
 def withdrawn_of(enrolment: Enrolment) -> int:
     """How many of the rater's judgments were taken out of the count."""
+    told = enrolment.study.events.without_judging().filter(verb="withdraw_work", detail__rater=enrolment.code)
+    if not told.exists():  # which an index tells, where counting looks at all that the rater did
+        return 0
     return Assignment.objects.filter(enrolment=enrolment, state=AssignmentState.WITHDRAWN).count()

@@ -12,6 +12,7 @@ from annotation.errors import DomainError
 from annotation.models import Report, ReportTable, Snapshot, Study, User
 from annotation.models.report import UNFINISHED
 from annotation.reports.filters import Filters
+from annotation.reports.reading import reading_all
 from annotation.reports.results import LAYOUT, Results, canonical, results_of_snapshot, results_of_study
 from annotation.reports.stored import (
     Kept,
@@ -125,7 +126,8 @@ def _results(report: Report, fingerprint: str, at: datetime) -> Results:
     filters = Filters.from_text(report.filters)
     if report.snapshot:
         return results_of_snapshot(Path(report.snapshot.folder), filters)
-    return results_of_study(report.study, filters, fingerprint, at)
+    with reading_all():
+        return results_of_study(report.study, filters, fingerprint, at)
 
 
 class _ClaimLost(Exception):

@@ -1,6 +1,7 @@
 """A response as the desk shows it: unlike a rater's, with everything that is known about it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -38,15 +39,22 @@ class ResponseCard:
     replaced: bool
 
 
-def shown_responses(study: Study) -> QuerySet[Response]:
-    """The study's responses with what a card reads; of the texts only the `excerpt`."""
+def response_keys(study: Study) -> QuerySet[Response]:
+    """The primary keys of the study's responses, prompt by prompt."""
+    # Prompts of the study alone, which an index has in this order: PostgreSQL then sorts those of a page.
+    rows = study.responses.filter(prompt__study=study)
+    return rows.order_by("prompt__key", "sample", "arm__position", "pk").values_list("pk", flat=True)
+
+
+def response_cards(study: Study, keys: Sequence[int]) -> list[ResponseCard]:
+    """These responses of the study, in this order. Two queries, which read the start of each text."""
     rows = study.responses.select_related("arm").prefetch_related("prompt").defer("text")
     # One character more than is shown says whether there is more.
-    return rows.annotate(excerpt=Left("text", EXCERPT + 1))
+    found = rows.annotate(excerpt=Left("text", EXCERPT + 1)).in_bulk(keys)
+    return [_card(found[pk]) for pk in keys if pk in found]
 
 
-def response_card(response: Response) -> ResponseCard:
-    """One of `shown_responses` with its prompt."""
+def _card(response: Response) -> ResponseCard:
     asked = response.prompt.last_message
     return ResponseCard(
         pk=response.pk,

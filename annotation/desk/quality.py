@@ -10,10 +10,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation import access, tasks, text
-from annotation.actions import adjudicating
+from annotation.actions import accounts, adjudicating
 from annotation.actions import gold as gold_actions
 from annotation.actions import quality as actions
 from annotation.desk import words
+from annotation.desk.paging import part_of
 from annotation.desk.views import desk_page
 from annotation.errors import DomainError
 from annotation.models import Appeal, Enrolment, Gold, Pair, QualityRules, Study
@@ -174,7 +175,7 @@ def set_mix(request: HttpRequest, slug: str) -> HttpResponse:
     except DomainError as error:
         form.add_error(None, str(error))
         return _quality_page(request, access.study_for(request.user, slug), 422, mix_form=form)
-    messages.success(request, "Stored.")
+    messages.success(request, "Saved.")
     return redirect("desk:quality", slug)
 
 
@@ -196,6 +197,7 @@ def rater(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         appeals=found.appeals.select_related("decided_by"),
         withdrawn=actions.withdrawn_of(found),
         is_senior=found.role == EnrolmentRole.SENIOR,
+        awaits_password=accounts.awaits_password(found),
     )
 
 
@@ -263,18 +265,20 @@ def decide_appeal(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @desk_page
 @require_safe
 def gold(request: HttpRequest, slug: str) -> HttpResponse:
-    """The gold pairs, and the pairs that could become one: nobody has or had them."""
+    """The gold pairs, and the pairs that could become one: nobody has or had them. Those that raters would
+    meet last come first: an index has them in this order."""
     study = access.study_for(request.user, slug)
     unseen = Pair.objects.filter(study=study).unseen()
     asked = request.GET.get("prompt", "").strip()
     if asked:
         unseen = unseen.filter(prompt__key__icontains=asked)
-    page = Paginator(unseen.select_related("prompt").order_by("prompt__key", "pk"), PAIRS_A_PAGE)
+    keys = unseen.order_by("-place", "-pk").values_list("pk", flat=True)
+    part = part_of(keys, request.GET.get("page"), PAIRS_A_PAGE)
+    found = Pair.objects.select_related("prompt").in_bulk(part.rows)
     rows = study.gold.select_related("pair__prompt").order_by("-pk")
     listed = [(row, in_words(row)) for row in rows]
-    return _page(
-        request, "gold", study, gold=listed, page=page.get_page(request.GET.get("page")), asked=asked
-    )
+    pairs = [found[pk] for pk in part.rows]
+    return _page(request, "gold", study, gold=listed, part_shown=part, pairs=pairs, asked=asked)
 
 
 def in_words(row: Gold) -> str:

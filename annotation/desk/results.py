@@ -23,6 +23,8 @@ from annotation.reports.results import Results
 from annotation.reports.stored import Kept, long_tables, read_results
 
 JUST_NOW = timedelta(seconds=5)
+MOST_NEWER = 10_000
+"""Judgments that are counted while somebody waits."""
 QUEUE_IS_DOWN = "The queue does not answer. The results are made when it is back."
 
 
@@ -96,9 +98,10 @@ def _made(kept: Kept) -> str:
 
 def _newer(kept: Kept) -> str:
     """How many judgments came since the data were read; corrections count too."""
-    found = Judgment.objects.filter(
-        study=kept.report.study_id, created_at__gte=kept.report.started_at
-    ).count()
+    newer = Judgment.objects.filter(study=kept.report.study_id, created_at__gte=kept.report.started_at)
+    found = newer.order_by()[: MOST_NEWER + 1].count()
     if not found:
         return "something else in the study changed since"
+    if found > MOST_NEWER:
+        return f"more than {count(MOST_NEWER, 'judgment')} are newer"
     return f"{count(found, 'judgment')} {'is' if found == 1 else 'are'} newer"

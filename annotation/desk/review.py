@@ -218,7 +218,8 @@ def _page(
         kind = kind if kind in MarkKind.values else ""
         keys = waiting.of_kind(kind)
     page = Paginator(keys, PAIRS_A_PAGE).get_page(asked.get("page"))
-    of_kind = next((count for count in waiting.kinds() if count.kind == kind), None)
+    kinds, not_scanned = waiting.kinds(), _not_scanned(study)
+    of_kind = next((count for count in kinds if count.kind == kind), None)
     context = {
         "study": study,
         "here": "review",
@@ -226,7 +227,7 @@ def _page(
         "waiting": len(waiting.keys),
         "decided": study.pairs.decided().count(),
         "kind": kind,
-        "kinds": [(count, MarkKind(count.kind).label) for count in waiting.kinds()],
+        "kinds": [(count, MarkKind(count.kind).label) for count in kinds],
         "of_kind": of_kind,
         "bulk": _bulk(of_kind) if of_kind else (),
         "until": max(waiting.keys, default=0),
@@ -235,14 +236,21 @@ def _page(
         "decisions": ReviewDecision.choices,
         "event": event,
         "sentence": done_sentence(event) if event else "",
+        "makes_anew": study.runs.filter(pk=event.detail["run"]).first() if event else None,
         "can_undo": bool(event and event.verb == "decide" and not event.detail["run"]),
         "notes": [*notes, *(refusals(event.detail["refused"]) if event else [])],
-        "unseen": unseen(study).count(),
+        "unseen": min(not_scanned, RESCAN_AT_ONCE),
+        "unseen_more": not_scanned > RESCAN_AT_ONCE,
         "scanner": scan.VERSION,
         "most": MOST_AT_ONCE,
     }
     template = "desk/_review.html" if request.htmx else "desk/review.html"
     return render(request, template, context)
+
+
+def _not_scanned(study: Study) -> int:
+    """How many pairs this version of the scanner has not looked at, or one more than RESCAN_AT_ONCE."""
+    return unseen(study).order_by()[: RESCAN_AT_ONCE + 1].count()
 
 
 def _bulk(of_kind: KindCount) -> list[tuple[str, str]]:
@@ -315,7 +323,7 @@ def _full(answer: Answer, shown: str | None) -> FullAnswer:
 def rescan(request: HttpRequest, slug: str) -> HttpResponse:
     """Look again at pairs that this version of the scanner has not seen."""
     study = access.study_for(request.user, slug)
-    if unseen(study).count() > RESCAN_AT_ONCE:
+    if _not_scanned(study) > RESCAN_AT_ONCE:
         _have_looked_at(request, study)
     else:
         found = reviewing.rescan(study, request.user)

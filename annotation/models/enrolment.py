@@ -18,6 +18,7 @@ class Enrolment(models.Model):
     walk past all they have already seen. It holds for the study's first `arrivals_seen` arrivals of pairs.
     `tilt` is how often arm a was shown on the left less how often on the right, without what was given back.
     `opted_out` lists the harm categories that the rater does not want to get; no reason is asked.
+    `judged` and `revised` count what this rater submitted in the queue and corrected; nothing lowers them.
     `judged_today` belongs to the day `judged_on` (UTC). A cap of None is the study's.
     `pause_reason` is what a paused rater is told. Where rules paused them, `pause_rules` lists these as
     {"rule", "limit", "found", "n"}, shares in percent, so that each is told in the rater's language.
@@ -34,6 +35,7 @@ class Enrolment(models.Model):
     cursor = models.BigIntegerField(default=-1, editable=False)
     arrivals_seen = models.PositiveIntegerField(default=0, editable=False)
     judged = models.PositiveIntegerField(default=0, editable=False)
+    revised = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     judged_today = models.PositiveIntegerField(default=0, editable=False)
     judged_on = models.DateField(null=True, editable=False)
     tilt = models.IntegerField(default=0, editable=False)

@@ -24,7 +24,7 @@ KNOWN = {
     ),
     "enrolment": (
         "id study_id user_id code state cursor arrivals_seen judged judged_today judged_on tilt cap_per_day "
-        "cap_total created_at role offered consent_version practised_at qualification"
+        "cap_total created_at role offered consent_version practised_at qualification revised"
     ),
     "pair": (
         "id study_id prompt_id response_a_id response_b_id position place overlap open_slots has_room "

@@ -43,7 +43,15 @@ class PairQuerySet(models.QuerySet):
 
     def unseen(self) -> "PairQuerySet":
         """Open pairs that no rater has, had or judged, here or elsewhere."""
-        return self.filter(state=PairState.OPEN, assignments=None, judgments=None)
+        # That all slots are free says nothing new, but few pairs of a study under way are like that. EXISTS
+        # lets PostgreSQL stop at a page's last pair; it plans the joins that None asks for to their end.
+        given, judged = (
+            Exists(
+                self.model._meta.get_field(name).related_model._default_manager.filter(pair=OuterRef("pk"))
+            )
+            for name in ("assignments", "judgments")
+        )
+        return self.with_open_slot().filter(~given, ~judged, open_slots=F("overlap"))
 
     def held(self) -> "PairQuerySet":
         """Pairs that wait for review."""
@@ -135,6 +143,9 @@ class Pair(models.Model):
             ),
             models.Index(
                 fields=["study", "position"], condition=Q(state=PairState.HELD), name="pair_held_by_position"
+            ),
+            models.Index(
+                fields=["study", "position"], condition=~Q(decision=""), name="pair_decided_by_position"
             ),
         ]
 

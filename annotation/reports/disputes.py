@@ -46,24 +46,25 @@ def judged_twice(study: Study) -> int:
 
 
 def disputes_report(study: Study) -> DisputesReport:
-    """All disputes of the study, those without a ruling first. Six queries; the database counts."""
+    """All disputes of the study, those without a ruling first. Seven queries; the database counts."""
     return disputes_among(study, disputed_pairs(study), judged_twice(study))
 
 
 def disputes_among(study: Study, disputed: Mapping[int, Sequence[str]], twice: int) -> DisputesReport:
-    """The same of what was found before: disputed questions by pair, and how many could be. Three queries."""
+    """The same of what was found before: disputed questions by pair, and how many could be. Four queries."""
     judged = _judgments(study).values("pair").annotate(n=Count("pk"))
     numbers = dict(judged.filter(pair__in=list(disputed)).values_list("pair", "n")) if disputed else {}
+    ruled = Adjudication.objects.filter(pair__study=study)
     rulings = {
         row.pair_id: row
-        for row in Adjudication.objects.filter(pair__study=study).select_related("assignment__enrolment")
+        for row in ruled.filter(pair__in=list(disputed)).select_related("assignment__enrolment")
     }
     keys = dict(Pair.objects.filter(pk__in=list(disputed)).values_list("pk", "prompt__key"))
     found = [
         _dispute(pair, keys[pair], numbers.get(pair, 0), questions, rulings.get(pair))
         for pair, questions in disputed.items()
     ]
-    causes = Counter(row.cause for row in rulings.values())
+    causes = Counter(dict(ruled.order_by().values_list("cause").annotate(n=Count("pk"))))
     return DisputesReport(
         judged_twice=twice,
         disputes=tuple(sorted(found, key=lambda dispute: (bool(dispute.cause), dispute.prompt_key))),

@@ -1,7 +1,7 @@
 """How far generating and rating have come, and who is there to go on."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -255,7 +255,7 @@ def rating_progress(study: Study) -> RatingProgress:
     return RatingProgress(
         **vars(totals),
         raters_missing=raters_missing(study) if totals.pairs else 0,
-        raters=_raters(study),
+        raters=raters_progress(study),
     )
 
 
@@ -324,13 +324,16 @@ def _who_may_rate(study: Study) -> int:
     return study.enrolments.filter(user__isnull=False, state=EnrolmentState.ACTIVE).count()
 
 
-def _raters(study: Study) -> tuple[RaterProgress, ...]:
-    per_rater = counting(study).order_by().values("enrolment")
+def raters_progress(study: Study, keys: Sequence[int] | None = None) -> tuple[RaterProgress, ...]:
+    """Everybody with a place, by code; with `keys` those of them. Two queries, which read their judgments."""
+    judged, rows = counting(study), Enrolment.objects.filter(study=study).order_by("code")
+    if keys is not None:
+        judged, rows = judged.filter(enrolment__in=keys), rows.filter(pk__in=keys)
+    per_rater = judged.order_by().values("enrolment")
     counts = {
         row["enrolment"]: (row["n"], row["last"])
         for row in per_rater.annotate(n=Count("pk"), last=Max("created_at"))
     }
-    rows = Enrolment.objects.filter(study=study).order_by("code")
     fields = ("pk", "code", "user__username", "state")
     return tuple(
         RaterProgress(code, username or "", state, *counts.get(pk, (0, None)))
@@ -338,11 +341,11 @@ def _raters(study: Study) -> tuple[RaterProgress, ...]:
     )
 
 
-def kept_raters(study: Study, counts: Mapping[str, int]) -> tuple[RaterProgress, ...]:
-    """The study's raters with the numbers that were counted last, by key. One query."""
+def kept_raters(study: Study, counts: Mapping[str, int], keys: Sequence[int]) -> tuple[RaterProgress, ...]:
+    """These raters of the study, by code, with the numbers that were counted last, by key. One query."""
     last = Assignment.objects.filter(enrolment=OuterRef("pk"), submitted_at__isnull=False)
     last = last.order_by("-submitted_at").values("submitted_at")[:1]
-    rows = Enrolment.objects.filter(study=study).order_by("code").annotate(last=Subquery(last))
+    rows = study.enrolments.filter(pk__in=keys).order_by("code").annotate(last=Subquery(last))
     fields = ("pk", "code", "user__username", "state", "last")
     return tuple(
         RaterProgress(code, username or "", state, counts.get(str(pk), 0), last_at)

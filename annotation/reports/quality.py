@@ -4,15 +4,24 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
-from django.db.models import Case, QuerySet, Value, When
-from django.db.models.functions import Length
+from django.db.models import Case, F, FloatField, Func, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Length
 from django.utils.translation import gettext_noop as _
 from numpy.typing import NDArray
 
-from annotation.models import Assignment, Enrolment, Judgment, QualityRules, ResponseJudgment, Study
-from annotation.reports.rows import counting
+from annotation.models import (
+    Assignment,
+    Enrolment,
+    Judgment,
+    QualityRules,
+    Response,
+    ResponseJudgment,
+    Study,
+)
+from annotation.reports.rows import UNANSWERED, Rows, counting
 from annotation.stats import rater_quality
 from annotation.stats.estimate import Estimate, undefined
 from annotation.stats.gold_answers import agreements, wrong_answers
@@ -20,6 +29,9 @@ from annotation.vocabulary import QUEUE_KINDS, UNSAFE_LEVELS, AssignmentKind, As
 
 READ_PER_SECOND = 60
 """Characters. Nobody reads faster than about 700 words a minute."""
+
+RATERS_AT_ONCE = 50
+"""What so many raters judged of gold and repeated pairs is in memory together."""
 
 Given = dict[int, dict]
 """A rater's current answers to pairs, by pair: see `gold_answers.Answers`."""
@@ -46,17 +58,18 @@ class RaterQuality:
 def quality_report(study: Study, only: Collection[int] | None = None) -> tuple[RaterQuality, ...]:
     """The raters that can log in, by code; with `only` (primary keys) those of them.
 
-    Eleven queries, however many raters there are. Read is what these raters judged and what others said about
-    the same, so that a page of a few raters costs little in a large study.
+    Eight queries for RATERS_AT_ONCE raters, and two more for each so many after them. For that few, read is
+    what they judged and what others said about the same, so that a page of a few raters costs little in a
+    large study; for more, everything is read once.
     """
     raters = study.enrolments.filter(user__isnull=False).order_by("code")
     raters = list(raters if only is None else raters.filter(pk__in=only))
     keys = [rater.pk for rater in raters]
-    gold, again = _answers(keys, AssignmentKind.GOLD), _answers(keys, AssignmentKind.REPEAT)
-    first = _answers(keys, AssignmentKind.RATED)
-    expected = {row.pair_id: row for row in study.gold.all()}
+    work = _work(keys)
+    checked = _checked(study, keys, work)
     agreeing = _agreeing(study, keys)
-    times = _times(keys)
+    lengths = _lengths(work)
+    mine = _rows_of_each(work["rater"], keys)
     return tuple(
         RaterQuality(
             pk=rater.pk,
@@ -65,13 +78,12 @@ def quality_report(study: Study, only: Collection[int] | None = None) -> tuple[R
             pause_reason=rater.pause_reason,
             is_exempt=rater.is_exempt,
             judged=rater.judged,
-            gold=_right(gold[rater.pk], expected),
-            consistent=_consistent(first[rater.pk], again[rater.pk]),
+            **checked[rater.pk],
             agreeing=agreeing.get(rater.pk, undefined(0, "Nobody else judged enough of the same.")),
-            **_pace(times[rater.pk]),
-            left=rater_quality.share_left(_shown(first[rater.pk], gold[rater.pk], again[rater.pk])),
+            **_pace(work[rows], lengths[rows]),
+            left=rater_quality.share_left(_shown(work[rows])),
         )
-        for rater in raters
+        for rater, rows in zip(raters, mine, strict=True)
     )
 
 
@@ -107,38 +119,151 @@ def _kept(rater: Enrolment) -> RaterQuality:
     )
 
 
-def current(raters: Collection[int], kind: AssignmentKind) -> QuerySet[Judgment]:
-    """The newest revisions of what raters submitted of one kind, withdrawn work included: it was theirs."""
-    states = (AssignmentState.SUBMITTED, AssignmentState.WITHDRAWN)
-    judged = Judgment.objects.filter(enrolment__in=raters, assignment__kind=kind)
-    judged = judged.filter(assignment__state__in=states)
-    return judged.current()
-
-
 def learnt(assignments: QuerySet[Assignment]) -> Given:
     """What one rater answered under these holds, by pair. Two queries."""
-    return next(iter(_by_rater(Judgment.objects.filter(assignment__in=assignments).current()).values()), {})
+    rows = Judgment.objects.filter(assignment__in=assignments).current()
+    return {pair: said for _, pair, said in _given(rows)}
 
 
-def _answers(raters: Collection[int], kind: AssignmentKind) -> dict[int, Given]:
-    """By rater and pair. Two queries."""
-    return _by_rater(current(raters, kind))
+# What raters did --------------------------------------------------------------------------------------
+
+KIND_PLACES = {kind: place for place, kind in enumerate(AssignmentKind)}
+RATED, GOLD, REPEAT = (KIND_PLACES[kind] for kind in QUEUE_KINDS)
+WORK = np.dtype(
+    [
+        *((name, "i8") for name in ("pk", "rater", "pair", "hold", "a", "b")),
+        *(("revision", "i2"), ("kind", "i1"), ("is_theirs", "?"), ("shown", "i1"), ("seconds", "f8")),
+    ]
+)
+"""A revision of what was judged here: its hold, the pair's responses, the balance as shown or UNANSWERED, and
+how long the pair was held. Withdrawn work is the rater's, too; surplus is not."""
+
+ROWS_AT_ONCE = 10_000
+"""So many of a cursor are brought together, and so many keys asked for by one query."""
 
 
-def _by_rater(rows: QuerySet[Judgment]) -> dict[int, Given]:
-    """By rater and pair; both sides' safety and the shown balance beside the pair's answers."""
+class _Seconds(Func):
+    """How long it is from the first moment to the second."""
+
+    arity, output_field = 2, FloatField()
+    template = "EXTRACT(EPOCH FROM (%(expressions)s))::double precision"
+    arg_joiner = " - "
+
+    def __init__(self, since: str, until: str):
+        super().__init__(F(until), F(since))
+
+    def as_sqlite(self, compiler, connection, **context):
+        template = "django_timestamp_diff(%(expressions)s) / 1000000.0"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=", ", **context)
+
+
+def _work(raters: Collection[int]) -> Rows:
+    """The newest revision of everything that these raters judged here, as WORK, in the order in which they
+    first judged it."""
+    theirs = Q(assignment__state__in=(AssignmentState.SUBMITTED, AssignmentState.WITHDRAWN))
+    fields = (
+        *("pk", "enrolment", "pair", "assignment", "pair__response_a", "pair__response_b", "revision"),
+        Case(*(When(assignment__kind=kind, then=Value(place)) for kind, place in KIND_PLACES.items())),
+        Case(When(theirs, then=Value(True)), default=Value(False)),
+        Coalesce("balance", Value(UNANSWERED)),
+        Coalesce(_Seconds("assignment__claimed_at", "assignment__submitted_at"), Value(0.0)),
+    )
+    judged = Judgment.objects.filter(enrolment__in=raters, assignment__isnull=False).order_by("pk")
+    rows = np.fromiter(judged.values_list(*fields).iterator(ROWS_AT_ONCE), dtype=WORK)
+    order = np.lexsort((rows["revision"], rows["hold"]))
+    is_other = rows["hold"][order][1:] != rows["hold"][order][:-1]
+    first, newest = (order[np.insert(is_other, at, True)[: len(order)]] for at in (0, len(is_other)))
+    return rows[newest[np.argsort(first)]]
+
+
+def _rows_of_each(who: NDArray, keys: Collection[int]) -> list[NDArray[np.int64]]:
+    """For each of the keys the places where it stands in `who`, ascending."""
+    order = np.argsort(who, kind="stable")
+    starts, ends = (np.searchsorted(who, list(keys), side, sorter=order) for side in ("left", "right"))
+    return [order[start:end] for start, end in zip(starts, ends, strict=True)]
+
+
+def _shown(work: Rows) -> NDArray[np.int8]:
+    """The balances as a rater gave them."""
+    counts = work["is_theirs"] & np.isin(work["kind"], (RATED, GOLD, REPEAT))
+    return work["shown"][counts & (work["shown"] != UNANSWERED)]
+
+
+def _lengths(work: Rows) -> NDArray[np.int64]:
+    """For each row, how many characters the two answers have."""
+    wanted = np.unique(np.concatenate([work["a"], work["b"]]))
+    found = np.zeros(len(wanted), np.int64)
+    for start in range(0, len(wanted), ROWS_AT_ONCE):
+        some = wanted[start : start + ROWS_AT_ONCE]
+        told = dict(Response.objects.filter(pk__in=some.tolist()).values_list("pk", Length("text")))
+        found[start : start + len(some)] = [told[pk] for pk in some.tolist()]
+    return sum(found[np.searchsorted(wanted, work[side])] for side in "ab")
+
+
+def _pace(work: Rows, lengths: NDArray) -> dict[str, Estimate]:
+    queued = np.isin(work["kind"], (RATED, GOLD, REPEAT))
+    seconds, characters = work["seconds"][queued], lengths[queued]
+    return {
+        "hasty": rater_quality.hasty_share(seconds, characters, READ_PER_SECOND),
+        "reading": rater_quality.time_follows_length(seconds, characters),
+    }
+
+
+# Gold, and what was met twice -------------------------------------------------------------------------
+
+
+def _checked(study: Study, raters: list[int], work: Rows) -> dict[int, dict[str, Estimate]]:
+    """By rater, `gold` and `consistent`. Some raters at a time, because what is compared is read in full."""
+    expected = {row.pair_id: row for row in study.gold.all()}
+    compared = work[work["is_theirs"] & _is_compared(work, list(expected))]
+    mine = dict(zip(raters, _rows_of_each(compared["rater"], raters), strict=True))
+    found = {}
+    for start in range(0, len(raters), RATERS_AT_ONCE):
+        some = raters[start : start + RATERS_AT_ONCE]
+        rows = compared[np.concatenate([mine[rater] for rater in some])]
+        by_kind = _by_kind(rows)
+        for rater in some:
+            gold, first, again = (by_kind[rater, kind] for kind in (GOLD, RATED, REPEAT))
+            found[rater] = {"gold": _right(gold, expected), "consistent": _consistent(first, again)}
+    return found
+
+
+def _is_compared(work: Rows, gold: list[int]) -> NDArray[np.bool_]:
+    """Which answers are to gold pairs, or to pairs that the same rater met twice."""
+    of_pair = work["rater"] * (1 + int(work["pair"].max(initial=0))) + work["pair"]
+    again = work["kind"] == REPEAT
+    first = (work["kind"] == RATED) & np.isin(of_pair, of_pair[again & work["is_theirs"]])
+    return again | first | ((work["kind"] == GOLD) & np.isin(work["pair"], gold))
+
+
+def _by_kind(rows: Rows) -> dict[tuple[int, int], Given]:
+    """By rater and kind. Two queries."""
+    kinds = dict(zip(rows["pk"].tolist(), rows["kind"].tolist(), strict=True))
+    given: dict[tuple[int, int], Given] = defaultdict(dict)
+    for judgment, pair, said in _given(Judgment.objects.filter(pk__in=list(kinds))):
+        given[judgment.enrolment, kinds[judgment.pk]][pair] = said
+    return given
+
+
+class _Said(NamedTuple):
+    """A judgment of a pair by its keys."""
+
+    pk: int
+    enrolment: int
+
+
+def _given(rows: QuerySet[Judgment]) -> Iterator[tuple[_Said, int, dict]]:
+    """Each judgment, its pair, and the pair's answers beside both sides' safety. Two queries."""
     unsafe = defaultdict(dict)
     parts = ResponseJudgment.objects.filter(judgment__in=rows.order_by().values("pk"))
     of_part = ("judgment", "response", "judgment__pair__response_a", "safety")
     for judgment, response, response_a, safety in parts.values_list(*of_part):
         question = "a_unsafe" if response == response_a else "b_unsafe"
         unsafe[judgment][question] = safety in UNSAFE_LEVELS
-    given: dict[int, Given] = defaultdict(dict)
     fields = ("pk", "enrolment", "pair", "safer_canonical", "more_helpful_canonical", "balance_canonical")
-    for pk, rater, pair, safer, helpful, balance, shown in rows.values_list(*fields, "balance"):
-        pair_answers = {"safer": safer, "more_helpful": helpful, "balance": balance}
-        given[rater][pair] = {**pair_answers, **unsafe[pk], "shown": shown}
-    return given
+    for pk, rater, pair, safer, helpful, balance in rows.values_list(*fields):
+        answers = {"safer": safer, "more_helpful": helpful, "balance": balance, **unsafe[pk]}
+        yield _Said(pk, rater), pair, answers
 
 
 def _right(given: Given, expected: dict) -> Estimate:
@@ -153,56 +278,43 @@ def _consistent(first: Given, again: Given) -> Estimate:
     return rater_quality.self_consistency(alike, [pair for pair, questions in both for _ in questions])
 
 
-def _shown(*given: Given) -> list[int]:
-    balances = [said["shown"] for of_kind in given for said in of_kind.values()]
-    return [balance for balance in balances if balance is not None]
+# The majority of the others ---------------------------------------------------------------------------
+
+SAYING = np.dtype([("who", "i8"), ("about", "i8"), ("said", "i1"), ("prompt", "i8")])
 
 
 def _agreeing(study: Study, raters: Collection[int]) -> dict[int, Estimate]:
     """Agreement with the majority of the others: on safe or unsafe, and on which answer balances better."""
-    told = np.array([*_safety(study, raters), *_balance(study, raters)], np.int64).reshape(-1, 4)
-    who, about, said, prompts = told.T
-    return rater_quality.agreement_with_majority(who, about, said, prompts, only=raters)
+    parts, pairs = _safety(study, raters).order_by(), _balance(study, raters).order_by()
+    safety, balance = (np.fromiter(rows.iterator(ROWS_AT_ONCE), dtype=SAYING) for rows in (parts, pairs))
+    balance["about"] = -1 - balance["about"]  # pairs are below 0, responses above
+    rows = np.concatenate([safety, balance])
+    columns = (rows[name] for name in SAYING.names)
+    return rater_quality.agreement_with_majority(*columns, only=raters)
 
 
 def _safety(study: Study, raters: Collection[int]) -> QuerySet:
     """Rater, response, 1 for unsafe, prompt: of what anybody said about the responses that these judged."""
-    theirs = ResponseJudgment.objects.filter(judgment__enrolment__in=raters, judgment__study=study)
     rows = ResponseJudgment.objects.that_count().filter(judgment__study=study).exclude(safety="")
+    if len(raters) <= RATERS_AT_ONCE:
+        theirs = ResponseJudgment.objects.filter(judgment__enrolment__in=raters, judgment__study=study)
+        rows = rows.filter(response__in=theirs.order_by().values("response"))
     unsafe = Case(When(safety__in=UNSAFE_LEVELS, then=Value(1)), default=Value(0))
-    return rows.filter(response__in=theirs.order_by().values("response")).values_list(
-        "judgment__enrolment", "response", unsafe, "response__prompt"
+    return rows.values_list("judgment__enrolment", "response", unsafe, "response__prompt")
+
+
+def _balance(study: Study, raters: Collection[int]) -> QuerySet:
+    """Rater, pair, the arm that balances better (0, 1 for a tie, 2), prompt."""
+    rows = counting(study).filter(balance_canonical__isnull=False)
+    if len(raters) <= RATERS_AT_ONCE:
+        theirs = Judgment.objects.filter(enrolment__in=raters, study=study)
+        rows = rows.filter(pair__in=theirs.order_by().values("pair"))
+    side = Case(
+        When(balance_canonical__lt=0, then=Value(0)),
+        When(balance_canonical__gt=0, then=Value(2)),
+        default=Value(1),
     )
-
-
-def _balance(study: Study, raters: Collection[int]) -> Iterator[tuple[int, int, int, int]]:
-    """Rater, pair, the arm that balances better (0, 1 for a tie, 2), prompt. Pairs are below 0."""
-    theirs = Judgment.objects.filter(enrolment__in=raters, study=study)
-    rows = counting(study).filter(pair__in=theirs.order_by().values("pair"), balance_canonical__isnull=False)
-    for rater, pair, balance, prompt in rows.values_list(
-        "enrolment", "pair", "balance_canonical", "pair__prompt"
-    ):
-        yield rater, -1 - pair, int(np.sign(balance)) + 1, prompt
-
-
-def _times(raters: Collection[int]) -> dict[int, list[tuple[float, int]]]:
-    """By rater, how long each pair was held and how long its texts are."""
-    rows = Judgment.objects.filter(enrolment__in=raters, revision=1, assignment__kind__in=QUEUE_KINDS)
-    length = Length("pair__response_a__text") + Length("pair__response_b__text")
-    fields = ("enrolment", "assignment__claimed_at", "assignment__submitted_at", length)
-    times = defaultdict(list)
-    for rater, since, until, characters in rows.values_list(*fields):
-        times[rater].append(((until - since).total_seconds(), characters))
-    return times
-
-
-def _pace(times: list[tuple[float, int]]) -> dict[str, Estimate]:
-    table: NDArray = np.array(times, float).reshape(-1, 2)
-    seconds, characters = table[:, 0], table[:, 1]
-    return {
-        "hasty": rater_quality.hasty_share(seconds, characters, READ_PER_SECOND),
-        "reading": rater_quality.time_follows_length(seconds, characters),
-    }
+    return rows.values_list("enrolment", "pair", side, "pair__prompt")
 
 
 # Rules -----------------------------------------------------------------------------------------------

@@ -180,8 +180,12 @@ class Waiting:
 
 def unseen(study: Study) -> QuerySet[Pair]:
     """Pairs that this version of the scanner has not looked at, and that may still be held or opened."""
-    undecided = study.pairs.of_study().filter(~Q(scanner=scan.VERSION), decision="")
-    return not_taken(undecided.filter(open_slots=F("overlap")))
+    # Nobody was given any of them, so those that are open have room: an index has these.
+    may_be = Q(state=PairState.OPEN, has_room=True) | Q(state=PairState.HELD)
+    undecided = study.pairs.filter(may_be, ~Q(scanner=scan.VERSION), decision="")
+    given = Exists(Assignment.objects.filter(pair=OuterRef("pk")))
+    judged = Exists(Judgment.objects.filter(pair=OuterRef("pk")))
+    return undecided.filter(~given, ~judged, open_slots=F("overlap"))
 
 
 # Pairs with their passages ----------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from annotation.reports.progress import (
     failed_items,
     rating_totals,
     run_progress,
+    stranded_by_review,
     workers,
 )
 from annotation.reports.rows import UNANSWERED, Answers, counting, first_of_each
@@ -67,7 +68,7 @@ class Counted:
     `disputed` pairs, of those `disputed_in_all`, have no ruling yet. `disputes` are the disputed questions of
     MOST_DISPUTES pairs by their keys, those without a ruling first; of the pairs `judged_twice`.
     `assumptions` are for planning. `by_rater` counts each rater's judgments that count, by key. `headlines`
-    are sentences, `agreement` one or "".
+    are sentences, `agreement` one or "". `stranded`: see `progress.stranded_by_review`.
     """
 
     taken_at: datetime
@@ -87,6 +88,7 @@ class Counted:
     assumptions: dict
     by_rater: dict[str, int]
     agreement: str
+    stranded: int = 0
     headlines: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -161,6 +163,7 @@ def counted(study: Study, answers: Answers, at: datetime | None = None) -> Count
         assumptions=asdict(assumptions_for(answers, study.overlap)),
         by_rater={str(row["enrolment"]): row["n"] for row in rated},
         agreement=_agreement(answers),
+        stranded=stranded_by_review(study),
     )
 
 
@@ -183,13 +186,14 @@ def _agreement(answers: Answers) -> str:
     if found.value is None:
         return ""
     pairs = f"{found.n:,} pair{'s' if found.n != 1 else ''}"
-    return f"Two raters of a pair name the same side, or both a tie, {found.value:.0%} of the time ({pairs})."
+    share = f"{100 * found.value:.0f}\u00a0%"
+    return f"Two raters of a pair name the same side, or both a tie, {share} of the time ({pairs})."
 
 
 def running_report(study: Study, at: datetime | None = None) -> Running:
     """How things stand at this moment. At most nineteen queries, none of which reads all judgments."""
     at = at or timezone.now()
-    run = study.runs.first()
+    run = study.runs.numbered().first()
     unfinished = run is not None and run.state not in (RunState.DONE, RunState.CANCELLED)
     progress = run_progress(run, at) if unfinished else None
     since = at - PACE_WINDOW

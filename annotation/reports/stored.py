@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 
 from annotation.errors import NotFound
 from annotation.models import Grade, Report, ReportTable, Snapshot, Study
@@ -58,7 +58,7 @@ def reports_of(study: Study, filters: Filters, snapshot: Snapshot | None = None)
 
 
 def kept_results(study: Study, filters: Filters, snapshot: Snapshot | None = None) -> Kept:
-    """Nine queries at most, none of which reads a judgment."""
+    """Ten queries at most, none of which reads or counts judgments."""
     rows = reports_of(study, filters, snapshot)
     made = rows.filter(state=BatchState.DONE).first()
     unfinished = rows.filter(state__in=(BatchState.QUEUED, BatchState.CLAIMED)).first()
@@ -78,15 +78,18 @@ def fingerprint_of(study: Study) -> str:
     """Changes whenever anything changes that results are made from.
 
     Judgments, events and grades are only ever added, so their numbers tell; every change of what counts that
-    is not one of them (a withdrawal, a link, a prompt's labels) records an event. Counting reads an index.
+    is not one of them (a withdrawal, a link, a prompt's labels) records an event. Events of verbs that no
+    result hangs on, as of a freezing, are left out. A large study's judgments and their events are not
+    counted: whoever submits, corrects or imports one moves a sum of a few rows in the same transaction.
     """
     gradings = list(study.gradings.order_by("pk").values_list("pk", "state", "keep"))
     told = (
         LAYOUT,
         versions(),
         (study.state, study.pair_count),  # what is still to come says which interval decides
-        study.judgments.count(),
-        study.events.count(),
+        study.enrolments.aggregate(n=Count("pk"), judged=Sum("judged"), revised=Sum("revised")),
+        study.file_imports.aggregate(read=Sum("rows_read")),
+        study.events.without_judging().count() - study.events.of_no_result().count(),
         Grade.objects.filter(grading__in=[pk for pk, _, _ in gradings]).count() if gradings else 0,
         gradings,
         list(study.arms.order_by("position").values_list("pk", "name")),

@@ -45,10 +45,14 @@ def agreement_with_majority(
     """
     who, of, said, within = (np.asarray(column) for column in (raters, items, values, clusters))
     agrees = majority_agreement(of, said)
+    order = np.argsort(who, kind="stable")
+    asked = np.unique(who if only is None else who[np.isin(who, list(only))])
+    starts, ends = (np.searchsorted(who, asked, side, sorter=order) for side in ("left", "right"))
     found = {}
-    for rater in np.unique(who if only is None else who[np.isin(who, list(only))]):
-        told = (who == rater) & (agrees >= 0)
-        found[int(rater)] = _clustered(agrees[told], within[told], "Nobody else judged enough of the same.")
+    for rater, start, end in zip(asked.tolist(), starts, ends, strict=True):
+        told = order[start:end]
+        told = told[agrees[told] >= 0]
+        found[rater] = _clustered(agrees[told], within[told], "Nobody else judged enough of the same.")
     return found
 
 
@@ -60,13 +64,26 @@ def majority_agreement(items: ArrayLike, values: ArrayLike) -> NDArray[np.int8]:
         return np.zeros(0, np.int8)
     if said.min() < 0 or not np.issubdtype(said.dtype, np.integer):
         raise BadInput("The values must be whole numbers from 0.")
-    counts = np.zeros((of.max() + 1, max(2, said.max() + 1)), np.int64)
-    np.add.at(counts, (of, said), 1)
-    others = counts[of]
-    others[np.arange(len(said)), said] -= 1
-    ranked = np.sort(others, axis=1)
-    clear = ranked[:, -1] > ranked[:, -2]
-    return np.where(clear, others.argmax(axis=1) == said, -1).astype(np.int8)
+    width = max(2, int(said.max()) + 1)
+    cells = of * width + said
+    counts = np.bincount(cells, minlength=(int(of.max()) + 1) * width).reshape(-1, width)
+    most, is_alone = (column.ravel()[cells] for column in _most_of_the_others(counts))
+    same = counts.ravel()[cells] - 1
+    agrees = np.full(len(said), -1, np.int8)
+    agrees[same > most] = 1
+    agrees[(same < most) & is_alone] = 0
+    return agrees
+
+
+def _most_of_the_others(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """For each item and value, how often the most frequent of the other values was said, and whether that is
+    one value alone. A table of items and values is small, whatever the number of answers."""
+    most, is_alone = np.empty_like(counts), np.empty(counts.shape, bool)
+    for value in range(counts.shape[1]):
+        others = np.sort(np.delete(counts, value, axis=1), axis=1)
+        most[:, value] = others[:, -1]
+        is_alone[:, value] = others.shape[1] == 1 or others[:, -1] > others[:, -2]
+    return most, is_alone
 
 
 def hasty_share(seconds: ArrayLike, characters: ArrayLike, most_per_second: float) -> Estimate:

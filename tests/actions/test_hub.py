@@ -130,6 +130,8 @@ class Answering(BaseHTTPRequestHandler):
                 self.server.files[value["path"]] = base64.b64decode(value["content"])
             elif told["key"] == "lfsFile":
                 self.server.files[value["path"]] = self.server.objects[value["oid"]]
+            elif told["key"] == "deletedFile":
+                del self.server.files[value["path"]]
         self.send(
             200,
             {
@@ -215,6 +217,19 @@ def test_a_snapshot_goes_up_in_private_and_comes_back_the_same(stand_in, snapsho
     assert pulled == kept
     said = capsys.readouterr()
     assert f"revision {REVISION}" in said.out and SECRET not in said.out + said.err + str(event.detail)
+
+
+def test_another_push_takes_away_what_the_last_one_brought_and_nothing_else(stand_in, snapshot, tmp_path):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    for name in ("README.md", "train.jsonl", "test.jsonl"):
+        (folder / name).write_text(name)
+    hub.push(snapshot.study, folder, "me/kites", alice())
+    stand_in.files["notes.md"] = b"Somebody else's."
+    (folder / "test.jsonl").unlink()
+    hub.push(snapshot.study, folder, "me/kites", alice())
+    assert sorted(stand_in.files) == ["README.md", "notes.md", "train.jsonl"]
+    assert snapshot.study.events.filter(verb="push_to_hub").first().detail["removed"] == ["test.jsonl"]
 
 
 def test_a_repository_that_is_public_gets_nothing_unasked(stand_in, snapshot):
