@@ -21,9 +21,14 @@ REMOVES = (migrations.RemoveField, migrations.DeleteModel, migrations.RenameFiel
 REMOVES += (migrations.AlterModelTable,)
 
 
+def our_migrations() -> dict[str, migrations.Migration]:
+    found = MigrationLoader(None).disk_migrations.items()
+    return {name: migration for (app, name), migration in sorted(found) if app == "annotation"}
+
+
 def younger_migrations() -> list[str]:
-    names = [name for app, name in MigrationLoader(None).disk_migrations if app == "annotation"]
-    return sorted(name for name in names if name >= FIRST)
+    """Those that may run while somebody works: one that replaces others runs on an empty database alone."""
+    return [name for name, one in our_migrations().items() if name >= FIRST and not one.replaces]
 
 
 def is_given_by_the_database(field: models.Field) -> bool:
@@ -72,6 +77,15 @@ def test_the_version_before_can_go_on(name):
     if getattr(module, "NEEDS_A_STOP", ""):
         return  # it says so; whoever reviews it sees why
     assert breaks(module.Migration(name, "annotation")) == []
+
+
+@pytest.mark.parametrize("squash", [one for one in our_migrations().values() if one.replaces])
+def test_a_squash_replaces_all_from_the_first_on_and_comes_after_it_by_name(squash):
+    """What depends on the first migration of this app, as other apps' do, means the first by name among those
+    without a parent: it must be the one that an earlier installation has."""
+    singles = [name for name, one in our_migrations().items() if not one.replaces]
+    replaced = [name for _, name in squash.replaces]
+    assert replaced == singles[: len(replaced)] and squash.name > singles[0]
 
 
 def a_migration(*operations, atomic: bool = True) -> migrations.Migration:
