@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]  # the latter, so that it runs on PostgreSQL, too
 
 
 @pytest.fixture
