@@ -7,10 +7,10 @@ prints a JSON object as its last line, from a throwaway PostgreSQL that it start
 desk that the project's own list of addresses has is asked for, `--replies` times in turns. `p95_ms` is of all
 replies together, `slowest` are the five pages with the highest 95th percentile, `pages` the median and 95th
 percentile of each in milliseconds, `processor_ms` the processor time of a reply in Python and in its session
-of PostgreSQL, which other work on the machine changes less, `queries` how many queries a page costs, and `errors` how many replies
-were no page. What a worker prepares (the study's numbers, its raters' signals; with `--results` the results,
-whose page else says that they are being made) is prepared once before; `prepared_seconds` is how long that
-took. The study is under way: see `study_under_way.py`.
+of PostgreSQL, which other work on the machine changes less, `queries` how many queries a page costs, and
+`errors` how many replies were no page. What a worker prepares (the study's numbers, its raters' signals; with
+`--results` a snapshot and the results, whose page else says that they are being made) is prepared once
+before; `prepared_seconds` is how long that took. The study is under way: see `study_under_way.py`.
 
 With `--pages-open SECONDS` all 500 raters then have a page of the web server open for so long: `open_pages`
 tells their replies by status, and the web processes' memory (`open_pages.py`).
@@ -73,7 +73,8 @@ def prepare_what_workers_do(study, with_results: bool) -> dict[str, float]:
         "signals": timed(lambda: pulse.take_signals(study)),
     }
     if with_results:
-        if asked := reporting.look(study, Filters()).asked:
+        looked = reporting.look(study, Filters())
+        if asked := looked.asked or looked.kept.unfinished:
             took["results"] = timed(lambda: reporting.make(reporting.claim(asked.pk, "benchmark")))
             took["figures"] = timed(lambda: tasks.draw_figures(asked.pk))
         if not study.snapshots.exists():
