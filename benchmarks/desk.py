@@ -97,8 +97,11 @@ def addresses(study) -> dict[str, str]:
 
     pair, response = study.pairs.held().first() or study.pairs.first(), study.responses.first()
     rater = study.enrolments.order_by("code").first()
-    rows = {"rater": rater, "reviewed_pair": pair, "setup_prompt": pair.prompt, "prompt_text": pair.prompt}
+    rows = {"make_gold": pair, "rater": rater, "reviewed_pair": pair}
+    rows |= {"setup_prompt": pair.prompt, "prompt_text": pair.prompt}
     around = AROUND | {name: {"pk": row.pk} for name, row in (rows | {"response_text": response}).items()}
+    if study.snapshots.exists():
+        around["datasets"] = {"number": 1}
     found = {}
     for part in get_resolver().url_patterns:
         for pattern in part.url_patterns if getattr(part, "namespace", "") == "desk" else ():
