@@ -98,7 +98,8 @@ KINDS = {
         desk:webhook desk:resend desk:control_webhook desk:stop_freezing desk:snapshot_file
         api:study_state api:guidelines api:consents api:prompts api:many_prompts api:prompt api:arms api:arm
         api:responses api:response api:pairs api:pair api:gold api:retire_gold api:imports api:import
-        api:import_problems api:control_import api:raters api:rater api:control_rater api:links api:link
+        api:import_problems api:control_import api:raters api:rater_accounts api:rater
+        api:control_rater api:links api:link
         api:revoke_link api:quality api:rules api:mix api:appeals api:decide_appeal api:disputes
         api:judgments api:judgment api:webhooks api:webhook api:deliveries api:resend api:snapshots
         api:snapshot api:snapshot_file api:answer_flags api:record api:pushes

@@ -66,6 +66,7 @@ urlpatterns = [
         name="control_import",
     ),
     path("studies/<slug:slug>/raters/", raters.RaterList.as_view(), name="raters"),
+    path("studies/<slug:slug>/raters/accounts/", raters.AccountList.as_view(), name="rater_accounts"),
     path("studies/<slug:slug>/raters/<int:pk>/", raters.RaterDetail.as_view(), name="rater"),
     path(
         "studies/<slug:slug>/raters/<int:pk>/<slug:control>/",

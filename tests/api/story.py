@@ -167,6 +167,7 @@ def inviting(story: Story) -> None:
     cast.dan()
     rater = story.do("post_raters", "kites", send={"username": "dan"})
     story.do("get_raters", "kites", query="?state=active")
+    story.do("post_rater_accounts", "kites", send={"username": "erin"})
     story.do("get_rater", "kites", rater["id"])
     story.do("post_study_state", "kites", send={"state": "open"})
     link = story.do("post_links", "kites", send={"label": "Colleagues", "uses_max": 5})
