@@ -518,7 +518,7 @@ def dry_run_of(study: Study) -> Event | None:
 
 def run_for(user: User, slug: str, pk: int) -> Run:
     """A run of a study of this researcher's. Raises NotFound."""
-    return _found(study_for(user, slug).runs.filter(pk=pk).first(), "This study has no such run.")
+    return _found(study_for(user, slug).runs.numbered().filter(pk=pk).first(), "This study has no such run.")
 
 
 def response_for(user: User, slug: str, pk: int) -> Response:

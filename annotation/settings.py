@@ -126,7 +126,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "annotation.api.rating.StraightMiddleware",
     "annotation.watch.middleware.WatchMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import import_string
 
 from annotation import checks
 
@@ -51,7 +52,10 @@ class UTF8Request(WSGIRequest):
         super()._set_content_type_params({"CONTENT_TYPE": named.partition(";")[0]})
 
 
+STRAIGHT = "annotation.api.straight.Straight"  # it knows models, which are there once Django is set up
+
 count_together()
 application = get_wsgi_application()
 checks.refuse_wrong_settings()
 application.request_class = UTF8Request
+application = import_string(STRAIGHT)(application)

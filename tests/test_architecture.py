@@ -43,6 +43,7 @@ TABLES = [
     "prompt",
     "model_settings",
     "arm",
+    "numbered",
     "claimed",
     "generation",
     "pair",
@@ -61,6 +62,7 @@ TABLES += [
 ]
 TABLES += ["grade", "snapshot", "report", "dataset", "file_import", "training", "pulse", "event"]
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
+FIRST_PARTY = {"annotation", "models_runtime"}
 HEAVY = {"torch", "transformers", "peft", "datasets", "trl"}
 WRITES = {"save", "delete", "create", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
 
@@ -82,7 +84,7 @@ class Import:
 
     @property
     def first_party(self) -> bool:
-        return self.module.split(".")[0] in {"annotation", "models_runtime"}
+        return self.module.split(".")[0] in FIRST_PARTY
 
 
 def sources(*folders: str) -> list[Path]:
@@ -261,3 +263,16 @@ def test_every_module_is_on_the_page(package):
         if path.name not in {"__init__.py", "__pycache__"}
     }
     assert modules - listed == set()
+
+
+def test_no_module_takes_another_modules_private_names():
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {alias.name} of {node.module}"
+        for path in sources("annotation", "models_runtime")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith(("annotation", "models_runtime"))
+        for alias in node.names
+        if alias.name.startswith("_")
+    ]
+    assert wrong == []

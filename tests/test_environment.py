@@ -110,6 +110,7 @@ def test_a_site_for_others_is_warned_of_what_is_open(monkeypatch):
     assert checks.https_is_on(None) == checks.hosts_are_named(None) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [["worker", "-Q", "default"], ["beat", "--pidfile="]])
 def test_workers_and_beat_do_not_start_with_wrong_settings(tmp_path, what):
     given = {"EVENHAND_VAR": str(tmp_path), "METRICS_TOKEN": "short"}

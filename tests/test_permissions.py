@@ -78,7 +78,8 @@ KINDS = {
         desk:refresh_results desk:results_file desk:gradings desk:grading desk:control_grading desk:review
         desk:decide desk:take_back desk:rescan desk:reviewed_pair desk:flags desk:answer_flags desk:raters
         desk:joining desk:add_consent desk:consents desk:make_link desk:link desk:revoke_link
-        desk:new_return_code desk:members desk:quality desk:set_rules desk:set_mix desk:rater
+        desk:new_return_code desk:make_account desk:account_link desk:members desk:quality desk:set_rules
+        desk:set_mix desk:rater
         desk:control_rater desk:decide_appeal desk:disputes desk:gold desk:make_gold desk:retire_gold
         desk:trainings desk:new_training desk:training desk:training_log desk:make_arm desk:control_training
         desk:responses desk:response_text desk:prompt_text desk:hub desk:imports desk:import

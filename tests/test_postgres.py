@@ -48,6 +48,7 @@ def test_it_says_what_to_do_when_there_is_no_server(monkeypatch):
         postgres.find_binaries("installed")
 
 
+@pytest.mark.slow
 def test_programs_in_a_private_folder_are_copied_not_opened_up(tmp_path, monkeypatch):
     if os.getuid() != 0:
         pytest.skip("only root runs the server as somebody else")

@@ -91,6 +91,7 @@ def test_processes_side_by_side_have_folders_and_databases_of_their_own(tmp_path
     assert not any(os.path.exists(path) for path in found)
 
 
+@pytest.mark.slow
 def test_a_skipped_test_is_noted_with_its_reason(monkeypatch, tmp_path):
     lacking = tmp_path / "test_lacking.py"
     lacking.write_text(

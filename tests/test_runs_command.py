@@ -6,10 +6,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation import tasks
-from annotation.actions.runs import claim_batch, fail_batch, start_run
+from annotation.actions.runs import cancel_run, claim_batch, fail_batch, start_run
 from annotation.models import Run
 from annotation.vocabulary import RunState
-from tests.cast import a_generating_study, a_study, an_arm
+from tests.cast import a_generating_study, a_prompt, a_study, an_arm
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +32,14 @@ def test_a_run_is_started_paused_resumed_and_cancelled(hints):
     assert "generating" in say("kites", "resume")
     assert "cancelled" in say("kites", "cancel")
     assert len(hints) == 2
+
+
+def test_a_run_is_named_by_its_number_within_the_study():
+    cancel_run(start_run(a_generating_study()))
+    study = a_study("boats")
+    an_arm(study, "one")
+    a_prompt(study)
+    assert say("boats", "start").startswith("Run 1: ")
 
 
 def test_a_refusal_is_said_and_changes_nothing():

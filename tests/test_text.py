@@ -190,6 +190,7 @@ def test_a_text_is_read_once():
     assert to_html(text) is to_html(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["[", "![", "*a ", "_a*", ">", "<", "[a](", "&", "|a", "`", "- ", "\\", "~", "**a"]
 )

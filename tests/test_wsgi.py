@@ -1,13 +1,18 @@
 """The entry point answers whatever a client sends."""
 
+import json
 import os
 from io import BytesIO
 from wsgiref.util import setup_testing_defaults
 
 import pytest
+from django.db import connection
 
 from annotation import wsgi
+from annotation.actions.claims import claim_next_pair
+from annotation.models import Judgment
 from annotation.wsgi import application
+from tests.cast import a_rateable_study, a_rater, a_token, bob
 
 pytestmark = pytest.mark.django_db
 
@@ -42,3 +47,53 @@ def test_a_character_set_that_is_none_is_no_error_of_ours(charset, form):
     assert status_of("GET", "/accounts/login/", CONTENT_TYPE=kind) == 200
     assert status_of("POST", "/accounts/login/", CONTENT_TYPE=kind) == 403
     assert status_of("POST", "/api/v1/studies/", CONTENT_TYPE=kind) == 401
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_plain_judgment_is_answered_over_a_connection_of_the_pool():
+    rater = a_rater(a_rateable_study(pairs=3), bob())
+    held, secret = claim_next_pair(rater), a_token(rater.user)
+    connection.close()
+    answered, head, body = asked(held.token, secret)
+    assert answered == "201 Created" and json.loads(body)["next"]["id"]
+    assert head["Content-Length"] == str(len(body)) and head["Cache-Control"] == "no-store"
+    assert connection.connection is None, "Django opened nothing for it"
+    assert Judgment.objects.get().idempotency_key == "key"
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_was_left_in_a_transaction_is_none_for_the_short_cut():
+    rater = a_rater(a_rateable_study(pairs=3), bob())
+    held, secret = claim_next_pair(rater), a_token(rater.user)
+    connection.connection.autocommit = False
+    connection.close()
+    assert asked(held.token, secret)[0] == "201 Created"
+    assert Judgment.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgresql
+@pytest.mark.parametrize("host", ["evil.example", "", "localhost, evil.example"])
+def test_a_judgment_under_another_host_is_refused(host):
+    rater = a_rater(a_rateable_study(pairs=3), bob())
+    held, secret = claim_next_pair(rater), a_token(rater.user)
+    assert asked(held.token, secret, HTTP_HOST=host)[0] == "400 Bad Request"
+    assert not Judgment.objects.exists()
+
+
+def asked(hold, secret: str, **header: str) -> tuple[str, dict, bytes]:
+    """Status, headers and body of what answers a plain judgment."""
+    part = {"safety": "clearly_safe", "helpfulness": 3, "mode": "direct_answer"}
+    pair = {"safer": 1, "more_helpful": -1, "balance": 2}
+    sent = json.dumps({"left": part, "right": part, "pair": pair, "claim_next": True}).encode()
+    environ: dict = {}
+    setup_testing_defaults(environ)
+    environ |= {"REQUEST_METHOD": "POST", "PATH_INFO": f"/api/v1/assignments/{hold}/judgment"}
+    environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(sent))}
+    environ |= {"wsgi.input": BytesIO(sent), "HTTP_HOST": "localhost", "HTTP_IDEMPOTENCY_KEY": "key"}
+    environ |= {"HTTP_AUTHORIZATION": f"Token {secret}", **header}
+    said: list = []
+    body = b"".join(application(environ, lambda *head: said.extend(head)))
+    return said[0], dict(said[1]), body

@@ -24,7 +24,11 @@ from annotation.vocabulary import BatchState
 
 SECONDS_BETWEEN_NOTES = 0.5
 MOST_TO_PREVIEW = 100_000
-STARTED_AGAIN = {"state": BatchState.QUEUED, "attempts": 0, "error": "", "step": "", "done": 0, "total": 0}
+ASKED_AT_MOST = 3  # times in a row, while others stop what stands in the way
+STARTED_AGAIN = {
+    **{"state": BatchState.QUEUED, "attempts": 0, "error": "", "step": "", "done": 0, "total": 0},
+    **{"manifest": None, "folder": "", "finished_at": None},
+}
 
 
 class _Stopped(Exception):
@@ -32,24 +36,39 @@ class _Stopped(Exception):
 
 
 def ask(snapshot: Snapshot, recipe: Recipe, actor: User | None = None) -> tuple[Dataset, bool]:
-    """The snapshot's dataset by this recipe, and whether it is new: the same is never made twice."""
-    try:
-        with transaction.atomic():
-            # The lock makes two who ask take turns for a number.
-            Snapshot.objects.select_for_update(no_key=True).get(pk=snapshot.pk)
-            last = snapshot.datasets.aggregate(last=Max("number"))["last"] or 0
-            asked = Dataset.objects.create(
-                snapshot=snapshot,
-                number=last + 1,
-                recipe=recipe.as_dict(),
-                recipe_sha256=recipe.digest,
-                asked_by=actor,
-            )
-            _record(asked, "dataset_asked", actor, format=recipe.format)
-            return asked, True
-    except IntegrityError:  # dataset_once_per_recipe
-        same = snapshot.datasets.filter(recipe_sha256=recipe.digest, state__in=UNFINISHED_OR_MADE)
-        return same.get(), False
+    """The snapshot's dataset by this recipe, and whether it is new: the same is never made twice.
+
+    Raises DatasetRefused where the same is stopped again and again meanwhile.
+    """
+    for _ in range(ASKED_AT_MOST):
+        try:
+            return _new(snapshot, recipe, actor), True
+        except IntegrityError:  # dataset_once_per_recipe
+            if same := _same(snapshot, recipe):
+                return same, False
+    raise DatasetRefused("The same dataset was asked for and stopped at this moment. Ask once more.")
+
+
+@transaction.atomic
+def _new(snapshot: Snapshot, recipe: Recipe, actor: User | None) -> Dataset:
+    # The lock makes two who ask take turns for a number.
+    Snapshot.objects.select_for_update(no_key=True).get(pk=snapshot.pk)
+    last = snapshot.datasets.aggregate(last=Max("number"))["last"] or 0
+    asked = Dataset.objects.create(
+        snapshot=snapshot,
+        number=last + 1,
+        recipe=recipe.as_dict(),
+        recipe_sha256=recipe.digest,
+        asked_by=actor,
+    )
+    _record(asked, "dataset_asked", actor, format=recipe.format)
+    return asked
+
+
+def _same(snapshot: Snapshot, recipe: Recipe) -> Dataset | None:
+    """The one that stands in the way of another; None once it was stopped, or failed."""
+    standing = snapshot.datasets.filter(state__in=UNFINISHED_OR_MADE)
+    return standing.filter(recipe_sha256=recipe.digest).first()
 
 
 def preview_of(snapshot: Snapshot, recipe: Recipe) -> Preview:

@@ -86,7 +86,8 @@ def ask_trial(arm: Arm, asked: str, actor: User | None = None) -> None:
 
 def try_arm(arm: Arm, asked: str, backends: BackendCache, actor: User | None = None) -> dict:
     """One answer of the arm to `asked`, which counts for nothing, or why there is none; kept as an event."""
-    told = {"arm": arm.pk, "name": arm.name, "asked": storable(asked), "text": "", "error": ""}
+    told = {"arm": arm.pk, "name": arm.name, "settings": arm.settings_sha256}
+    told |= {"asked": storable(asked), "text": "", "error": ""}
     messages = with_system_prompt([{"role": "user", "content": storable(asked)}], arm.system_prompt)
     request = GenerationRequest("trial", messages, arm.study.seed)
     try:

@@ -69,8 +69,13 @@ def start_grading(
     changes = {"state": GradingState.RUNNING, "error": "", "finished_at": None, "keep": keep}
     Grading.objects.filter(pk=grading.pk).update(repeats=repeats, **changes)
     grading.refresh_from_db()
-    events.record(study, "start_grading", actor, grading=grading.pk, looks=len(missing), repeats=repeats)
+    _record(grading, "start_grading", actor, looks=len(missing), repeats=repeats)
     return grading
+
+
+def _record(grading: Grading, verb: str, actor: User | None = None, **detail) -> None:
+    number = {"grading_number": grading.number}
+    events.record(grading.study, verb, actor, grading=grading.pk, **number, **detail)
 
 
 def _refuse_judge(judge: Judge, repeats: int, keep: str) -> None:
@@ -101,13 +106,15 @@ def _refuse_words(judge: Judge) -> None:
 
 def _refuse_start(grading: Grading, lacks_any: bool) -> None:
     if grading.state in (GradingState.PAUSED, GradingState.FAILED):
-        raise GradingRefused(f"Grading {grading.pk} has these settings and stands still. Resume that one.")
+        raise GradingRefused(
+            f"Grading {grading.number} has these settings and stands still. Resume that one."
+        )
     if lacks_any:
         return
     if not grading.batches.exists():
         raise GradingRefused("This study has no responses to grade. Generate or import some first.")
     if grading.state == GradingState.RUNNING:
-        raise GradingRefused(f"Grading {grading.pk} has these settings and is under way.")
+        raise GradingRefused(f"Grading {grading.number} has these settings and is under way.")
     raise GradingRefused("Every response has been graded under these settings already.")
 
 
@@ -278,8 +285,7 @@ def fail_batch(batch: GradeBatch, reason: str) -> bool:
         return False
     running = Grading.objects.filter(pk=batch.grading_id, state=GradingState.RUNNING)
     if running.update(state=GradingState.FAILED, error=reason):
-        study = batch.grading.study
-        events.record(study, "fail_grading", grading=batch.grading_id, batch=batch.number, reason=reason)
+        _record(batch.grading, "fail_grading", batch=batch.number, reason=reason)
     return True
 
 
@@ -296,7 +302,7 @@ def requeue_stale(at: datetime | None = None) -> int:
 def pause_grading(grading: Grading, actor: User | None = None) -> None:
     """Start no further batch; those under way are finished and kept. Raises GradingRefused."""
     _move(grading, [GradingState.RUNNING], GradingState.PAUSED, "Only a grading under way can be paused.")
-    events.record(grading.study, "pause_grading", actor, grading=grading.pk)
+    _record(grading, "pause_grading", actor)
 
 
 @transaction.atomic
@@ -308,7 +314,7 @@ def resume_grading(grading: Grading, actor: User | None = None) -> None:
     failed = grading.batches.filter(state=BatchState.FAILED)
     failed.update(state=BatchState.QUEUED, attempts=0, error="")
     _close_if_done(grading)
-    events.record(grading.study, "resume_grading", actor, grading=grading.pk)
+    _record(grading, "resume_grading", actor)
 
 
 @transaction.atomic
@@ -324,7 +330,7 @@ def discard_grading(grading: Grading, actor: User | None = None) -> None:
     if any(batch.state == BatchState.CLAIMED for batch in batches):
         raise GradingRefused("A worker is still at this grading. Discard it when that is done.")
     named = {"backend": grading.backend, "model": grading.model}
-    events.record(grading.study, "discard_grading", actor, grading=grading.pk, **named)
+    _record(grading, "discard_grading", actor, **named)
     GradeItem.objects.filter(batch__in=batches).delete()
     grading.batches.all().delete()
     grading.delete()

@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx2
 from django.conf import settings
 from django.db import transaction
-from huggingface_hub import CommitOperationAdd, HfApi
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
 from annotation.actions import events
@@ -73,6 +73,7 @@ def push(
 ) -> str:
     """Push a folder that has a card as one commit to a dataset repository, made if it is missing.
 
+    The commit takes away what the study's last push to it brought and this one has no more, and nothing else.
     Raises HubRefused; then nothing of the commit is there, though the empty repository may be.
     """
     _refuse_odd(REPOSITORY, repository, "Write a repository as OWNER/NAME.")
@@ -80,12 +81,17 @@ def push(
     api = _api()
     _patiently(lambda: api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True))
     info = _patiently(lambda: api.repo_info(repository, repo_type="dataset"))
+    there = {one.rfilename for one in info.siblings or ()}
+    left = sorted(_pushed_before(study, repository) & there - files.keys())
     if not info.private and not public:
         raise HubRefused(f"“{repository}” is public already. Say --public if everybody may read the data.")
     commit = _patiently(
         lambda: api.create_commit(
             repository,
-            [CommitOperationAdd(name, path) for name, path in files.items()],
+            [
+                *(CommitOperationAdd(name, path) for name, path in files.items()),
+                *(CommitOperationDelete(name) for name in left),
+            ],
             commit_message=f"{study.slug}: {folder.name}",
             repo_type="dataset",
         )
@@ -98,9 +104,17 @@ def push(
         revision=commit.oid,
         public=public,
         files=len(files),
+        names=sorted(files),
+        removed=left,
         **(told or {}),
     )
     return commit.oid
+
+
+def _pushed_before(study: Study, repository: str) -> set[str]:
+    """The files of the study's last push to the repository."""
+    last = study.events.filter(verb="push_to_hub", detail__repository=repository).first()
+    return set(last.detail.get("names", ())) if last else set()
 
 
 def _files_of(folder: Path) -> dict[str, Path]:

@@ -18,7 +18,7 @@ from annotation.errors import AlreadyJoined, CapReached, DomainError, JoinRefuse
 from annotation.models import Arrival, ConsentVersion, Enrolment, InvitationLink, Pair, Study, User
 from annotation.models.joining import IMPORTED, digest
 from annotation.text import refuse_hidden
-from annotation.vocabulary import AssignmentState, EnrolmentState
+from annotation.vocabulary import AppealState, AssignmentState, EnrolmentState
 
 CODE_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is read as another
 CODE_GROUPS = 4
@@ -226,15 +226,28 @@ def is_done(enrolment: Enrolment, at: datetime | None = None) -> bool:
     """Whether the rater has judged something and gets no more: paid people are not kept waiting.
 
     Pairs that others hold at the moment are not waited for. What they skipped is still theirs to judge or
-    decline: nobody is paid for skipping.
+    decline: nobody is paid for skipping. Somebody who is paused gets no more, unless their appeal may still
+    let them go on; what they judged stands until a researcher withdraws it.
     """
     if not enrolment.judged:
         return False
+    paused = enrolment.state == EnrolmentState.PAUSED
+    if paused and _is_withdrawn(enrolment):
+        return False
     if not enrolment.study.is_open:
         return True
+    if paused:
+        return not enrolment.appeals.filter(state=AppealState.OPEN).exists()
     return not enrolment.assignments.leased().exists() and (
         _is_at_the_end(enrolment, at or timezone.now()) or not _has_more(enrolment)
     )
+
+
+def _is_withdrawn(enrolment: Enrolment) -> bool:
+    """Whether nothing is left of what the rater judged but what a researcher took out of the count."""
+    rated = enrolment.assignments.rated()
+    withdrawn = rated.filter(state=AssignmentState.WITHDRAWN)
+    return withdrawn.exists() and not rated.filter(state=AssignmentState.SUBMITTED).exists()
 
 
 def _is_at_the_end(enrolment: Enrolment, at: datetime) -> bool:

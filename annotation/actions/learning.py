@@ -21,20 +21,26 @@ from annotation.vocabulary import AssignmentKind, AssignmentState, GoldUse, Qual
 
 USE = {AssignmentKind.PRACTICE: GoldUse.PRACTICE, AssignmentKind.QUIZ: GoldUse.QUIZ}
 NOT_ASKED = (AssignmentState.DECLINED, AssignmentState.FLAGGED)
-"""Nothing counts against a rater who cannot or will not judge a pair."""
+"""Nothing counts against a rater who cannot or will not judge a pair, and nothing for them."""
 
 TOO_FEW = "You passed over more than half of the quiz. Please write to the study's researcher."
 
 
 @dataclass(frozen=True)
 class QuizResult:
-    """One finished attempt: `right` of `asked`; `left` says how many attempts remain."""
+    """One finished attempt: `right` of `asked`; `left` says how many attempts remain.
+
+    `passed_over` were declined or reported. They are no wrong answers and no right ones: while they could
+    still make the difference, the attempt `is_open`.
+    """
 
     attempt: int
     right: int
     asked: int
     passed: bool
     left: int
+    passed_over: int = 0
+    is_open: bool = False
 
 
 def stage(enrolment: Enrolment) -> str:
@@ -113,12 +119,13 @@ def attempt_of(enrolment: Enrolment) -> int:
 def finish_attempt(enrolment: Enrolment, attempt: int) -> QuizResult:
     """The score of an attempt whose pairs are all answered, kept as the rater's qualification if it decides.
 
-    Skipped pairs count as not right; declined and flagged ones are not counted. Raises QualityRefused where
-    the study has no quiz pairs, or so many were passed over that the rest says nothing.
+    Who passes has so many right of the whole quiz, and who fails would have failed with everything right that
+    they passed over; else it is open. Skipped pairs are not right. Raises QualityRefused where the study has
+    no quiz pairs, or the rater opted out of so many that the rest says nothing.
     """
     rater = claims.lock_rater(enrolment.pk)
     result = _result(rater, attempt)
-    if rater.qualification or not (result.passed or not result.left):
+    if rater.qualification or result.is_open or not (result.passed or not result.left):
         return result
     state = Qualification.PASSED if result.passed else Qualification.FAILED
     Enrolment.objects.filter(pk=rater.pk).update(qualification=state)
@@ -131,15 +138,43 @@ def finish_attempt(enrolment: Enrolment, attempt: int) -> QuizResult:
 def _result(rater: Enrolment, attempt: int) -> QuizResult:
     tried = rater.assignments.filter(kind=AssignmentKind.QUIZ, attempt=attempt)
     asked = tried.that_count().exclude(state__in=NOT_ASKED).count()
-    if not asked:
+    still_asked = _pairs_for(rater, AssignmentKind.QUIZ).values("pair")
+    passed_over = tried.filter(state__in=NOT_ASKED, pair__in=still_asked).count()
+    if not asked + passed_over:
         raise QualityRefused("The quiz has no pairs at the moment. Please come back later.")
     whole = rater.study.gold.filter(use=GoldUse.QUIZ, retired_at__isnull=True).count()
-    if 2 * asked < whole:  # else a rater could choose the pairs that they are examined by
+    if 2 * (asked + passed_over) < whole:  # else a rater could choose the pairs that they are examined by
         raise QualityRefused(TOO_FEW)
+    right, needed = _right_in(tried), rater.study.quiz_pass_percent * (asked + passed_over)
+    passed = 100 * right >= needed
+    is_open = not passed and 100 * (right + passed_over) >= needed
+    left = max(0, rater.study.quiz_attempts - attempt)
+    return QuizResult(attempt, right, asked, passed, left, passed_over, is_open)
+
+
+def _right_in(tried: QuerySet[Assignment]) -> int:
     answers = learnt(tried)
     gold = {row.pair_id: row for row in Gold.objects.filter(pair__in=answers)}
-    right = sum(
+    return sum(
         not wrong_answers(gold[pair].expected, said, gold[pair].tolerance) for pair, said in answers.items()
     )
-    passed = 100 * right >= rater.study.quiz_pass_percent * asked
-    return QuizResult(attempt, right, asked, passed, max(0, rater.study.quiz_attempts - attempt))
+
+
+def declined_in(enrolment: Enrolment, attempt: int) -> QuerySet[Assignment]:
+    """What the rater declined of this attempt."""
+    which = {"kind": AssignmentKind.QUIZ, "attempt": attempt, "state": AssignmentState.DECLINED}
+    return enrolment.assignments.filter(**which)
+
+
+@transaction.atomic
+def take_up_declined(enrolment: Enrolment, attempt: int) -> int:
+    """Let the rater get again what they declined of an attempt; says how many pairs.
+
+    Raises StudyClosed or NotQualified.
+    """
+    rater = claims.lock_rater(enrolment.pk)
+    claims.refuse_unless_rating(rater)
+    taken_up = declined_in(rater, attempt).update(state=AssignmentState.EXPIRED)
+    if taken_up:
+        events.record_by_rater(rater, "take_up_declined", attempt=attempt, pairs=taken_up)
+    return taken_up

@@ -138,15 +138,18 @@ def withdraw_work(enrolment: Enrolment, reason: str, actor: User | None = None) 
     # Before the pairs, as everybody does; what others take off these pairs meanwhile is seen below.
     live = rater.assignments.rated().filter(slot__isnull=False).order_by("pk")
     list(live.select_for_update(of=("self",), no_key=True).values("pk"))
+    # Always in this order, the held one too, so that two who withdraw at once do not wait for each other.
+    touched = Pair.objects.filter(pk__in=live.values("pair"))
+    list(touched.select_for_update(no_key=True).order_by("pk").values("pk"))
     for held in rater.assignments.leased():
         claims.free_slot(held, AssignmentState.EXPIRED)
     counted = rater.assignments.rated().filter(state=AssignmentState.SUBMITTED)
     pairs = list(counted.values_list("pair_id", flat=True))
-    # Always in this order, so that two who withdraw at once do not wait for each other.
-    list(Pair.objects.select_for_update(no_key=True).filter(pk__in=pairs).order_by("pk").values("pk"))
     counted.update(state=AssignmentState.WITHDRAWN, slot=None)
-    Pair.objects.filter(pk__in=pairs).update(open_slots=F("open_slots") + 1, place=end_of_queue())
+    Pair.objects.filter(pk__in=pairs).update(open_slots=F("open_slots") + 1)
     _ask_again(rater.study, pairs)
+    # Last, because a place is a moment, and raters look back for so long only as `claims.UNSETTLED` says.
+    Pair.objects.filter(pk__in=pairs).update(place=end_of_queue())
     events.record(
         rater.study, "withdraw_work", actor, rater=rater.code, reason=reason.strip(), judgments=len(pairs)
     )

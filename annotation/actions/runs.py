@@ -51,7 +51,7 @@ def start_run(study: Study, samples: int = 1, actor: User | None = None, batch_s
     state = RunState.RUNNING if batches else RunState.GENERATED
     run = Run.objects.create(study=study, state=state, samples=samples, seed=_seed(study))
     _queue(run, batches)
-    events.record(study, "start_run", actor, run=run.pk, batches=len(batches), samples=samples)
+    _record(run, "start_run", actor, batches=len(batches), samples=samples)
     return run
 
 
@@ -69,8 +69,12 @@ def start_follow_up(
         wanted = list(group)
         parts += _cut(wanted[0][0], [(prompt, sample) for _, prompt, sample in wanted], BATCH_SIZE)
     _queue(run, parts)
-    events.record(study, "start_follow_up", actor, run=run.pk, batches=len(parts), items=len(by_arm))
+    _record(run, "start_follow_up", actor, batches=len(parts), items=len(by_arm))
     return run
+
+
+def _record(run: Run, verb: str, actor: User | None = None, **detail) -> None:
+    events.record(run.study, verb, actor, run=run.pk, run_number=run.number, **detail)
 
 
 def _seed(study: Study) -> int:
@@ -213,7 +217,7 @@ def fail_batch(batch: Batch, reason: str) -> bool:
         return False
     failed = Run.objects.filter(pk=batch.run_id, state=RunState.RUNNING)
     if failed.update(state=RunState.FAILED, error=reason):
-        events.record(batch.run.study, "fail_batch", run=batch.run_id, batch=batch.number, reason=reason)
+        _record(batch.run, "fail_batch", batch=batch.number, reason=reason)
     return True
 
 
@@ -221,7 +225,7 @@ def fail_batch(batch: Batch, reason: str) -> bool:
 def pause_run(run: Run, actor: User | None = None) -> None:
     """Start no further batch; those under way are finished and kept. Raises RunRefused."""
     _move(run, [RunState.RUNNING], RunState.PAUSED, "Only a run that is generating can be paused.")
-    events.record(run.study, "pause_run", actor, run=run.pk)
+    _record(run, "pause_run", actor)
 
 
 @transaction.atomic
@@ -231,7 +235,7 @@ def resume_run(run: Run, actor: User | None = None) -> None:
     _move(run, stopped, RunState.RUNNING, "Only a run that is paused or stopped by a failure can be resumed.")
     run.batches.filter(state=BatchState.FAILED).update(state=BatchState.QUEUED, attempts=0, error="")
     _close_if_generated(run)
-    events.record(run.study, "resume_run", actor, run=run.pk)
+    _record(run, "resume_run", actor)
 
 
 @transaction.atomic
@@ -244,7 +248,7 @@ def cancel_run(run: Run, actor: User | None = None) -> None:
     _move(run, going, RunState.CANCELLED, "This run is over already.", finished_at=timezone.now())
     waiting = run.batches.filter(state__in=[BatchState.QUEUED, BatchState.FAILED])
     waiting.update(state=BatchState.CANCELLED)
-    events.record(run.study, "cancel_run", actor, run=run.pk)
+    _record(run, "cancel_run", actor)
 
 
 @transaction.atomic
@@ -261,7 +265,7 @@ def retry_failed(run: Run, actor: User | None = None) -> int:
         raise RunRefused("Every request of this run was answered, by it or by a later one.")
     _move_to_new_batches(run, failed)
     reasons = sorted({item.failure for item in failed})
-    events.record(study, "retry_failed", actor, run=run.pk, items=len(failed), reasons=reasons[:20])
+    _record(run, "retry_failed", actor, items=len(failed), reasons=reasons[:20])
     return len(failed)
 
 
@@ -312,7 +316,7 @@ def _close(run: Run) -> bool:
     generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
     if not generated.update(state=RunState.DONE, finished_at=timezone.now()):
         return False
-    events.record(run.study, "finish_run", run=run.pk)
+    _record(run, "finish_run")
     return True
 
 
@@ -320,7 +324,7 @@ def _close(run: Run) -> bool:
 def _fail_pairing(run: Run, reason: str) -> None:
     generated = Run.objects.filter(pk=run.pk, state=RunState.GENERATED)
     if generated.update(state=RunState.FAILED, error=storable(reason)):
-        events.record(run.study, "fail_pairing", run=run.pk, reason=storable(reason))
+        _record(run, "fail_pairing", reason=storable(reason))
 
 
 def requeue_stale(at: datetime | None = None) -> int:

@@ -31,9 +31,13 @@ from annotation.vocabulary import KeepRule
 
 
 class GradingLineSerializer(serializers.ModelSerializer):
-    """A grading as a line of the list. What its delimiters are drawn from (`secret`) stays inside."""
+    """A grading as a line of the list. What its delimiters are drawn from (`secret`) stays inside.
+
+    People know it by its `number` within the study; addresses go by `id`.
+    """
 
     id = serializers.IntegerField(source="pk", read_only=True)
+    number = serializers.IntegerField(read_only=True)
     quantization = serializers.CharField(read_only=True)
     guideline_version = serializers.IntegerField(
         source="guideline.version", default=None, read_only=True, allow_null=True
@@ -43,6 +47,7 @@ class GradingLineSerializer(serializers.ModelSerializer):
         model = Grading
         fields = [
             "id",
+            "number",
             "state",
             *MODEL_SETTINGS,
             "sampling",
@@ -100,7 +105,7 @@ class GradingList(ForResearchers, generics.ListAPIView):
     queryset = Grading.objects.none()  # for the specification
 
     def get_queryset(self) -> QuerySet[Grading]:
-        return self.study().gradings.select_related("guideline")
+        return self.study().gradings.numbered().select_related("guideline")
 
     @once
     @says(GradingSerializer, 201, NewGradingSerializer)

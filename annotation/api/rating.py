@@ -3,13 +3,9 @@
 What is sent of a pair is `access.BlindText` and nothing else.
 """
 
-import re
 from collections.abc import Callable
-from time import perf_counter
 from uuid import UUID
 
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
@@ -22,11 +18,11 @@ from rest_framework.response import Response
 from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
-from annotation import access, counters, strict_json
-from annotation.actions import claims, judging, short_cut
+from annotation import access
+from annotation.actions import claims, judging
 from annotation.answers import PairAnswers, ResponseAnswers
 from annotation.api.schema import PLAIN, a_list, an_object, says
-from annotation.api.tokens import KEYWORDS, HasScope
+from annotation.api.tokens import HasScope
 from annotation.errors import CapReached, NothingFree, NothingLeft, NotQualified, StudyClosed
 from annotation.further import MOST_QUESTIONS
 from annotation.models import Assignment, Judgment, User
@@ -53,7 +49,6 @@ REASONS = {
 NO_PAIR = tuple(REASONS)
 REASON_HEADER = "X-Reason"
 NEXT_FREE_HEADER = "X-Next-Free-At"
-JSON = "application/json"
 LONGEST_KEY = 64
 LONGEST_TEXT = 5_000
 
@@ -203,6 +198,8 @@ class Judge(ForRaters):
 
 
 LONG_WAY = Judge.as_view()
+JUST_KEPT = "evenhand.just_kept"
+"""In a request's META: these answers were kept this instant. No header of a request is called so."""
 
 
 def _submit_only(held: Assignment, answers: PairAnswers, key: str) -> tuple[Judgment, None, bool]:
@@ -221,81 +218,11 @@ def _next(user: User, judgment: Judgment, claimed: Assignment | None) -> dict:
 
 @csrf_exempt  # the long way asks for it wherever a session is what lets somebody in
 def judge(request: HttpRequest, token: UUID) -> HttpResponse:
-    """`Judge`; what `StraightMiddleware` has kept already is told of as new."""
-    return LONG_WAY(request, token=token, just_kept=getattr(request, "just_kept", False))
+    """`Judge`; what `api.straight` has kept already is told of as new."""
+    return LONG_WAY(request, token=token, just_kept=JUST_KEPT in request.META)
 
 
 judge.cls, judge.initkwargs = Judge, {}  # what the specification reads
-
-
-class StraightMiddleware:
-    """Answers the plain judgment before other middleware: one statement keeps it and claims the next pair.
-
-    No session, language or cookie has a part in it, since the token says who it is. All else, and whatever
-    the short cut leaves, goes on to the others and to `judge`. It must come first.
-    """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method == "POST" and (found := JUDGMENT_PATH.fullmatch(request.path_info)):
-            request.get_host()  # raises DisallowedHost, as CommonMiddleware would
-            started = perf_counter()
-            told = _short_cut(request, found[1])
-            if told is not None:
-                counters.note_request("POST", JUDGMENT_ROUTE, told.status_code, perf_counter() - started)
-                return told
-        return self.get_response(request)
-
-
-JUDGMENT_ROUTE = "api/v1/assignments/<uuid:token>/judgment"
-JUDGMENT_PATH = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment")
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": settings.X_FRAME_OPTIONS,
-}
-"""What the other middleware says of each answer, for one that is never a page."""
-
-
-def _short_cut(request: HttpRequest, token: str) -> HttpResponse | None:
-    """The answer, or None where the long way has to be gone; `request.just_kept` says that it kept them."""
-    kind, _, auth_key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
-    if kind not in KEYWORDS or not 0 < len(key) <= LONGEST_KEY or not _asks_for_json_alone(request):
-        return None
-    try:
-        body = strict_json.read(request.body.decode())
-        answers = answers_from(body)
-    except (ValueError, ValidationError, RequestDataTooBig):
-        return None
-    if body.get("claim_next") is not True:
-        return None
-    following = short_cut.judge_and_claim(auth_key, token, answers, key)
-    if following is None:
-        return None
-    if following == short_cut.KEPT:  # the long way finds them by their key and goes on
-        request.just_kept = True
-        return None
-    reply = f'{{"id":"{token}","revision":1,"surplus":false,"next":{following}}}'.encode()
-    headers = HEADERS | {"Content-Length": str(len(reply))}
-    return HttpResponse(reply, content_type=JSON, status=201, headers=headers)
-
-
-def _asks_for_json_alone(request: HttpRequest) -> bool:
-    """Whether it brings JSON and takes JSON: what else there may be is REST framework's to weigh."""
-    takes = request.META.get("HTTP_ACCEPT", "*/*")
-    is_json = request.content_type == JSON and takes in (
-        JSON,
-        "*/*",
-        f"{JSON}, */*",
-        f"{JSON}, text/plain, */*",
-    )
-    return is_json and not request.META.get("QUERY_STRING")
 
 
 class Heartbeat(ForRaters):

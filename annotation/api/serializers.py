@@ -376,13 +376,17 @@ class RulesSerializer(OnlyKnownFields, serializers.ModelSerializer):
 
 
 class RunLineSerializer(serializers.ModelSerializer):
-    """A run as a line of the list: without its progress, which costs queries of its own."""
+    """A run as a line of the list: without its progress, which costs queries of its own.
+
+    People know it by its `number` within the study; addresses go by `id`.
+    """
 
     id = serializers.IntegerField(source="pk", read_only=True)
+    number = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = Run
-        fields = ["id", "state", "samples", "seed", "error", "created_at", "finished_at"]
+        fields = ["id", "number", "state", "samples", "seed", "error", "created_at", "finished_at"]
         read_only_fields = fields
 
 

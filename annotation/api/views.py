@@ -56,7 +56,7 @@ class RunList(ForResearchers, generics.ListAPIView):
     queryset = Run.objects.none()  # for the specification
 
     def get_queryset(self) -> QuerySet[Run]:
-        return self.study().runs.all()
+        return self.study().runs.numbered()
 
     @once
     @says(serializers.RunSerializer, 201, serializers.NewRunSerializer)

@@ -93,9 +93,17 @@ class EnrolForm(forms.Form):
         self.user = User.objects.filter(username=username, is_active=True).first()
         if self.user is None:
             raise forms.ValidationError(
-                f"There is no active user “{username}”. Create one in the admin first."
+                f"There is no active user “{username}”. Make an account for them below."
             )
         return username
+
+
+class AccountForm(forms.Form):
+    """A new rater by the name that they will log in with."""
+
+    prefix = "new"
+
+    username = forms.CharField(max_length=150, label="User name of somebody new")
 
 
 class PairsForm(forms.Form):

@@ -68,7 +68,9 @@ def gradings(request: HttpRequest, slug: str) -> HttpResponse:
     form = GradingForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and (found := _start(request, study, form)):
         return redirect("desk:grading", slug, found.pk)
-    lines = [(found, words.grading_sentence(grading_progress(found))) for found in study.gradings.all()[:20]]
+    lines = [
+        (found, words.grading_sentence(grading_progress(found))) for found in study.gradings.numbered()[:20]
+    ]
     return _page(
         request,
         "gradings",
@@ -122,6 +124,7 @@ def grading(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def control_grading(request: HttpRequest, slug: str, pk: int, control: str) -> HttpResponse:
     """Pause, resume or discard: see `grading.CONTROLS`."""
     found = grading_in(access.study_for(request.user, slug), pk)
+    number = found.number
     if control not in grading_actions.CONTROLS:
         raise Http404("There is no such control.")
     try:
@@ -130,7 +133,7 @@ def control_grading(request: HttpRequest, slug: str, pk: int, control: str) -> H
         messages.error(request, str(error))
     else:
         if control == "discard":
-            messages.success(request, f"Grading {pk} was discarded.")
+            messages.success(request, f"Grading {number} was discarded.")
             return redirect("desk:gradings", slug)
         if control == "resume":
             tell_workers(request, tasks.hint_grading, found)

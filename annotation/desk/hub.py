@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from annotation import access, tasks
 from annotation.actions import hub as pushing
-from annotation.desk.views import _page, desk_page
+from annotation.desk.views import desk_page, rendered
 from annotation.errors import HubRefused
 from annotation.models import Study
 
@@ -45,7 +45,7 @@ def hub(request: HttpRequest, slug: str) -> HttpResponse:
         _ask(request, study, form.cleaned_data)
         return redirect("desk:hub", slug)
     pushed = study.events.without_judging().filter(verb__startswith="push_to_hub").order_by("-pk")[:LISTED]
-    return _page(request, "hub", study, form=form, pushed=pushed, is_configured=pushing.is_configured())
+    return rendered(request, "hub", study, form=form, pushed=pushed, is_configured=pushing.is_configured())
 
 
 def _ask(request: HttpRequest, study: Study, given: dict) -> None:

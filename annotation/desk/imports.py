@@ -18,7 +18,7 @@ from annotation import access, tasks
 from annotation.actions.imports import jobs
 from annotation.actions.imports.formats import TITLES
 from annotation.actions.imports.preview import Preview, preview
-from annotation.desk.views import QUEUE_IS_DOWN, _page, desk_page
+from annotation.desk.views import QUEUE_IS_DOWN, desk_page, rendered
 from annotation.errors import DomainError, ImportRefused
 from annotation.models import FileImport, Study
 from annotation.reports.table_files import defused
@@ -75,7 +75,7 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and (job := _received(request, study, form)):
         return redirect("desk:import", slug, job.pk)
     listed = study.file_imports.select_related("asked_by")[:LISTED]
-    return _page(
+    return rendered(
         request,
         "imports",
         study,
@@ -129,7 +129,7 @@ def one(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def _one(request: HttpRequest, job: FileImport, error: str = "") -> HttpResponse:
     context = {"job": job, "sentence": sentence(job), "error": error, "counts": _counts(job)}
     if request.htmx:
-        return _page(request, "_import", job.study, **context, problems=_first_problems(job))
+        return rendered(request, "_import", job.study, **context, problems=_first_problems(job))
     shown = None
     if job.waits_for_a_person and not job.rows_read:
         shown, why = _looked_at(job)
@@ -137,7 +137,7 @@ def _one(request: HttpRequest, job: FileImport, error: str = "") -> HttpResponse
     context |= {"preview": shown, "formats": TITLES.items(), "problems": _first_problems(job)}
     context["rules"] = "\n".join(job.rules)
     context["fields"] = _fields(job, shown) if shown else ()
-    return _page(request, "import", job.study, **context)
+    return rendered(request, "import", job.study, **context)
 
 
 def _first_problems(job: FileImport):

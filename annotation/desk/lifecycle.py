@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotation import access
 from annotation.actions import forking, removing
 from annotation.desk.setup_forms import DeleteForm, ForkForm
-from annotation.desk.views import _page, desk_page, owners_page
+from annotation.desk.views import desk_page, owners_page, rendered
 from annotation.errors import DomainError
 
 
@@ -29,7 +29,7 @@ def fork(request: HttpRequest, slug: str) -> HttpResponse:
                 request, f"This is the copy of “{study.title}”, a draft. Nobody rates in it yet."
             )
             return redirect("desk:setup", made.slug)
-    reply = _page(request, "fork", study, form=form)
+    reply = rendered(request, "fork", study, form=form)
     reply.status_code = 422 if form.errors else 200
     return reply
 
@@ -38,7 +38,7 @@ def fork(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def archived(request: HttpRequest) -> HttpResponse:
     """The studies that lists do not show."""
-    return _page(request, "archived", studies=access.archived_for(request.user))
+    return rendered(request, "archived", studies=access.archived_for(request.user))
 
 
 @owners_page
@@ -80,6 +80,6 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
         "pairs": study.pairs.count(),
         "raters": study.enrolments.count(),
     }
-    reply = _page(request, "delete", study, form=form, why_not=why_not, holds=holds)
+    reply = rendered(request, "delete", study, form=form, why_not=why_not, holds=holds)
     reply.status_code = 422 if form.errors else 200
     return reply

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotation import access, tasks, text
-from annotation.actions import adjudicating
+from annotation.actions import accounts, adjudicating
 from annotation.actions import gold as gold_actions
 from annotation.actions import quality as actions
 from annotation.desk import words
@@ -175,7 +175,7 @@ def set_mix(request: HttpRequest, slug: str) -> HttpResponse:
     except DomainError as error:
         form.add_error(None, str(error))
         return _quality_page(request, access.study_for(request.user, slug), 422, mix_form=form)
-    messages.success(request, "Stored.")
+    messages.success(request, "Saved.")
     return redirect("desk:quality", slug)
 
 
@@ -197,6 +197,7 @@ def rater(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         appeals=found.appeals.select_related("decided_by"),
         withdrawn=actions.withdrawn_of(found),
         is_senior=found.role == EnrolmentRole.SENIOR,
+        awaits_password=accounts.awaits_password(found),
     )
 
 

@@ -236,6 +236,7 @@ def _page(
         "decisions": ReviewDecision.choices,
         "event": event,
         "sentence": done_sentence(event) if event else "",
+        "makes_anew": study.runs.filter(pk=event.detail["run"]).first() if event else None,
         "can_undo": bool(event and event.verb == "decide" and not event.detail["run"]),
         "notes": [*notes, *(refusals(event.detail["refused"]) if event else [])],
         "unseen": min(not_scanned, RESCAN_AT_ONCE),

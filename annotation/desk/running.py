@@ -1,5 +1,6 @@
 """Is it going well? One page that keeps itself up to date while raters and workers work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,16 +11,21 @@ from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.desk import words
-from annotation.desk.views import _page, desk_page
+from annotation.desk.quality import Cell, cell
+from annotation.desk.views import desk_page, rendered
 from annotation.models import Study
 from annotation.reports.running import (
     SILENT_AFTER,
+    ActiveRater,
     Counted,
     Running,
     running_report,
     seconds_left,
 )
 from annotation.vocabulary import StudyState
+
+SIGNALS = ("gold", "consistent", "agreeing", "hasty")
+"""What is shown of each rater at work; the page of the raters shows more."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,20 @@ def running(request: HttpRequest, slug: str) -> HttpResponse:
         "sentence": sentence(study, found, now),
         "needs": needs_of(found, now),
         "run_sentence": words.run_sentence(now.progress) if now.progress else "",
+        "at_work": _with_signals(study, now.active),
         "left": _left(found, now),
         "age": _age(found),
         "peeks": peeks,
         "query": "?results=shown" if peeks else "",
         "strata": [(one, _percent(one.given, one.needed)) for one in found.strata] if found else [],
     }
-    return _page(request, "_running" if request.htmx else "running", study, **context)
+    return rendered(request, "_running" if request.htmx else "running", study, **context)
+
+
+def _with_signals(study: Study, raters: Sequence[ActiveRater]) -> list[tuple[ActiveRater, list[Cell]]]:
+    """Each rater with SIGNALS, in a large study as a worker counted them last."""
+    found = {one.pk: one for one in tasks.look_at_signals(study, [rater.pk for rater in raters])}
+    return [(rater, [cell(getattr(found[rater.pk], name), True) for name in SIGNALS]) for rater in raters]
 
 
 def sentence(study: Study, found: Counted | None, now: Running) -> str:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotation import access
 from annotation.actions import studies as studying
 from annotation.desk.setup_forms import NewStudyForm
-from annotation.desk.views import _page, desk_page
+from annotation.desk.views import desk_page, rendered
 from annotation.errors import DomainError
 from annotation.models import Study
 from annotation.reports.setup import TITLES, next_step, setup_report
@@ -34,7 +34,7 @@ def step_page(
         "may_fork": access.may_fork(request.user, study),
         "judged": JUDGED if studying.is_judged(study) else "",
     }
-    reply = _page(request, template or f"setup/{step}", study, **frame | context)
+    reply = rendered(request, template or f"setup/{step}", study, **frame | context)
     reply.status_code = status
     return reply
 
@@ -61,7 +61,7 @@ def new_study(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "The study is there, as a draft. Every step is saved as you go.")
             return redirect("desk:setup_questions", study.slug)
-    reply = _page(request, "setup/new", form=form, steps=TITLES.values())
+    reply = rendered(request, "setup/new", form=form, steps=TITLES.values())
     reply.status_code = 422 if form.errors else 200
     return reply
 

@@ -23,10 +23,14 @@ MOST_ARMS = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """The newest trial of an arm; `answer` is None while it is waited for."""
+    """The newest trial of an arm; `answer` is None while it is waited for.
+
+    `is_earlier`: the arm's settings were changed since, so another answer may come now.
+    """
 
     asked: str
     answer: dict | None
+    is_earlier: bool = False
 
 
 @desk_page
@@ -111,13 +115,21 @@ def remove_arm(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def trial_of(arm: Arm) -> Trial | None:
-    """What the arm was asked last to try it out, and what came of it."""
+    """What the arm was asked last to try it out, and what came of it.
+
+    None where it failed with settings that the arm has no longer: that says nothing about it now.
+    """
     about = Event.objects.filter(study=arm.study_id, detail__arm=arm.pk)
     asked = about.filter(verb="ask_trial").first()
     if asked is None:
         return None
     answer = about.filter(verb="try_arm", pk__gt=asked.pk).first()
-    return Trial(asked.detail["asked"], answer.detail if answer else None)
+    if answer is None:
+        return Trial(asked.detail["asked"], None)
+    earlier = answer.detail.get("settings", arm.settings_sha256) != arm.settings_sha256
+    return (
+        None if earlier and answer.detail["error"] else Trial(asked.detail["asked"], answer.detail, earlier)
+    )
 
 
 @desk_page

@@ -165,7 +165,9 @@ class PasteForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 6}),
     )
     intent = forms.ChoiceField(
-        choices=Intent.choices, initial=Intent.DUAL_USE, label="Intent, where a row does not say it"
+        required=False,
+        choices=[("", "choose…"), *Intent.choices],
+        label="What whoever asks these wants, where a row does not say its intent",
     )
     harm_category = forms.ChoiceField(required=False, label="Harm category, where a row does not say it")
 

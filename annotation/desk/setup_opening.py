@@ -7,7 +7,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotation import access
 from annotation.actions import studies as studying
 from annotation.desk import words
-from annotation.desk.forms import RunForm
 from annotation.desk.setup import saved, step_page
 from annotation.desk.setup_forms import EstimateForm, PairingForm
 from annotation.desk.views import desk_page
@@ -33,14 +32,13 @@ def generation(request: HttpRequest, slug: str) -> HttpResponse:
     samples = given.get("samples") or 1
     found = generation_estimate(study, samples, given.get("price"))
     imported = study.arms.filter(backend="").count()
-    listed = [(run, words.run_sentence(run_progress(run))) for run in study.runs.all()[:5]]
+    listed = [(run, words.run_sentence(run_progress(run))) for run in study.runs.numbered()[:5]]
     context = {
         "estimate": found,
         "estimate_form": EstimateForm(initial={"samples": samples, "price": given.get("price")}),
         "estimate_errors": form.errors if form.is_bound else {},
         "sentence": estimate_sentence(found, imported),
         "lines": [(arm, _time(arm.seconds if arm.missing else None)) for arm in found.arms],
-        "run_form": RunForm(initial={"samples": samples}),
         "runs": listed,
         "has_gpu_worker": "gpu" in workers().alive,
         "imported": imported,

@@ -12,7 +12,8 @@ from annotation import access
 from annotation.actions import forking
 from annotation.actions import prompts as prompting
 from annotation.actions.imports import jobs
-from annotation.actions.imports.pasting import paste_prompts
+from annotation.actions.imports.pasting import Pasted, look_at_prompts, paste_prompts
+from annotation.actions.imports.responses import ResponseRow
 from annotation.desk import words
 from annotation.desk.imports import UploadForm, limited
 from annotation.desk.setup import step_page
@@ -21,9 +22,11 @@ from annotation.desk.views import desk_page
 from annotation.errors import DomainError, ImportRefused
 from annotation.models import BatchItem, Prompt, Response, Study
 from annotation.text import spelt_out
-from annotation.vocabulary import BatchState
+from annotation.vocabulary import BatchState, Intent
 
 PROMPTS_A_PAGE = 25
+PASTED_SHOWN = 10
+NOT_KEPT = "Nothing was kept; what you pasted is still here."
 
 
 @desk_page
@@ -65,22 +68,42 @@ def _listed(study: Study, asked: str) -> QuerySet[Prompt]:
 @desk_page
 @require_POST
 def paste(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show what was pasted as it would be kept; “keep” keeps it."""
     study = access.study_for(request.user, slug)
     form = PasteForm(request.POST, study=study)
     if not form.is_valid():
         return _prompts_page(request, study, paste_form=form)
-    given = form.cleaned_data
+    given = (study, *(form.cleaned_data[name] for name in ("text", "intent", "harm_category")))
     try:
-        made = paste_prompts(study, given["text"], given["intent"], given["harm_category"], request.user)
+        look = look_at_prompts(*given)
+        if look.lacks_intent:
+            form.add_error("intent", "Choose one: the rows do not say what these prompts are.")
+        if look.lacks_intent or look.problems or "keep" not in request.POST:
+            return _looked_at(request, study, form, look)
+        made = paste_prompts(*given, request.user)
     except ImportRefused as error:
-        bad = len(error.problems)
-        why = f"{words.count(bad, 'row')} cannot be taken, as listed." if bad else spelt_out(str(error))
-        form.add_error("text", f"{why} Nothing was kept; what you pasted is still here.")
-        return _prompts_page(request, study, paste_form=form, problems=error.problems[:50])
+        form.add_error("text", f"{spelt_out(str(error))} {NOT_KEPT}")
+        return _looked_at(request, study, form, Pasted((), error.problems, False))
     told = f"{words.count(made.new_prompts, 'prompt')} came in."
     there = f" {made.already_there:,} were there already." if made.already_there else ""
     messages.success(request, told + there)
     return redirect("desk:setup_prompts", slug)
+
+
+def _looked_at(request: HttpRequest, study: Study, form: PasteForm, look: Pasted) -> HttpResponse:
+    if look.problems:
+        bad = words.count(len(look.problems), "row")
+        form.errors.pop("text", None)
+        form.add_error("text", f"{bad} cannot be taken, as listed. {NOT_KEPT}")
+    shown = () if form.errors else [_shown(row) for row in look.rows[:PASTED_SHOWN]]
+    more = {"problems": look.problems[:50], "pasted": shown, "pasted_count": len(look.rows)}
+    return _prompts_page(request, study, paste_form=form, **more)
+
+
+def _shown(row: ResponseRow) -> tuple[str, str, str, str]:
+    """The prompt, and its labels as people read them."""
+    asked = row.messages[-1]["content"] if row.messages else ""
+    return asked, Intent(row.intent).label, row.harm_category, row.family
 
 
 @csrf_exempt  # `limited` checks the token, once the body may be read

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from annotation.desk import (
+    accounts,
     datasets,
     disputes,
     flags,
@@ -89,6 +90,8 @@ urlpatterns = [
     path("<slug:slug>/flags/", flags.flags, name="flags"),
     path("<slug:slug>/flags/answer/", flags.answer, name="answer_flags"),
     path("<slug:slug>/raters/", views.raters, name="raters"),
+    path("<slug:slug>/raters/new/", accounts.make_account, name="make_account"),
+    path("<slug:slug>/raters/<int:pk>/link/", accounts.account_link, name="account_link"),
     path("<slug:slug>/joining/", joining.joining, name="joining"),
     path("<slug:slug>/joining/consent/", joining.add_consent, name="add_consent"),
     path("<slug:slug>/joining/consent/<int:version>/", joining.consents, name="consents"),

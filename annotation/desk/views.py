@@ -10,14 +10,17 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import enrolment, runs
 from annotation.actions import studies as studying
+from annotation.actions.runs import MOST_SAMPLES
 from annotation.desk import cards, words
-from annotation.desk.forms import EnrolForm, RunForm, StateForm
+from annotation.desk.forms import AccountForm, EnrolForm, RunForm, StateForm
 from annotation.errors import DomainError, NotAllowed, NotFound
 from annotation.models import Grading, Run, Study, Training
 from annotation.reports.fairness import fairness_report
@@ -83,7 +86,7 @@ def _desk_page(view: View, reads: StudyRole, sends: StudyRole) -> View:
     return page
 
 
-def _page(request: HttpRequest, template: str, study: Study | None = None, **context) -> HttpResponse:
+def rendered(request: HttpRequest, template: str, study: Study | None = None, **context) -> HttpResponse:
     """The page, with what is missing for the runs it is about: the study's, or all of this person's."""
     studies = [study] if study else access.studies_for(request.user)
     missing = missing_worker(Run.objects.filter(study__in=studies))
@@ -96,7 +99,7 @@ def _page(request: HttpRequest, template: str, study: Study | None = None, **con
 def studies(request: HttpRequest) -> HttpResponse:
     archived = access.archived_for(request.user).count()
     may_make = access.may_make_studies(request.user)
-    return _page(
+    return rendered(
         request, "studies", studies=access.listed_for(request.user), archived=archived, may_make=may_make
     )
 
@@ -104,13 +107,10 @@ def studies(request: HttpRequest) -> HttpResponse:
 @desk_page
 @require_safe
 def study(request: HttpRequest, slug: str) -> HttpResponse:
-    return _study_page(request, access.study_for(request.user, slug))
-
-
-def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = None) -> HttpResponse:
-    runs_of_study = list(study.runs.all()[:5])
+    study = access.study_for(request.user, slug)
+    runs_of_study = list(study.runs.numbered()[:5])
     found, steps = tasks.look_at_pulse(study), setup_report(study)
-    return _page(
+    return rendered(
         request,
         "study",
         study,
@@ -124,7 +124,6 @@ def _study_page(request: HttpRequest, study: Study, run_form: RunForm | None = N
         flagged=flagged_pairs(study).count(),
         stranded=found.stranded if found else 0,
         runs=[(run, words.run_sentence(run_progress(run))) for run in runs_of_study],
-        run_form=run_form or RunForm(),
         may_fork=access.may_fork(request.user, study),
     )
 
@@ -153,9 +152,15 @@ def set_state(request: HttpRequest, slug: str) -> HttpResponse:
 @desk_page
 @require_POST
 def start_run(request: HttpRequest, slug: str) -> HttpResponse:
+    """Begin; or only estimate, where that was pressed beside the same fields."""
     study, form = access.study_for(request.user, slug), RunForm(request.POST)
+    estimate = reverse("desk:setup_generation", args=[slug])
+    if "estimate" in request.POST:
+        asked = {name: request.POST.get(name, "") for name in ("samples", "price")}
+        return redirect(f"{estimate}?{urlencode(asked)}")
     if not form.is_valid():
-        return _study_page(request, study, form)
+        messages.error(request, f"Nothing was started: responses per prompt and arm are 1 to {MOST_SAMPLES}.")
+        return redirect(estimate)
     try:
         run = runs.start_run(study, form.cleaned_data["samples"], request.user)
     except DomainError as error:
@@ -177,7 +182,7 @@ def dry_run(request: HttpRequest, slug: str) -> HttpResponse:
     """What the models would be given for the first prompts; POST has a worker look anew."""
     study = access.study_for(request.user, slug)
     if request.method != "POST":
-        return _page(request, "dry_run", study, dry_run=access.dry_run_of(study))
+        return rendered(request, "dry_run", study, dry_run=access.dry_run_of(study))
     if tasks.sent(tasks.dry_run.delay, study.pk, request.user.pk):
         messages.success(request, "A worker loads the models and renders the prompts. Reload in a moment.")
     else:
@@ -200,7 +205,7 @@ def run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "origins": origins(run).items(),
         "held": run.study.pairs.held().count(),
     }
-    return _page(request, "_run" if request.htmx else "run", run.study, **context)
+    return rendered(request, "_run" if request.htmx else "run", run.study, **context)
 
 
 @desk_page
@@ -228,7 +233,7 @@ def control_run(request: HttpRequest, slug: str, pk: int, control: str) -> HttpR
 def responses(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     page = Paginator(cards.response_keys(study), RESPONSES_A_PAGE).get_page(request.GET.get("page"))
-    return _page(request, "responses", study, page=page, shown=cards.response_cards(study, list(page)))
+    return rendered(request, "responses", study, page=page, shown=cards.response_cards(study, list(page)))
 
 
 @desk_page
@@ -264,10 +269,28 @@ def raters(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"“{form.user.username}” rates in this study as {place.code}.")
             return redirect("desk:raters", slug)
+    return raters_page(request, study, form)
+
+
+def raters_page(
+    request: HttpRequest,
+    study: Study,
+    form: EnrolForm | None = None,
+    account_form: AccountForm | None = None,
+) -> HttpResponse:
+    """Who rates, and the forms that let others in; 422 where a new account was refused."""
     keys = study.enrolments.order_by("code").values_list("pk", flat=True)
     page = Paginator(keys, RATERS_A_PAGE).get_page(request.GET.get("page"))
     page.object_list = _raters(study, list(page))
-    return _page(request, "raters", study, form=form, page=page, rater_count=page.paginator.count)
+    context = {
+        "form": form or EnrolForm(),
+        "account_form": account_form or AccountForm(),
+        "page": page,
+        "rater_count": page.paginator.count,
+    }
+    reply = rendered(request, "raters", study, **context)
+    reply.status_code = 422 if account_form else 200
+    return reply
 
 
 def _raters(study: Study, keys: Sequence[int]) -> Sequence[RaterProgress]:

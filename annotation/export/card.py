@@ -16,6 +16,52 @@ TOO_MANY = (
     "`python manage.py report {slug} --snapshot NUMBER --out FILE.html`."
 )
 
+FROZEN = """\
+Frozen by Evenhand. `manifest.json` holds the study's rules, its arms, counts, versions and the SHA-256 of
+every file."""
+
+TABLES = {
+    "preferences": "`prompt`, `chosen`, `rejected` as messages, and a `margin`",
+    "judgments": "every judgment and every revision, by pseudonymous raters",
+    "pairs": "every pair, what was marked about it, and what a researcher decided",
+    "responses": "every prompt and response, with how it came about",
+    "grades": "what automatic graders said: no judgment is among them",
+}
+
+IN_PYTHON = """\
+Each is there as JSON Lines and as Parquet with the same rows. In Python:
+
+```python
+from datasets import load_dataset
+
+preferences = load_dataset("THIS_FOLDER", "preferences", split="train")
+```"""
+
+HOW_TO_READ = """\
+## How judgments are read
+
+- Pair answers (`safer`, `more_helpful`, `balance`) run from -3, towards `arm_a`, to +3, towards `arm_b`;
+  the columns ending in `_shown` hold them as the rater saw them, -3 left to +3 right, where that is known.
+- Reports use the rows where `counts` is true: the newest revision, without surplus (judgments that came when
+  the pair had enough) and without what a researcher withdrew.
+- `pair_key` joins preferences, judgments and pairs; the `response_a_id` and `response_b_id` of a pair join
+  responses.
+- `shown_a` and `shown_b` are what raters read where a name was masked; where they are null, raters read the
+  response.
+- Responses with a `replaced_at` gave up their place to a later one; no rater was given them."""
+
+WHAT_FOR = """\
+## What it is for, and what not
+
+Made to compare the named arms and to train or test reward models for help within safe limits. It is no test
+of people: raters are pseudonyms, by which nobody is to be sought out, and who holds two snapshots of a study
+must not join them to follow a rater. Raters judge what they read by the study's guideline; other people,
+other prompts and other languages may judge otherwise. Win rates are of these prompts alone. Agreement is no
+proof of being right.
+
+Rationales are raters' own words: read them before you pass the folder on. The texts may be offensive or
+wrong: they are what models wrote, not advice."""
+
 Figures = Iterable[Mapping[str, object]]
 
 
@@ -35,6 +81,23 @@ def data_card(study: Study, counts: dict, found: Found | None) -> str:
 
     `found` is None where there are too many judgments to compute it.
     """
+    sections = (
+        f"# {study.title}",
+        study.question or "A human comparison of language-model responses.",
+        FROZEN,
+        _tables(counts),
+        IN_PYTHON,
+        f"## How preferences are made\n\n{RULE_IN_WORDS}",
+        _left_out(counts),
+        f"## How far raters agree\n\n{_agreement(study, found)}",
+        f"## Which arm is better\n\n{_win_rates(study, found)}",
+        HOW_TO_READ,
+        WHAT_FOR,
+    )
+    return f"{_head(study, counts, found)}\n" + "\n\n".join(sections) + "\n"
+
+
+def _head(study: Study, counts: dict, found: Found | None) -> str:
     return f"""---
 pretty_name: {json.dumps(study.title, ensure_ascii=False)}
 {_languages(found)}size_categories:
@@ -45,67 +108,12 @@ tags:
 - safety
 configs:
 {_configs()}---
-
-# {study.title}
-
-{study.question or "A human comparison of language-model responses."}
-
-Frozen by Evenhand. `manifest.json` holds the study's rules, its arms, counts, versions and the SHA-256 of
-every file.
-
-| table | rows | what |
-|---|---|---|
-| `preferences` | {counts["preferences"]:,} | `prompt`, `chosen`, `rejected` as messages, and a `margin` |
-| `judgments` | {counts["judgments"]:,} | every judgment and every revision, by pseudonymous raters |
-| `pairs` | {counts["pairs"]:,} | every pair, what was marked about it, and what a researcher decided |
-| `responses` | {counts["responses"]:,} | every prompt and response, with how it came about |
-| `grades` | {counts["grades"]:,} | what automatic graders said: no judgment is among them |
-
-Each is there as JSON Lines and as Parquet with the same rows. In Python:
-
-```python
-from datasets import load_dataset
-
-preferences = load_dataset("THIS_FOLDER", "preferences", split="train")
-```
-
-## How preferences are made
-
-{RULE_IN_WORDS}
-
-{_left_out(counts)}
-
-## How far raters agree
-
-{_agreement(study, found)}
-
-## Which arm is better
-
-{_win_rates(study, found)}
-
-## How judgments are read
-
-- Pair answers (`safer`, `more_helpful`, `balance`) run from -3, towards `arm_a`, to +3, towards `arm_b`;
-  the columns ending in `_shown` hold them as the rater saw them, -3 left to +3 right, where that is known.
-- Reports use the rows where `counts` is true: the newest revision, without surplus (judgments that came when
-  the pair had enough) and without what a researcher withdrew.
-- `pair_key` joins preferences, judgments and pairs; the `response_a_id` and `response_b_id` of a pair join
-  responses.
-- `shown_a` and `shown_b` are what raters read where a name was masked; where they are null, raters read the
-  response.
-- Responses with a `replaced_at` gave up their place to a later one; no rater was given them.
-
-## What it is for, and what not
-
-Made to compare the named arms and to train or test reward models for help within safe limits. It is no test
-of people: raters are pseudonyms, by which nobody is to be sought out, and who holds two snapshots of a study
-must not join them to follow a rater. Raters judge what they read by the study's guideline; other people,
-other prompts and other languages may judge otherwise. Win rates are of these prompts alone. Agreement is no
-proof of being right.
-
-Rationales are raters' own words: read them before you pass the folder on. The texts may be offensive or
-wrong: they are what models wrote, not advice.
 """
+
+
+def _tables(counts: dict) -> str:
+    lines = (f"| `{name}` | {counts[name]:,} | {what} |" for name, what in TABLES.items())
+    return "\n".join(("| table | rows | what |", "|---|---|---|", *lines))
 
 
 def _configs() -> str:

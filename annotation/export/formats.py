@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -160,24 +162,36 @@ SCHEMAS = {
 
 
 class TableFile:
-    """A table's Parquet file, complete once the block ends. Raises OSError."""
+    """A table's Parquet file, complete once the block ends. Raises OSError, maybe at a later call than the
+    one that gave the rows: a thread compresses them while the caller gets the next."""
 
     def __init__(self, path: Path, schema: pa.Schema):
         self.path, self.schema, self.rows = path, schema, 0
 
     def __enter__(self) -> "TableFile":
-        self._writer = pq.ParquetWriter(self.path, self.schema, compression="zstd")
+        self._file = pq.ParquetWriter(self.path, self.schema, compression="zstd")
+        self._thread = ThreadPoolExecutor(1)
+        self._written: Future[None] | None = None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
+        with closing(self._file), self._thread:
+            if error is None:
+                self._wait()
 
     def add(self, rows: pa.Table) -> None:
         """Rows with exactly the schema's columns. Raises ValueError for others."""
-        self._writer.write_table(rows)
+        if not rows.schema.equals(self.schema):
+            raise ValueError(f"{self.path.name} has other columns: {self.schema}")
+        self._wait()  # so that at most two blocks are in memory
+        self._written = self._thread.submit(self._file.write_table, rows)
         self.rows += len(rows)
+
+    def _wait(self) -> None:
+        if self._written is not None:
+            self._written.result()
 
 
 def write_json_lines(parquet: Path, lines: Path) -> None:

@@ -2,15 +2,18 @@
 
 from django.db import migrations, models
 
-from annotation.models import functions
+from annotation.models import checks, functions
 
 
 def install(apps, schema_editor) -> None:
+    checks.put_together(
+        apps.get_model("annotation", "enrolment"), schema_editor
+    )  # the column brought a check
     functions.install(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0028_setup")]
+    dependencies = [("annotation", "0029_checks_together")]
 
     operations = [
         migrations.AddField(

@@ -1,5 +1,8 @@
 """What is compared: a checkpoint with its revision, system prompt and sampling."""
 
+import json
+from hashlib import sha256
+
 from django.db import models
 from django.db.models import Q
 
@@ -45,6 +48,11 @@ class Arm(ModelSettings):
     def settings(self) -> dict:
         """Everything that decides what the arm answers."""
         return {name: getattr(self, name) for name in SETTINGS}
+
+    @property
+    def settings_sha256(self) -> str:
+        """Names the settings: two arms that answer alike have the same."""
+        return sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()
 
     @property
     def generates(self) -> bool:

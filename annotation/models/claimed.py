@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from annotation.vocabulary import BatchState
 
@@ -46,3 +48,15 @@ class ClaimedBatch(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["state", "lease_until"], name="%(class)s_by_lease")]
+
+
+class AskedFor(ClaimedBatch):
+    """Work that somebody asked for, and that a worker claims like a batch."""
+
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
+    )
+    asked_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta(ClaimedBatch.Meta):
+        abstract = True

@@ -1,11 +1,9 @@
 """Files for training, made from a snapshot: who asked for which, how far they are, and where they stand."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
-from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
+from annotation.models.claimed import AskedFor, ClaimedQuerySet
 from annotation.models.snapshot import Snapshot
 from annotation.vocabulary import BatchState
 
@@ -13,7 +11,7 @@ UNFINISHED = (BatchState.QUEUED, BatchState.CLAIMED)
 UNFINISHED_OR_MADE = (*UNFINISHED, BatchState.DONE)
 
 
-class Dataset(ClaimedBatch):
+class Dataset(AskedFor):
     """One making of a dataset, asked for and claimed like a batch (`actions.leases`).
 
     `number` counts within the snapshot. `recipe` is `datasets.recipe.Recipe` as JSON, `recipe_sha256` names
@@ -29,17 +27,13 @@ class Dataset(ClaimedBatch):
     total = models.PositiveBigIntegerField(default=0)
     folder = models.CharField(max_length=500, blank=True)
     manifest = models.JSONField(null=True)
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
-    )
-    asked_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = ClaimedQuerySet.as_manager()
 
-    class Meta(ClaimedBatch.Meta):
+    class Meta(AskedFor.Meta):
         ordering = ["snapshot", "-number"]
         constraints = [
-            *ClaimedBatch.Meta.constraints,
+            *AskedFor.Meta.constraints,
             models.UniqueConstraint(fields=["snapshot", "number"], name="dataset_number_once_per_snapshot"),
             models.UniqueConstraint(
                 fields=["snapshot", "recipe_sha256"],

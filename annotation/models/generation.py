@@ -12,17 +12,18 @@ from django.db.models.functions import Now
 
 from annotation.models.arm import Arm
 from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
+from annotation.models.numbered import Numbered, NumberedQuerySet
 from annotation.models.prompt import Prompt
 from annotation.models.study import Study
 from annotation.vocabulary import UNFINISHED_RUN, FinishReason, RunState
 
 
-class RunQuerySet(models.QuerySet):
+class RunQuerySet(NumberedQuerySet):
     def unfinished(self) -> "RunQuerySet":
         return self.filter(state__in=UNFINISHED_RUN)
 
 
-class Run(models.Model):
+class Run(Numbered):
     """One generation of arms × prompts × samples."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="runs")
@@ -48,7 +49,7 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.study.slug} run {self.pk}"
+        return f"{self.study.slug} run {self.number}"
 
 
 class BatchQuerySet(ClaimedQuerySet):

@@ -5,15 +5,17 @@ Rows of `Grade` are never changed or removed (trigger `grade_is_append_only`).
 """
 
 import secrets
-from typing import Self
+from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Count, OuterRef, Q, Subquery, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, Now
 
 from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
 from annotation.models.generation import Response
 from annotation.models.model_settings import ModelSettings
+from annotation.models.numbered import Numbered, NumberedQuerySet
 from annotation.models.study import GuidelineVersion, Study
 from annotation.vocabulary import (
     FinishReason,
@@ -33,7 +35,18 @@ def new_secret() -> str:
     return secrets.token_hex(SECRET_BYTES)
 
 
-class Grading(ModelSettings):
+class GradingQuerySet(NumberedQuerySet):
+    def _number(self) -> Any:
+        """One that was discarded keeps its number: those after it stay what people know them by."""
+        gone = Study.objects.filter(pk=OuterRef("study"), events__verb="discard_grading").order_by()
+        keys = gone.annotate(
+            key=Cast(KeyTextTransform("grading", "events__detail"), models.BigIntegerField())
+        )
+        counted = keys.filter(key__lt=OuterRef("pk")).values("pk").annotate(count=Count("key"))
+        return super()._number() + Coalesce(Subquery(counted.values("count")), Value(0))
+
+
+class Grading(Numbered, ModelSettings):
     """One judge, one rubric, one sampling, over a study's responses.
 
     `settings_sha256` names everything a grade depends on, so a study has one grading for the same settings
@@ -57,6 +70,8 @@ class Grading(ModelSettings):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True)
 
+    objects = GradingQuerySet.as_manager()
+
     class Meta(ModelSettings.Meta):
         ordering = ["-pk"]
         constraints = [
@@ -73,7 +88,7 @@ class Grading(ModelSettings):
         ]
 
     def __str__(self) -> str:
-        return f"{self.study.slug} grading {self.pk}"
+        return f"{self.study.slug} grading {self.number}"
 
 
 class GradeBatchQuerySet(ClaimedQuerySet):

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
+from annotation.models.claimed import AskedFor, ClaimedQuerySet
 from annotation.models.study import Study
 from annotation.vocabulary import BatchState
 
@@ -39,7 +39,7 @@ class Snapshot(models.Model):
         return f"{self.study.slug} snapshot {self.number}"
 
 
-class Freezing(ClaimedBatch):
+class Freezing(AskedFor):
     """One freezing that somebody asked for, claimed by a worker like a batch (`actions.leases`).
 
     `table` and `rows_written` say how far it is, of about `rows_expected`. Once `stop_asked` is set the
@@ -51,17 +51,13 @@ class Freezing(ClaimedBatch):
     rows_written = models.PositiveBigIntegerField(default=0)
     rows_expected = models.PositiveBigIntegerField(default=0)
     stop_asked = models.BooleanField(default=False)
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
-    )
-    asked_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = ClaimedQuerySet.as_manager()
 
-    class Meta(ClaimedBatch.Meta):
+    class Meta(AskedFor.Meta):
         ordering = ["-pk"]
         constraints = [
-            *ClaimedBatch.Meta.constraints,
+            *AskedFor.Meta.constraints,
             models.UniqueConstraint(
                 fields=["study"],
                 condition=Q(state__in=UNFINISHED),

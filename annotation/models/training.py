@@ -1,12 +1,10 @@
 """Trainings that were asked for on the desk, and what they told while they ran."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from annotation.models.arm import Arm
-from annotation.models.claimed import ClaimedBatch, ClaimedQuerySet
+from annotation.models.claimed import AskedFor, ClaimedQuerySet
 from annotation.models.snapshot import Snapshot
 from annotation.models.study import Study
 from annotation.vocabulary import BatchState, TrainingStage
@@ -16,7 +14,7 @@ SCORED_STAGES = (TrainingStage.RL, TrainingStage.EVALUATE)
 """Stages that need the two reward models."""
 
 
-class Training(ClaimedBatch):
+class Training(AskedFor):
     """One training or evaluation on a snapshot, claimed by a worker like a batch (`actions.leases`).
 
     It starts from an arm's model or from an earlier training (an evaluation may have neither). `arguments`
@@ -36,18 +34,14 @@ class Training(ClaimedBatch):
     steps = models.PositiveIntegerField(default=0)
     result = models.JSONField(default=dict)
     stop_asked_at = models.DateTimeField(null=True)
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
-    )
-    asked_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True)
 
     objects = ClaimedQuerySet.as_manager()
 
-    class Meta(ClaimedBatch.Meta):
+    class Meta(AskedFor.Meta):
         ordering = ["study", "-number"]
         constraints = [
-            *ClaimedBatch.Meta.constraints,
+            *AskedFor.Meta.constraints,
             models.UniqueConstraint(fields=["study", "number"], name="training_number_once_per_study"),
             models.CheckConstraint(
                 condition=Q(stage__in=TrainingStage.values), name="training_stage_is_known"
@@ -69,7 +63,7 @@ class Training(ClaimedBatch):
         return f"{self.study.slug} training {self.number}"
 
 
-class Registration(ClaimedBatch):
+class Registration(AskedFor):
     """A finished training on its way to become an arm, claimed by a worker like a batch (`actions.leases`).
 
     A worker, because all weights are read for their digests. `name` is the arm's; `arm` is there when it is
@@ -79,17 +73,13 @@ class Registration(ClaimedBatch):
     training = models.ForeignKey(Training, on_delete=models.PROTECT, related_name="registrations")
     name = models.CharField(max_length=100)
     arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="+", null=True)
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", null=True
-    )
-    asked_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = ClaimedQuerySet.as_manager()
 
-    class Meta(ClaimedBatch.Meta):
+    class Meta(AskedFor.Meta):
         ordering = ["-pk"]
         constraints = [
-            *ClaimedBatch.Meta.constraints,
+            *AskedFor.Meta.constraints,
             models.UniqueConstraint(
                 fields=["training"],
                 condition=Q(state__in=UNFINISHED),

@@ -41,7 +41,7 @@ WORDS = {
     "reveal": _("Reveal what is blurred"),
     "guideline": _("Guideline"),
     "note": _("Write a note"),
-    "help": _("This sheet"),
+    "help": _("The keys"),
 }
 
 

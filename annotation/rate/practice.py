@@ -104,7 +104,10 @@ def _step(canonical: int | None, left_is_a: bool) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_raters
 def quiz(request: HttpRequest, slug: str) -> HttpResponse:
-    """The next pair of the quiz, or how the attempt went; POST begins the next attempt."""
+    """The next pair of the quiz, or how the attempt went.
+
+    POST begins the next attempt, or takes up again what was declined in one that is not decided.
+    """
     place = access.enrolment_for(request.user, slug)
     if learning.stage(place) != "quiz":
         return redirect("rate:next", slug)
@@ -116,15 +119,30 @@ def quiz(request: HttpRequest, slug: str) -> HttpResponse:
         return _result_page(request, place, None, _(str(reason)))
     except (StudyClosed, NotQualified):
         return redirect("rate:next", slug)
-    if result and result.left and not result.passed and request.method == "POST":
-        held = learning.next_to_learn(place, AssignmentKind.QUIZ, attempt + 1)
+    if result and request.method == "POST":
+        held = _goes_on(place, result)
     if held is None:
         return _result_page(request, place, result)
     words = _("Judge each pair as you would later. You learn the result at the end.")
     return pair_page(request, held, {"title": _("Quiz."), "words": words})
 
 
+def _goes_on(place: Enrolment, result: learning.QuizResult) -> Assignment | None:
+    """A pair of what was declined, or of the next attempt; None where neither is there."""
+    if result.is_open and learning.take_up_declined(place, result.attempt):
+        return learning.next_to_learn(place, AssignmentKind.QUIZ, result.attempt)
+    if result.left and not result.passed and not result.is_open:
+        return learning.next_to_learn(place, AssignmentKind.QUIZ, result.attempt + 1)
+    return None
+
+
 def _result_page(request: HttpRequest, place: Enrolment, result, problem: str = "") -> HttpResponse:
     study = {"title": place.study.title, "slug": place.study.slug}
-    needed = place.study.quiz_pass_percent
-    return page(request, "quiz", {"study": study, "result": result, "needed": needed, "problem": problem})
+    context = {
+        "study": study,
+        "result": result,
+        "needed": place.study.quiz_pass_percent,
+        "may_take_up": bool(result and result.is_open and learning.declined_in(place, result.attempt)),
+        "problem": problem,
+    }
+    return page(request, "quiz", context)

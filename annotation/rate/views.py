@@ -22,7 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation import access
-from annotation.actions import claims, drafts, judging, personal
+from annotation.actions import claims, drafts, joining, judging, personal
 from annotation.errors import (
     AlreadySubmitted,
     CapReached,
@@ -279,7 +279,7 @@ def _too_late(request: HttpRequest, assignment: Assignment) -> HttpResponse:
 
 def _closed(request: HttpRequest, enrolment: Enrolment, reason: str, surplus: bool = False) -> HttpResponse:
     study = {"title": enrolment.study.title, "slug": enrolment.study.slug}
-    gets_a_code = access.gets_a_code(enrolment)
+    gets_a_code = access.gets_a_code(enrolment) and joining.is_done(enrolment)
     paused = enrolment.state == EnrolmentState.PAUSED
     reason = paused_because(enrolment) if paused else _(reason)
     context = {"study": study, "reason": reason, "surplus": surplus, "gets_a_code": gets_a_code}

@@ -50,7 +50,7 @@ def wellbeing(request: HttpRequest, slug: str) -> HttpResponse:
     place = access.enrolment_for(request.user, slug)
     if request.method == "POST":
         personal.opt_out(place, request.POST.getlist("category"))
-        messages.success(request, _("Stored. From the next pair on you get only what you want to get."))
+        messages.success(request, _("Saved. From the next pair on you get only what you want to get."))
         return redirect("rate:wellbeing", slug)
     study = place.study
     context = {

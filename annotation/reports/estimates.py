@@ -74,7 +74,8 @@ def _estimate(arm: Arm, wanted: int, samples: int, trial: dict | None) -> ArmEst
     )
     if told["n"]:
         return _of(arm, missing, told["tokens"], told["s"], ANSWERS)
-    if trial and trial.get("output_tokens"):
+    as_now = trial is not None and trial.get("settings", arm.settings_sha256) == arm.settings_sha256
+    if as_now and trial.get("output_tokens"):
         return _of(arm, missing, trial["output_tokens"], trial.get("seconds"), TRIAL)
     return _of(arm, missing, arm.sampling.get("max_new_tokens", 256), None, LIMIT)
 

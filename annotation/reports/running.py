@@ -186,13 +186,14 @@ def _agreement(answers: Answers) -> str:
     if found.value is None:
         return ""
     pairs = f"{found.n:,} pair{'s' if found.n != 1 else ''}"
-    return f"Two raters of a pair name the same side, or both a tie, {found.value:.0%} of the time ({pairs})."
+    share = f"{100 * found.value:.0f}\u00a0%"
+    return f"Two raters of a pair name the same side, or both a tie, {share} of the time ({pairs})."
 
 
 def running_report(study: Study, at: datetime | None = None) -> Running:
     """How things stand at this moment. At most nineteen queries, none of which reads all judgments."""
     at = at or timezone.now()
-    run = study.runs.first()
+    run = study.runs.numbered().first()
     unfinished = run is not None and run.state not in (RunState.DONE, RunState.CANCELLED)
     progress = run_progress(run, at) if unfinished else None
     since = at - PACE_WINDOW

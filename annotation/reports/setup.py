@@ -86,7 +86,7 @@ def _facts(study: Study) -> Facts:
         arms=arms["all"],
         generating=arms["generating"],
         has_guideline=study.guidelines.exists(),
-        run=study.runs.first(),
+        run=study.runs.numbered().first(),
         open_pairs=study.pairs.filter(state=PairState.OPEN).exists(),
         held_pairs=study.pairs.held().exists(),
         raters=raters.count(),
@@ -128,9 +128,9 @@ def _arms(facts: Facts) -> tuple[str, str]:
 def _generation(facts: Facts) -> tuple[str, str]:
     state = facts.run.state if facts.run else ""
     if state in (RunState.RUNNING, RunState.GENERATED):
-        return ATTENTION, f"Run {facts.run.pk} is under way."
+        return ATTENTION, f"Run {facts.run.number} is under way."
     if state in (RunState.FAILED, RunState.PAUSED):
-        return ATTENTION, f"Run {facts.run.pk} has stopped before its end."
+        return ATTENTION, f"Run {facts.run.number} has stopped before its end."
     if facts.study.pair_count and facts.held_pairs:
         held = "some of them wait" if facts.open_pairs else "all wait"
         return ATTENTION, f"{_count(facts.study.pair_count, 'pair')}; {held} until you review them."

@@ -78,9 +78,9 @@ def fingerprint_of(study: Study) -> str:
     """Changes whenever anything changes that results are made from.
 
     Judgments, events and grades are only ever added, so their numbers tell; every change of what counts that
-    is not one of them (a withdrawal, a link, a prompt's labels) records an event. A large study's judgments
-    and their events are not counted: whoever submits, corrects or imports one moves a sum of a few rows in
-    the same transaction.
+    is not one of them (a withdrawal, a link, a prompt's labels) records an event. Events of verbs that no
+    result hangs on, as of a freezing, are left out. A large study's judgments and their events are not
+    counted: whoever submits, corrects or imports one moves a sum of a few rows in the same transaction.
     """
     gradings = list(study.gradings.order_by("pk").values_list("pk", "state", "keep"))
     told = (
@@ -89,7 +89,7 @@ def fingerprint_of(study: Study) -> str:
         (study.state, study.pair_count),  # what is still to come says which interval decides
         study.enrolments.aggregate(n=Count("pk"), judged=Sum("judged"), revised=Sum("revised")),
         study.file_imports.aggregate(read=Sum("rows_read")),
-        study.events.without_judging().count(),
+        study.events.without_judging().count() - study.events.of_no_result().count(),
         Grade.objects.filter(grading__in=[pk for pk, _, _ in gradings]).count() if gradings else 0,
         gradings,
         list(study.arms.order_by("position").values_list("pk", "name")),

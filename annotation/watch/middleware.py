@@ -1,6 +1,6 @@
 """Around all pages: an id for each request, its time and its line in the log; and what machines ask.
 
-`annotation.api.rating.StraightMiddleware` stands before it and counts what it answers by itself.
+`annotation.api.straight` stands before it and counts what it answers by itself.
 """
 
 import logging

@@ -220,6 +220,7 @@ def test_claiming_and_submitting_cost_the_same_queries_at_any_size(pairs, django
         submit_judgment(held, answers(), "key")
 
 
+@pytest.mark.slow
 def test_the_next_pair_is_found_by_its_index_for_a_rater_in_mid_study():
     """Asked of the database itself, about the very statement that the claim sends."""
     study = a_rateable_study(pairs=400)

@@ -89,6 +89,28 @@ def test_the_same_is_asked_for_once(snapshot):
     assert (first.number, other.number) == (1, 2)
 
 
+def test_asking_for_what_is_stopped_at_that_moment_makes_another(snapshot, monkeypatch):
+    first, _ = datasets.ask(snapshot, RECIPE, alice())
+    same = datasets._same
+
+    def stopped_before_it_is_found(*asked):
+        Dataset.objects.update(state=BatchState.CANCELLED)
+        return same(*asked)
+
+    monkeypatch.setattr(datasets, "_same", stopped_before_it_is_found)
+    again, is_new = datasets.ask(snapshot, RECIPE, alice())
+    assert is_new and (first.number, again.number) == (1, 2)
+
+
+def test_a_dataset_started_again_tells_nothing_of_the_files_that_are_gone(snapshot):
+    datasets.make(claimed(snapshot))
+    made = Dataset.objects.get()
+    Path(made.folder).rename(Path(made.folder).with_name("away"))
+    datasets.start_again(made, alice())
+    again = Dataset.objects.get()
+    assert (again.manifest, again.folder, again.finished_at) == (None, "", None)
+
+
 def test_a_dataset_is_claimed_by_one_worker(snapshot):
     asked = claimed(snapshot)
     assert datasets.claim(asked.pk, "another") is None

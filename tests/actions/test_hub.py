@@ -130,6 +130,8 @@ class Answering(BaseHTTPRequestHandler):
                 self.server.files[value["path"]] = base64.b64decode(value["content"])
             elif told["key"] == "lfsFile":
                 self.server.files[value["path"]] = self.server.objects[value["oid"]]
+            elif told["key"] == "deletedFile":
+                del self.server.files[value["path"]]
         self.send(
             200,
             {
@@ -217,6 +219,19 @@ def test_a_snapshot_goes_up_in_private_and_comes_back_the_same(stand_in, snapsho
     assert f"revision {REVISION}" in said.out and SECRET not in said.out + said.err + str(event.detail)
 
 
+def test_another_push_takes_away_what_the_last_one_brought_and_nothing_else(stand_in, snapshot, tmp_path):
+    folder = tmp_path / "made"
+    folder.mkdir()
+    for name in ("README.md", "train.jsonl", "test.jsonl"):
+        (folder / name).write_text(name)
+    hub.push(snapshot.study, folder, "me/kites", alice())
+    stand_in.files["notes.md"] = b"Somebody else's."
+    (folder / "test.jsonl").unlink()
+    hub.push(snapshot.study, folder, "me/kites", alice())
+    assert sorted(stand_in.files) == ["README.md", "notes.md", "train.jsonl"]
+    assert snapshot.study.events.filter(verb="push_to_hub").first().detail["removed"] == ["test.jsonl"]
+
+
 def test_a_repository_that_is_public_gets_nothing_unasked(stand_in, snapshot):
     stand_in.repositories["me/kites"] = False
     with pytest.raises(HubRefused, match="is public already. Say --public"):
@@ -236,6 +251,7 @@ def test_a_refusal_is_told_and_not_tried_again(stand_in, snapshot, status, words
     assert not snapshot.study.events.filter(verb="push_to_hub").exists() and not stand_in.files
 
 
+@pytest.mark.slow
 def test_a_busy_hub_is_tried_again_and_not_forever(stand_in, snapshot):
     stand_in.failures["POST", "/commit/"] = [429, 500, 503]
     assert hub.push_snapshot(snapshot, "me/kites") == REVISION
@@ -245,6 +261,7 @@ def test_a_busy_hub_is_tried_again_and_not_forever(stand_in, snapshot):
     assert len(stand_in.failures["POST", "/commit/"]) == 9 - hub.TRIES
 
 
+@pytest.mark.slow
 def test_a_download_that_broke_off_goes_on_where_it_stopped(stand_in, tmp_path):
     stand_in.repositories["me/kites"] = True
     stand_in.files = {"train.jsonl": os.urandom(9_000_000).hex().encode(), "README.md": b"# Kites"}

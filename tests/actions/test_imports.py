@@ -376,6 +376,7 @@ def test_wrong_options_are_refused_in_a_sentence(tmp_path, options, reason):
     assert reason in refusal("import_responses", a_study(), jsonl(tmp_path, answer()), *options)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "CHUNK", 10)
     a_study()
@@ -383,6 +384,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     assert short > 500_000 and long < 1.2 * short
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_the_rows(tmp_path, monkeypatch):
     """A chunk is limited by what it holds, and neither is the study's own text held at once."""
     monkeypatch.setattr(loading, "CHUNK_SIZE", 1_000_000)

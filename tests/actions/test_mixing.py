@@ -46,6 +46,7 @@ def judge_all(rater):
         given.append(held)
 
 
+@pytest.mark.slow
 def test_gold_and_repeats_come_at_about_the_studys_rate_and_each_once():
     study = a_mixed_study(pairs=120, gold=40)
     rater = cast.a_rater(study, cast.bob())
@@ -183,6 +184,7 @@ def queries_of_each_claim(rater, django_assert_max_num_queries) -> dict[str, set
     return counts
 
 
+@pytest.mark.slow
 def test_judging_and_claiming_costs_at_most_one_query_more(django_assert_max_num_queries):
     plain = cast.a_rater(cast.a_rateable_study(pairs=20, slug="plain"), cast.bob())
     mixed = cast.a_rater(a_mixed_study(pairs=60, gold=10, repeat_percent=40), cast.carol())
@@ -193,6 +195,7 @@ def test_judging_and_claiming_costs_at_most_one_query_more(django_assert_max_num
     assert max(counts[GOLD]) < base and max(counts[REPEAT]) < base
 
 
+@pytest.mark.slow
 def test_what_a_rater_does_not_want_to_get_is_not_mixed_in_either():
     study = a_mixed_study(pairs=60, gold=10, gold_percent=40, repeat_percent=40)
     study.prompts.filter(pairs__state=PairState.GOLD).update(harm_category="hate")

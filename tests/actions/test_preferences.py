@@ -94,6 +94,7 @@ def test_every_kind_of_file_brings_the_same(tmp_path, kind):
     assert all(one.left_is_a is None for one in judged)
 
 
+@pytest.mark.slow
 def test_a_long_json_list_is_read_element_by_element(tmp_path):
     """Elements larger than what is read at once, over its borders, and not all of them in memory."""
     a_study()

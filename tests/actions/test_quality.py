@@ -12,6 +12,7 @@ from annotation.actions.gold import make_gold
 from annotation.actions.judging import revise_judgment, submit_judgment
 from annotation.errors import LeaseLost, NothingLeft, NotQualified, QualityRefused
 from annotation.models import Assignment, Enrolment, Event, Judgment, Study
+from annotation.models.pair import end_of_queue
 from annotation.reports.quality import quality_report
 from annotation.reports.rows import Answers
 from annotation.vocabulary import AppealState, AssignmentKind, AssignmentState, EnrolmentState
@@ -66,6 +67,7 @@ def test_who_answers_as_expected_is_right_and_who_answers_otherwise_is_not():
     assert right.judged == Judgment.objects.filter(enrolment=bob).count()
 
 
+@pytest.mark.slow
 def test_who_always_says_left_contradicts_themselves_when_the_sides_are_swapped():
     study = cast.a_rateable_study(pairs=60, repeat_percent=40)
     bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
@@ -132,6 +134,7 @@ def test_a_rater_alone_has_the_signals_that_they_have_among_all():
 # Rules -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_rule_pauses_with_a_reason_and_only_beyond_doubt():
     study = a_checked_study(pairs=60, gold=30)
     bob, carol = cast.a_rater(study, cast.bob()), cast.a_rater(study, cast.carol())
@@ -208,6 +211,7 @@ def test_a_refused_appeal_is_answered_and_another_may_follow():
     assert quality.appeal(rater, "Look again.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "  ", "x" * 5_001])
 def test_an_appeal_needs_words_and_a_pause(text):
     rater = a_paused_rater()
@@ -254,6 +258,17 @@ def test_whose_work_was_withdrawn_neither_gets_the_pairs_again_nor_corrects_them
     assert cast.a_judgment(bob).pair_id != judged.pair_id
     with pytest.raises(NothingLeft):
         claim_next_pair(bob)
+
+
+def test_withdrawn_pairs_get_their_place_when_everything_else_is_done(monkeypatch):
+    """A place is a moment; raters who went on look back for a minute, and a large withdrawal takes longer."""
+    study = cast.a_rateable_study(1)
+    rater = cast.a_rater(study, cast.bob())
+    cast.a_judgment(rater)
+    moments = []
+    monkeypatch.setattr(quality, "_ask_again", lambda *given: moments.append(end_of_queue()))
+    quality.withdraw_work(rater, "A machine answered.")
+    assert study.pairs.get().place > moments[0]
 
 
 def test_withdrawing_needs_a_reason_and_changes_nothing_without_one():

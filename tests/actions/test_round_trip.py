@@ -54,6 +54,7 @@ def exported(
     return sorted(out.rglob(f"*.{kind}")), sorted(rows, key=lambda row: (row["prompt_key"], row["pair_key"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 @pytest.mark.parametrize("format_name", ["trl_preference", "anthropic_hh", "pku_saferlhf"])
 def test_rows_of_pairs_come_back_equal(tmp_path, format_name, kind):

@@ -384,6 +384,7 @@ def test_an_empty_folder_is_taken(tmp_path):
     assert (tmp_path / "out" / "manifest.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["described", "data_card", "manifest_of", "os.rename"])
 def test_a_full_disk_leaves_nothing_half(tmp_path, monkeypatch, where):
     study, module = a_judged_study(), snapshots.os if where.startswith("os.") else snapshots

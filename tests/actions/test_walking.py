@@ -88,6 +88,7 @@ def test_every_answer_brings_the_next_pair_until_none_is_left(db):
     assert met == set(study.pairs.values_list("pk", flat=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("overlap", "seed"), [(1, 1), (2, 2), (3, 3), (4, 4)])
 def test_in_any_order_of_arrivals_every_pair_is_full_and_balanced(db, overlap, seed):
     """Seven raters come at random, skip and let lapse; in the end no pair is short, over, or one-sided."""

@@ -190,6 +190,7 @@ def test_the_beat_has_each_due_delivery_sent(monkeypatch):
 # Where it never goes ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_redirect_is_not_followed():
     with a_receiver() as (elsewhere, reached), a_receiver(302, elsewhere) as (url, _):
         _, delivery = a_told_study(url)

@@ -115,6 +115,7 @@ def test_a_run_that_stops_is_not_waited_for(evenhand, monkeypatch):
         evenhand.wait_for_run(study.slug, run["id"])
 
 
+@pytest.mark.slow
 def test_a_broken_download_goes_on_and_every_file_is_compared(evenhand, tmp_path, monkeypatch):
     study = a_varied_study(3)
     snapshot = freeze_snapshot(study, cast.alice())
@@ -148,6 +149,7 @@ def test_a_write_that_broke_off_is_sent_again_under_the_same_key(evenhand, monke
     assert len(asked) == 2 == len(set(asked)) + 1 and Study.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_the_client_is_typed_throughout():
     told = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "clients/python/evenhand_client"],

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import jsonschema
 import pytest
@@ -9,6 +10,7 @@ from django.core.management import call_command
 
 from annotation.api.docs import whole
 from annotation.api.schema import EXAMPLES
+from annotation.templatetags.code import code_marked
 from tests.api import story
 
 WRITE = "WRITE_EXAMPLES" in os.environ
@@ -37,6 +39,7 @@ def json_of(told: dict) -> dict | None:
     return content and content["schema"]
 
 
+@pytest.mark.slow
 def test_the_specification_is_valid_and_made_without_a_warning(tmp_path):
     call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yaml"))
     assert whole()["openapi"].startswith("3.1")
@@ -78,3 +81,13 @@ def unlike(operation: dict, replies: dict) -> list[str]:
         shape = json_of(operation["responses"].get(status, {}))
         wrong += misfits(name, shape, reply) if shape else [f"{name} tells of no JSON with status {status}"]
     return wrong
+
+
+def test_the_page_shows_what_stands_in_backticks_as_code(client, db):
+    page = client.get("/api/v1/docs/").content.decode()
+    prose = re.sub(r"<pre.*?</pre>", "", page, flags=re.S)
+    assert "`" not in prose and "<code>kinds</code> counts the waiting pairs" in prose
+
+
+def test_what_stands_in_backticks_is_escaped():
+    assert code_marked("Ask `<b>` & `c`.") == "Ask <code>&lt;b&gt;</code> &amp; <code>c</code>."

@@ -67,7 +67,7 @@ def test_a_rater_without_javascript_judges_corrects_and_finishes(visit, study):
     bob.sees("1 judged · 3 pairs")
     bob.page.get_by_role("link", name="Correct your previous answer").click()
     bob.answer(balance="-3")
-    bob.page.get_by_role("button", name="Store the correction").click()
+    bob.page.get_by_role("button", name="Save the correction").click()
     for _ in range(2):
         bob.answer_everything()
         bob.submit()

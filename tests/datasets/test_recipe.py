@@ -16,6 +16,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(Recipe("sft").as_dict())), JSON)
 def test_any_value_is_taken_or_refused_in_a_sentence(rule, value):
     try:

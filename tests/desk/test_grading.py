@@ -57,7 +57,10 @@ def test_a_grading_is_started_from_the_page(alice, hinted):
     assert answer.url == reverse("desk:grading", args=[study.slug, found.pk])
     assert (found.repeats, found.keep, found.guideline.version, hinted) == (3, "mean", 1, [found])
     assert (found.sampling["temperature"], found.sampling["max_new_tokens"]) == (0.5, 200)
-    assert f"Grading {found.pk}" in alice.get(reverse("desk:gradings", args=[study.slug])).content.decode()
+    assert (
+        f"Grading {found.number}</a>"
+        in alice.get(reverse("desk:gradings", args=[study.slug])).content.decode()
+    )
 
 
 def test_a_refusal_is_said_on_the_form_and_starts_nothing(alice):
@@ -125,7 +128,19 @@ def test_a_grading_is_paused_and_resumed(alice, hinted):
     alice.post(reverse("desk:control_grading", args=["kites", found.pk, "pause"]))
     assert "misspelt model" in alice.get(reverse("desk:grading", args=["kites", found.pk])).content.decode()
     gone = alice.post(reverse("desk:control_grading", args=["kites", found.pk, "discard"]), follow=True)
-    assert f"Grading {found.pk} was discarded." in gone.content.decode()
+    assert "Grading 1 was discarded." in gone.content.decode()
+
+
+def test_a_grading_is_known_by_its_number_within_the_study_also_after_others_are_discarded(alice, tmp_path):
+    grading.start_grading(cast.a_rateable_study(1, slug="boats"), a_judge(tmp_path))
+    study = cast.a_rateable_study(1)
+    misspelt = grading.start_grading(study, a_judge(tmp_path))
+    found = grading.start_grading(study, a_judge(tmp_path), repeats=2)
+    assert (misspelt.number, found.number) == (1, 2)
+    grading.pause_grading(misspelt)
+    grading.discard_grading(misspelt)
+    assert '<h1 class="small muted">Grading 2</h1>' in page_of(alice, found)
+    assert "Grading 2</a>" in alice.get(reverse("desk:gradings", args=["kites"])).content.decode()
 
 
 def test_a_queue_that_is_down_only_delays(alice, monkeypatch):

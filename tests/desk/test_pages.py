@@ -1,6 +1,7 @@
 """What the desk says equals what the reports say, and its buttons do what they name."""
 
 import io
+import re
 import tracemalloc
 import uuid
 import zipfile
@@ -9,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db.models import CharField, Value
 from django.db.models.functions import Concat
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -159,6 +161,65 @@ def test_a_name_that_nobody_has_is_said(alice):
     assert not Enrolment.objects.exists()
 
 
+def made_account(client, study, name: str = "eve") -> tuple[str, str]:
+    """The page that is shown once, and the address on it."""
+    page = client.post(reverse("desk:make_account", args=[study.slug]), {"new-username": name})
+    found = re.search(r"http://testserver(/accounts/password/reset/key/[^<]+)<", page.content.decode())
+    return page.content.decode(), found[1] if found else ""
+
+
+def test_an_account_is_made_for_a_rater_who_chooses_the_password_once(alice):
+    study = cast.a_study()
+    page, address = made_account(alice, study)
+    place = Enrolment.objects.get()
+    assert (place.user.username, place.user.is_staff) == ("eve", False) and place.code in page
+    event = study.events.get(verb="make_account")
+    assert (event.actor, event.detail) == (
+        cast.alice(),
+        {"rater": place.code},
+    )  # no name: it can be forgotten
+    eve = Client()
+    form = eve.get(address, follow=True)
+    assert form.status_code == 200
+    chosen = {"password1": "long enough words", "password2": "long enough words"}
+    eve.post(form.redirect_chain[-1][0], chosen)
+    eve.post(reverse("login"), {"username": "eve", "password": "long enough words"})
+    assert study.title in eve.get("/rate/").content.decode()
+    assert "password1" not in Client().get(address, follow=True).content.decode()  # it was for once
+
+
+def test_a_link_that_was_lost_is_given_again_until_a_password_is_chosen(alice):
+    study = cast.a_study()
+    made_account(alice, study)
+    place = Enrolment.objects.get()
+    again = reverse("desk:account_link", args=[study.slug, place.pk])
+    assert again in text_of(alice, "rater", study.slug, place.pk)
+    assert "/accounts/password/reset/key/" in alice.post(again).content.decode()
+    place.user.set_password("long enough words")
+    place.user.save(update_fields=["password"])
+    assert again not in text_of(alice, "rater", study.slug, place.pk)
+    answer = alice.post(again, follow=True).content.decode()
+    assert "It is its owner’s." in answer.replace("&#x27;", "’") and "/reset/key/" not in answer
+
+
+def test_nobody_elses_account_is_opened_by_a_link(alice):
+    study = cast.a_study()
+    place = cast.a_rater(study, cast.bob())
+    type(place.user).objects.filter(pk=place.user_id).update(
+        password="!"
+    )  # as of whoever comes by a provider
+    again = reverse("desk:account_link", args=[study.slug, place.pk])
+    assert "/reset/key/" not in alice.post(again, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("name", ["BOB", "a b", "eve\u202e", "", "x" * 151])
+def test_an_account_by_a_name_that_cannot_be_is_refused_with_the_reason(alice, name):
+    study = cast.a_study()
+    cast.bob()
+    page, address = made_account(alice, study, name)
+    assert "errorlist" in page and not address and not Enrolment.objects.exists()
+
+
 def test_a_researcher_who_enrols_herself_is_told_why_not(alice):
     study = cast.a_study()
     answer = alice.post(reverse("desk:raters", args=[study.slug]), {"username": "alice"})
@@ -218,12 +279,35 @@ def test_a_started_run_is_hinted_and_shown(alice, hints):
     assert answer.url == reverse("desk:run", args=[study.slug, run.pk])
 
 
+def a_second_study_with_a_run() -> Run:
+    """Of which the first run is the installation's third."""
+    first = cast.a_generating_study()
+    for _ in range(2):
+        runs.cancel_run(runs.start_run(first))
+    study = cast.a_study("boats")
+    cast.an_arm(study, "one")
+    cast.a_prompt(study)
+    return runs.start_run(study)
+
+
+def test_a_run_is_known_by_its_number_within_the_study(alice):
+    run = a_second_study_with_a_run()
+    assert run.pk != run.number == 1
+    pages = [("run", run.pk), ("study",), ("running",), ("setup_generation",)]
+    for name, *more in pages:
+        page = text_of(alice, name, "boats", *more)
+        assert "Run 1" in page and f"Run {run.pk}" not in page, name
+    assert "run_number: 1" in text_of(alice, "record", "boats")
+    runs.cancel_run(run)
+    runs.start_run(run.study)
+    assert "Run 2</a>" in text_of(alice, "study", "boats")
+
+
 @pytest.mark.parametrize("samples", ["0", "9", "many", ""])
 def test_a_wrong_number_of_samples_starts_nothing(alice, hints, samples):
     study = cast.a_generating_study()
-    answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": samples})
-    assert answer.status_code == 200
-    assert "errorlist" in answer.content.decode()
+    answer = alice.post(reverse("desk:start_run", args=[study.slug]), {"samples": samples}, follow=True)
+    assert "responses per prompt and arm are 1 to 8" in answer.content.decode()
     assert not Run.objects.exists() and not hints
 
 

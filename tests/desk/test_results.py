@@ -10,6 +10,7 @@ from django.utils.html import escape
 
 from annotation import tasks
 from annotation.actions import reporting
+from annotation.actions.prompts import change_prompt
 from annotation.models import Report, Study
 from annotation.printing.sentences import headline
 from annotation.reports.filters import Filters
@@ -123,6 +124,17 @@ def test_the_page_says_how_many_judgments_are_newer(alice, study):
     cast.a_judgment(study.enrolments.first())
     page = alice.get(reverse("desk:results", args=[study.slug])).content.decode()
     assert "1\u00a0judgment is newer" in page
+
+
+def test_freezing_a_snapshot_changes_nothing_that_results_are_made_from(alice, study, asked):
+    results_page(alice, study)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    assert study.snapshots.exists()
+    page = alice.get(reverse("desk:results", args=[study.slug])).content.decode()
+    assert "changed since" not in page and "New results" not in page and not asked
+    change_prompt(study.prompts.first(), cast.alice(), family="of another")
+    page = alice.get(reverse("desk:results", args=[study.slug])).content.decode()
+    assert "something else in the study changed since" in page
 
 
 def test_results_are_made_again_when_somebody_asks(alice, study, asked):

@@ -231,7 +231,7 @@ def test_generating_again_tells_the_workers_and_keeps_the_history(alice, hints):
     page = send(alice, pairs=keys(study), decision="regenerate").content.decode()
     run = study.runs.first()
     assert hints == [run]
-    assert f"Run {run.pk}</a> makes the new answers" in page and "Take it back" not in page
+    assert f"Run {run.number}</a> makes the new answers" in page and "Take it back" not in page
     assert "the new answer is not there yet" in read(alice, "?kind=decided")
     work(study, run)
     old = study.pairs.get(state=PairState.REPLACED)

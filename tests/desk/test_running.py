@@ -64,6 +64,21 @@ def test_progress_is_told_by_intent(alice, study):
     assert "Benign" in page and "Malicious" in page and " of 2</td>" in page
 
 
+def test_raters_at_work_stand_with_their_signals(alice, study):
+    rows = re.findall(r"<tbody>(.*?)</tbody>", page_of(alice, study), re.S)[1]
+    shown = {name: found for name in ("Gold", "Too fast") if (found := _cells_under(alice, study, name))}
+    assert rows.count("<tr>") == 2
+    assert shown == {"Gold": ["–", "–"], "Too fast": ["100\u00a0%", "100\u00a0%"]}
+
+
+def _cells_under(alice, study, heading: str) -> list[str]:
+    table = next(part for part in page_of(alice, study).split("<table>") if "Gold right" in part)
+    headings = re.findall(r"<th scope=\"col\"[^>]*>([^<]*)", table)
+    column = next(n for n, text in enumerate(headings) if text.startswith(heading))
+    rows = table.split("<tbody>")[1].split("<tr>")[1:]
+    return [re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)[column - 1] for row in rows]
+
+
 def test_results_are_hidden_until_somebody_asks(alice, study):
     hidden, shown = page_of(alice, study), page_of(alice, study, results="shown")
     assert "wins" not in hidden and "Hidden, so that nobody is tempted" in hidden

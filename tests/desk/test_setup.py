@@ -127,7 +127,7 @@ def test_a_guideline_that_raters_should_read_must_have_words(alice, draft):
 
 
 def pasted(client, study: Study, text: str, **more):
-    fields = {"paste-text": text, "paste-intent": "benign", "paste-harm_category": "", **more}
+    fields = {"paste-text": text, "paste-intent": "benign", "paste-harm_category": "", "keep": "1", **more}
     return client.post(address("paste_prompts", study.slug), fields)
 
 
@@ -140,6 +140,29 @@ def test_lines_are_pasted_as_prompts(alice, draft):
     assert set(draft.prompts.values_list("intent", flat=True)) == {"benign"}
     pasted(alice, draft, "How do kites fly?")
     assert draft.prompts.count() == 2
+
+
+def test_pasted_prompts_are_shown_with_their_intent_before_they_are_kept(alice, draft):
+    fields = {"paste-text": "How do kites fly?\nWhat is a harbour?", "paste-intent": "malicious"}
+    answer = alice.post(address("paste_prompts", draft.slug), fields)
+    page = answer.content.decode()
+    assert answer.status_code == 200 and not draft.prompts.exists()
+    assert page.lower().count("<td>malicious</td>") == 2 and 'name="keep"' in page
+    alice.post(address("paste_prompts", draft.slug), fields | {"keep": "1"})
+    assert set(draft.prompts.values_list("intent", flat=True)) == {"malicious"}
+
+
+@pytest.mark.parametrize("keep", [{}, {"keep": "1"}])
+def test_pasted_prompts_without_an_intent_are_asked_for_it(alice, draft, keep):
+    fields = {"paste-text": "How do kites fly?", "paste-intent": "", **keep}
+    answer = alice.post(address("paste_prompts", draft.slug), fields)
+    assert answer.status_code == 422 and not draft.prompts.exists()
+    assert "Choose one: the rows do not say what these prompts are." in answer.content.decode()
+
+
+def test_pasted_rows_that_say_their_intent_need_no_other(alice, draft):
+    pasted(alice, draft, "prompt,intent\nHow?,benign", **{"paste-intent": ""})
+    assert draft.prompts.get().intent == "benign"
 
 
 def test_pasted_csv_says_its_own_labels(alice, draft):
@@ -276,6 +299,44 @@ def test_an_arm_that_does_not_load_says_why_on_the_spot(alice, draft, monkeypatc
     alice.post(address("ask_trial", draft.slug, 0), {"asked": "How?"})
     tasks.try_arm(arm.pk, "How?", cast.alice().pk)
     assert "no such folder" in said(alice, "setup_arm", draft.slug, 0)
+
+
+def test_what_failed_is_gone_once_the_arm_was_mended(alice, draft, monkeypatch):
+    arm = cast.an_arm(draft, "one", model="fail:no such folder")
+    monkeypatch.setattr(tasks.try_arm, "delay", lambda *given: None)
+    alice.post(address("ask_trial", draft.slug, 0), {"asked": "How?"})
+    tasks.try_arm(arm.pk, "How?", cast.alice().pk)
+    alice.post(
+        address("setup_arm", draft.slug, 0),
+        an_arm_form("renamed", model="fail:no such folder", max_new_tokens="256"),
+    )
+    assert "It did not answer" in said(alice, "setup_arm", draft.slug, 0)
+    alice.post(address("setup_arm", draft.slug, 0), an_arm_form("one", model="echo"))
+    assert "It did not answer" not in said(alice, "setup_arm", draft.slug, 0)
+
+
+def test_an_answer_by_earlier_settings_says_so_and_estimates_nothing(alice, draft, monkeypatch):
+    arm = cast.an_arm(draft, "one")
+    cast.a_prompt(draft)
+    monkeypatch.setattr(tasks.try_arm, "delay", lambda *given: None)
+    alice.post(address("ask_trial", draft.slug, 0), {"asked": "How?"})
+    tasks.try_arm(arm.pk, "How?", cast.alice().pk)
+    assert "had before" not in said(alice, "setup_arm", draft.slug, 0)
+    assert "its trial answer" in said(alice, "setup_generation", draft.slug)
+    alice.post(address("setup_arm", draft.slug, 0), an_arm_form("one", max_new_tokens="12"))
+    assert "with the settings that this arm had before" in said(alice, "setup_arm", draft.slug, 0)
+    assert "its limit of tokens" in said(alice, "setup_generation", draft.slug)
+
+
+def test_responses_per_prompt_and_arm_are_asked_for_in_one_place(alice):
+    study = cast.a_generating_study()
+    where = address("setup_generation", study.slug)
+    assert said(alice, "setup_generation", study.slug).count('name="samples"') == 1
+    assert 'name="samples"' not in said(alice, "study", study.slug)
+    assert where in said(alice, "study", study.slug)
+    asked = {"samples": "3", "price": "", "estimate": "1"}
+    shown = alice.post(address("start_run", study.slug), asked, follow=True)
+    assert "3\u00a0responses to generate" in shown.content.decode() and not study.runs.exists()
 
 
 def test_the_estimate_uses_the_trial_answer_and_the_price(alice, draft):

@@ -50,6 +50,7 @@ def loaded_offline(folder, cache):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_it_loads_offline_in_every_way(frozen, tmp_path):
     loaded = loaded_offline(frozen, tmp_path / "cache")
     expected = [json.loads(line) for line in (frozen / "preferences.jsonl").read_text().splitlines()]

@@ -30,6 +30,7 @@ def in_a_thread(work):
     thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("while_reading", ["judgments_of", "preferred_of", "responses_of"])
 def test_a_judgment_given_meanwhile_is_in_all_files_or_in_none(
     committed_db, tmp_path, monkeypatch, while_reading
@@ -61,6 +62,7 @@ def test_raters_judge_while_a_snapshot_reads(committed_db):
     assert study.judgments.count() == 10
 
 
+@pytest.mark.slow
 def test_freezes_at_once_get_different_numbers(committed_db, settings, tmp_path):
     settings.SNAPSHOTS = tmp_path
     study = a_judged_study()

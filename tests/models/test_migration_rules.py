@@ -7,12 +7,16 @@ from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.fields import NOT_PROVIDED
 
-from annotation.migrations._operations import AddIndexQuietly
+from annotation.migrations._operations import AddCheck, AddIndexQuietly, RemoveCheck
+from annotation.models.checks import TABLES
 
 pytestmark = pytest.mark.once
 
 FIRST = "0021"  # those before were made when nobody had installed a version yet
 LARGE = {"judgment", "responsejudgment", "assignment", "event", "pair", "response", "batchitem", "grade"}
+TOGETHER_SINCE = "0029"
+UNIQUE: set[str] = set()
+"""Constraints that are no checks and that a migration removed from one of the tables of rule 8."""
 REMOVES = (migrations.RemoveField, migrations.DeleteModel, migrations.RenameField, migrations.RenameModel)
 REMOVES += (migrations.AlterModelTable,)
 
@@ -27,6 +31,15 @@ def is_given_by_the_database(field: models.Field) -> bool:
     if field.many_to_many or field.null or isinstance(field, models.GeneratedField):
         return True
     return field.db_default is not NOT_PROVIDED
+
+
+def is_of_a_check(op: object) -> bool:
+    """Whether Django's own operation adds a check, or removes what may be one: it has a name only."""
+    if isinstance(op, AddCheck | RemoveCheck):
+        return False
+    added = isinstance(op, migrations.AddConstraint) and isinstance(op.constraint, models.CheckConstraint)
+    removed = isinstance(op, migrations.RemoveConstraint) and op.name not in UNIQUE
+    return added or removed
 
 
 def breaks(migration: migrations.Migration) -> list[str]:
@@ -48,6 +61,8 @@ def breaks(migration: migrations.Migration) -> list[str]:
                 found.append(f"{op.describe()}: use AddIndexQuietly (rule 4).")
             elif migration.atomic or len(migration.operations) > 1:
                 found.append(f"{op.describe()}: its migration stands alone, with atomic = False (rule 4).")
+        elif table in TABLES and migration.name > TOGETHER_SINCE and is_of_a_check(op):
+            found.append(f"{op.describe()}: use AddCheck or RemoveCheck (rule 8).")
     return found
 
 
@@ -66,6 +81,7 @@ def a_migration(*operations, atomic: bool = True) -> migrations.Migration:
 
 
 INDEX = models.Index(fields=["verb"], name="some_index")
+CHECK = models.CheckConstraint(condition=models.Q(revision__lt=9), name="some_check")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +94,8 @@ INDEX = models.Index(fields=["verb"], name="some_index")
         (migrations.DeleteModel("Draft"), "rule 3"),
         (migrations.AddIndex("event", INDEX), "use AddIndexQuietly"),
         (AddIndexQuietly("event", INDEX), "stands alone"),
+        (migrations.AddConstraint("judgment", CHECK), "use AddCheck"),
+        (migrations.RemoveConstraint("judgment", "some_check"), "RemoveCheck"),
     ],
 )
 def test_a_broken_rule_is_named(operation, rule):
@@ -92,6 +110,10 @@ def test_a_broken_rule_is_named(operation, rule):
         migrations.AddField("study", "motto", models.TextField(null=True)),
         migrations.AddField("study", "others", models.ManyToManyField("annotation.User")),
         migrations.AddIndex("draft", INDEX),
+        migrations.AddConstraint("draft", CHECK),
+        migrations.AddConstraint("judgment", models.UniqueConstraint(fields=["pair"], name="some_unique")),
+        AddCheck("judgment", CHECK),
+        RemoveCheck("judgment", "some_check"),
     ],
 )
 def test_what_keeps_the_rules_passes(operation):

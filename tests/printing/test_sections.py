@@ -34,6 +34,7 @@ def test_helpfulness_is_greyed_by_the_judgments_behind_it_and_not_by_its_row():
     assert not any(cell(shown, line, "safe").few for line in of_all)
 
 
+@pytest.mark.slow
 def test_every_column_that_counts_for_another_is_in_the_table():
     for make in MAKERS:
         for table in make(drawn(prompts=3)):

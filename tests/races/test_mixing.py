@@ -2,6 +2,7 @@
 
 import uuid
 
+import pytest
 from django.db.models import Count
 
 from annotation.actions.claims import claim_next_pair
@@ -27,6 +28,7 @@ def judge_all(rater):
         _, held, _ = submit_and_claim(held, answers(), uuid.uuid4().hex)
 
 
+@pytest.mark.slow
 def test_raters_at_once_get_gold_once_each_and_fill_every_pair_exactly(committed_db, monkeypatch):
     # Eight raters judge some nine pairs each: with the real gap there would hardly be a repeat to look at.
     monkeypatch.setattr("annotation.actions.mixing.REPEAT_GAP", 2)

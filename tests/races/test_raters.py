@@ -57,6 +57,7 @@ def judge_all(rater, given=None):
         judged += 1
 
 
+@pytest.mark.slow
 def test_raters_at_once_fill_every_pair_exactly_to_its_overlap(committed_db):
     study = a_rateable_study(pairs=12, overlap=3)
     raters = [a_rater(study, person(f"rater {number}")) for number in range(RATERS)]
@@ -138,6 +139,7 @@ def test_nothing_is_free_for_those_who_come_while_all_is_held(committed_db):
     assert study.pairs.filter(Q(open_slots=0)).count() == 1
 
 
+@pytest.mark.slow
 def test_pairing_goes_on_while_others_write(committed_db):
     study = a_study()
     arms = [an_arm(study, "one"), an_arm(study, "two")]

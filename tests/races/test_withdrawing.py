@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from annotation.actions import leaving, quality
+from annotation.actions import claims, leaving, quality
 from annotation.actions.claims import claim_next_pair, flag_assignment
 from annotation.actions.flagging import answer_flags
-from annotation.models import Assignment
+from annotation.models import Assignment, Enrolment, Pair
 from annotation.vocabulary import AssignmentState, FlagReason, PairState
 from tests.cast import a_judgment, a_rateable_study, a_rater, bob, carol
 from tests.races.test_raters import at_once
@@ -43,3 +43,27 @@ def test_withdrawing_and_dropping_take_their_locks_in_one_order(committed_db, mo
     pair.refresh_from_db()
     assert (pair.state, pair.open_slots) == (PairState.DROPPED, pair.overlap)
     assert Assignment.objects.get(enrolment=rater).state == AssignmentState.WITHDRAWN
+
+
+def test_two_who_withdraw_while_each_rater_holds_a_pair_of_the_other_do_not_wait_for_ever(
+    committed_db, monkeypatch
+):
+    study = a_rateable_study(pairs=2, overlap=2)
+    raters = [a_rater(study, bob()), a_rater(study, carol())]
+    first, second = study.pairs.order_by("pk")
+    for rater, judged, held in ((raters[0], first, second), (raters[1], second, first)):
+        for pair in (judged, held):
+            Pair.objects.update(place=2)
+            Pair.objects.filter(pk=pair.pk).update(place=1)
+            Enrolment.objects.filter(pk=rater.pk).update(cursor=-1)
+            a_judgment(rater) if pair is judged else claim_next_pair(rater)
+    free_slot = claims.free_slot
+
+    def free_and_wait(*given):
+        freed = free_slot(*given)
+        time.sleep(0.5)
+        return freed
+
+    monkeypatch.setattr(claims, "free_slot", free_and_wait)
+    assert at_once(lambda rater: quality.withdraw_work(rater, "A machine answered."), raters) == [1, 1]
+    assert not Assignment.objects.filter(slot__isnull=False).exists()

@@ -66,7 +66,11 @@ def a_broker(name, folder, port=0):
     return brokers.BROKERS[name](folder / "broker", port)
 
 
-@pytest.fixture(params=brokers.BROKERS)
+SERVED = [pytest.param(name, marks=pytest.mark.postgresql) for name in ("redis", "rabbitmq")]
+"""Who runs a broker's server runs PostgreSQL, too."""
+
+
+@pytest.fixture(params=["filesystem", *SERVED])
 def broker(request, tmp_path):
     """The address of each real broker, one after the other."""
     with a_broker(request.param, tmp_path) as url:
@@ -178,6 +182,7 @@ def test_a_message_delivered_twice_doubles_nothing(committed_db, tmp_path, broke
 
 
 @pytest.mark.slow
+@pytest.mark.postgresql
 def test_redis_delivers_the_message_of_a_long_batch_again_and_nothing_is_doubled(committed_db, tmp_path):
     impatient = {"visibility_timeout": 1, "unacked_restore_interval": 1, "unacked_restore_throttle": 1}
     run = a_run(model="slow:0.5", batch_size=PROMPTS)  # a batch takes 5 seconds
@@ -191,7 +196,7 @@ def test_redis_delivers_the_message_of_a_long_batch_again_and_nothing_is_doubled
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["redis", "rabbitmq"])
+@pytest.mark.parametrize("name", SERVED)
 def test_a_broker_that_goes_away_only_delays_runs(committed_db, tmp_path, name):
     under_way, (port,) = a_run(model="slow:0.2"), brokers.free_ports(1)
     with ExitStack() as outlives:

@@ -92,6 +92,7 @@ def everything(reply) -> str:
     return f"{reply.headers} {reply.cookies} {reply.content.decode()} {getattr(reply, 'url', '')}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("htmx", [False, True])
 def test_no_reply_to_a_rater_contains_an_arm_a_model_a_number_or_a_count(db, htmx):
     study = a_telling_study()

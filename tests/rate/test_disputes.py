@@ -205,6 +205,7 @@ def test_the_desk_shows_disputes_and_makes_seniors(client, study, senior):
     assert client.get(reverse("desk:disputes", args=["kites"])).status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [1, 3, 6])
 def test_the_database_finds_the_disputes_that_their_definition_finds(db, spread):
     """`stats.disputes` says what a dispute is; here each pair's judgments are read one by one for it."""

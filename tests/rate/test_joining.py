@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotation.actions import joining
+from annotation.actions import joining, quality
 from annotation.actions.claims import claim_next_pair, skip_assignment
 from annotation.actions.studies import add_guideline, set_state
 from annotation.errors import NothingFree, NothingLeft
@@ -213,6 +213,55 @@ def test_who_is_not_done_gets_no_code(client, study):
     reply = client.get(reverse("rate:completed", args=["kites"]))
     assert reply.url == reverse("rate:next", args=["kites"])
     assert Arrival.objects.get().completed_at is None
+
+
+def a_paused_rater(client, study):
+    agree(client, address(study, completion_code="C0DE"))
+    place = Enrolment.objects.get()
+    cast.a_judgment(place)
+    quality.pause_rater(place, "Please write to us.")
+    return Enrolment.objects.get()
+
+
+def is_told_the_code(client) -> bool:
+    """The page that they are on leads to it, and it is there."""
+    done = reverse("rate:completed", args=["kites"])
+    offered = f'href="{done}"' in client.get(reverse("rate:next", args=["kites"])).content.decode()
+    told = client.get(done).status_code == 200
+    assert offered == told
+    return told
+
+
+def test_a_paused_rater_whose_work_stands_gets_the_code_at_once(client, study):
+    a_paused_rater(client, study)
+    assert is_told_the_code(client)
+
+
+def test_a_paused_rater_who_appeals_gets_the_code_when_they_will_not_go_on(client, study):
+    place = a_paused_rater(client, study)
+    quality.appeal(place, "I was careful.")
+    assert not is_told_the_code(client)
+    quality.decide_appeal(place.appeals.get(), granted=False, answer="It stays.")
+    assert is_told_the_code(client)
+
+
+def test_an_appeal_that_nobody_answered_keeps_nobody_from_the_code_of_a_closed_study(client, study):
+    quality.appeal(a_paused_rater(client, study), "I was careful.")
+    set_state(study, StudyState.CLOSED)
+    assert is_told_the_code(client)
+
+
+def test_work_that_was_withdrawn_brings_no_code_also_when_the_study_closes(client, study):
+    quality.withdraw_work(a_paused_rater(client, study), "Not read at all.")
+    assert not is_told_the_code(client)
+    set_state(study, StudyState.CLOSED)
+    assert not is_told_the_code(client)
+
+
+def test_a_paused_rater_who_judged_nothing_gets_no_code(client, study):
+    agree(client, address(study, completion_code="C0DE"))
+    quality.pause_rater(Enrolment.objects.get(), "Please write to us.")
+    assert not is_told_the_code(client)
 
 
 # Blindness -------------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ def by_kind(shapes: list[tuple[str, str]]) -> dict[str, set[str]]:
     return kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("htmx", [False, True])
 def test_pages_of_all_kinds_have_one_shape(study, htmx):
     bob, shapes = Rater(cast.a_rater(study, cast.bob()).user, htmx), []
@@ -78,6 +79,7 @@ def test_pages_of_all_kinds_have_one_shape(study, htmx):
     assert [word for word in WORDS if re.search(rf"\b{word}\b", told)] == []
 
 
+@pytest.mark.slow
 def test_api_replies_of_all_kinds_have_one_shape(study):
     bob, shapes = Program(study), []
     held = bob.claim().json()["id"]
@@ -94,6 +96,7 @@ def test_api_replies_of_all_kinds_have_one_shape(study):
     assert kinds["gold claimed"] == kinds["repeat claimed"] == kinds["rated claimed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["skip", "decline", "flag", "heartbeat"])
 def test_giving_back_and_keeping_look_alike(study, verb):
     bob, shapes = Program(study), []

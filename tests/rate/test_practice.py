@@ -7,11 +7,11 @@ from django.urls import reverse
 
 from annotation.actions import joining, quality
 from annotation.actions.claims import claim_next_pair
-from annotation.actions.gold import make_gold
+from annotation.actions.gold import make_gold, retire_gold
 from annotation.actions.judging import revise_judgment
 from annotation.actions.studies import set_state
 from annotation.errors import LeaseLost, NotReady, QualityRefused
-from annotation.models import Assignment, Enrolment, Event, Judgment, Study
+from annotation.models import Assignment, Enrolment, Event, Gold, Judgment, Prompt, Study
 from annotation.vocabulary import AssignmentKind, GoldUse, Qualification, StudyState
 from tests import cast
 from tests.rate.conftest import Rater, page_of
@@ -117,23 +117,87 @@ def test_who_passes_at_the_second_attempt_has_passed(bob):
     assert "You passed" in answer(bob, RIGHT)
 
 
-def test_a_declined_quiz_pair_does_not_count_and_a_skipped_one_is_not_right():
-    study = a_teaching_study(practice=0, quiz=3, passing=50)
-    bob = Rater(cast.a_rater(study, cast.bob()).user)
-    for verb in ("decline", "skip"):
-        open_page(bob)
-        Assignment.objects.leased().update(state={"decline": "declined", "skip": "skipped"}[verb])
+def passes_over(bob, state: str) -> None:
     open_page(bob)
-    assert "1 of 2 pairs were right" in answer(bob, RIGHT)
+    why = {"reason": "other"} if state == "flagged" else {}
+    Assignment.objects.leased().update(state=state, **why)
 
 
-def test_nobody_passes_the_quiz_by_the_few_pairs_that_they_chose():
-    study = a_teaching_study(practice=0, quiz=5, passing=50)
+def test_a_skipped_quiz_pair_is_not_right():
+    study = a_teaching_study(practice=0, quiz=3, passing=67)
     bob = Rater(cast.a_rater(study, cast.bob()).user)
-    for verb in ("declined", "flagged", "declined"):
-        open_page(bob)
-        why = {"reason": "other"} if verb == "flagged" else {}
-        Assignment.objects.leased().update(state=verb, **why)
+    passes_over(bob, "skipped")
+    open_page(bob)
+    answer(bob, RIGHT)
+    assert "2 of 3 pairs were right" in answer(bob, RIGHT) and "Not passed" in bob.html
+
+
+@pytest.mark.parametrize("state", ["declined", "flagged"])
+def test_nobody_passes_by_the_pairs_that_they_passed_over_nor_fails_by_them(state):
+    study = a_teaching_study(practice=0, quiz=4, passing=75)
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    for _ in range(2):
+        passes_over(bob, state)
+    open_page(bob)
+    answer(bob, RIGHT)
+    told = answer(bob, RIGHT)  # two of two, and two of four
+    assert "Not decided yet" in told and ("Judge what I declined" in told) == (state == "declined")
+    assert Enrolment.objects.get().qualification == ""
+    assert "Pair to judge" not in open_page(bob)
+
+
+def test_whoever_judges_what_they_declined_after_all_finishes_the_same_attempt(bob):
+    bob = bob(a_teaching_study(practice=0, quiz=4, passing=75))
+    for _ in range(3):
+        passes_over(bob, "declined")
+    open_page(bob)
+    assert "Not decided yet" in answer(bob, RIGHT)
+    bob.shown = bob.client.post(reverse("rate:quiz", args=["kites"]))
+    assert "Quiz." in bob.html
+    for _ in range(2):
+        answer(bob, RIGHT)
+    assert "You passed" in answer(bob, WRONG)
+    assert set(Assignment.objects.values_list("attempt", flat=True)) == {1}
+    assert Event.objects.get(verb="take_up_declined").detail["pairs"] == 3
+
+
+def test_whoever_has_enough_right_passes_without_what_they_declined():
+    study = a_teaching_study(practice=0, quiz=4, passing=75)
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    passes_over(bob, "declined")
+    open_page(bob)
+    answer(bob, RIGHT)
+    answer(bob, RIGHT)
+    assert "You passed" in answer(bob, RIGHT)
+
+
+def test_whoever_would_fail_with_everything_that_they_declined_has_failed_the_attempt():
+    study = a_teaching_study(practice=0, quiz=4, passing=75)
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    passes_over(bob, "declined")
+    open_page(bob)
+    answer(bob, WRONG)
+    answer(bob, WRONG)
+    assert "Not passed" in answer(bob, RIGHT) and "once more" in bob.html
+
+
+def test_a_reported_quiz_pair_that_is_retired_decides_nothing_any_more():
+    study = a_teaching_study(practice=0, quiz=2)
+    bob = Rater(cast.a_rater(study, cast.bob()).user)
+    passes_over(bob, "flagged")
+    open_page(bob)
+    assert "Not decided yet" in answer(bob, RIGHT)
+    retire_gold(Gold.objects.get(pair__assignments__state="flagged"))
+    assert "You passed" in open_page(bob)
+
+
+def test_nobody_passes_the_quiz_by_the_few_pairs_that_they_opted_into():
+    study = a_teaching_study(practice=0, quiz=5, passing=50)
+    quiz = list(Gold.objects.filter(use=GoldUse.QUIZ).order_by("pk"))
+    Prompt.objects.filter(pairs__gold__in=quiz[:3]).update(harm_category="hate")
+    place = cast.a_rater(study, cast.bob())
+    Enrolment.objects.filter(pk=place.pk).update(opted_out=["hate"])
+    bob = Rater(place.user)
     open_page(bob)
     answer(bob, RIGHT)
     assert "more than half of the quiz" in answer(bob, RIGHT)

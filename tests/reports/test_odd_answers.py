@@ -105,6 +105,7 @@ def as_bytes(found):
     return json.dumps([table.as_json() for table in found], allow_nan=False).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize("name", ODD)
 def test_every_table_is_made_of_odd_answers_and_is_the_same_again(name):
@@ -128,6 +129,7 @@ def test_a_missing_value_has_a_reason_and_a_value_has_its_bounds(name):
                     assert low <= high
 
 
+@pytest.mark.slow
 @pytest.mark.once
 def test_every_table_says_what_it_counts_and_how_to_read_it():
     for table in tables(drawn(judgments=60)):
@@ -136,6 +138,7 @@ def test_every_table_says_what_it_counts_and_how_to_read_it():
         assert Table.from_json(json.loads(json.dumps(table.as_json()))) == table
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_study_in_the_database_has_all_of_them(django_assert_num_queries):
     told = Answers.of_study(a_varied_study(6))

@@ -62,6 +62,7 @@ def rows_by(told, by):
     return told.of_responses if by == "people" else told.of_grades
 
 
+@pytest.mark.slow
 def test_safety_and_helpfulness_are_counted_by_intent_and_arm(told):
     rows = list(tables(told)["outcomes"].dicts())
     assert [(r["by"], r["intent"], r["arm"]) for r in rows] == [
@@ -120,6 +121,7 @@ def reward(row, scores):
     return round(s * scores.helpfulness[row["helpfulness"] - 1], 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scores", [None, Scores(safe=0.9, severity=(0.8, 0.5, 0.2, 0.1))])
 def test_the_reward_is_spread_over_its_bins(told, scores):
     for row in tables(told, scores)["reward"].dicts():
@@ -151,6 +153,7 @@ def test_the_mean_reward_is_the_mean_of_the_products(told):
         assert row["r_low"] < row["r"] < row["r_high"]
 
 
+@pytest.mark.slow
 def test_the_captions_print_the_mapping_and_the_caution():
     scores = Scores(safe=0.75)
     found = tables(drawn(judgments=30), scores)
@@ -218,6 +221,7 @@ def test_intents_nobody_judged_are_left_out_and_empty_arms_are_not():
     assert math.isclose(rows[0]["helpful"], 3)
 
 
+@pytest.mark.slow
 def test_without_grades_there_is_no_row_of_the_grader():
     for table in tables(drawn(judgments=60, graded=False)).values():
         assert "grader" not in {row.get("by") for row in table.dicts()}

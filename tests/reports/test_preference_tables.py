@@ -321,6 +321,7 @@ STUDIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_number_is_finite_or_is_not_there_and_says_why(study):
     for table in tables(STUDIES[study]()):
@@ -334,6 +335,7 @@ def test_a_number_is_finite_or_is_not_there_and_says_why(study):
                 assert not (name.endswith("_reason") and re.search(r"\bnan\b|None", str(row[name])))
 
 
+@pytest.mark.slow
 def test_the_same_answers_make_the_same_bytes():
     def told():
         return json.dumps([table.as_json() for table in tables(drawn(arms=("a", "b", "c"), prompts=12))])

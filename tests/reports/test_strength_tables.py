@@ -39,6 +39,7 @@ def davidson(answers, question, columns=(), weights=None):
     return odds / odds.sum(), math.exp(at[arms - 1]), at[arms:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["balance", "safer"])
 def test_strengths_of_three_arms_are_those_of_another_optimiser(question):
     answers = drawn(4, prompts=40, arms=THREE)

@@ -42,6 +42,7 @@ def test_the_cache_holds_what_the_librarys_holds() -> None:
     assert ours.get_seq_length() == theirs.get_seq_length() == 2 * BLOCK + 4
 
 
+@pytest.mark.slow
 def test_rows_that_have_ended_leave_and_change_no_text(
     monkeypatch: pytest.MonkeyPatch, demo_model: Backend
 ) -> None:
@@ -60,6 +61,7 @@ def test_rows_that_have_ended_leave_and_change_no_text(
     assert texts(demo_model, requests, FULL) == leaving
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampling", [FULL, Sampling(temperature=1.0, repetition_penalty=1.2, max_new_tokens=60)]
 )
@@ -68,6 +70,7 @@ def test_decoding_gives_what_the_library_gives_row_by_row(demo_model: Backend, s
     assert texts(demo_model, requests, sampling) == [texts(demo_model, [r], sampling)[0] for r in requests]
 
 
+@pytest.mark.slow
 def test_greedy_decoding_is_the_librarys_own(demo_model: TransformersLocalBackend) -> None:
     tokenizer, model = demo_model._tokenizer, demo_model._model
     for request, completion in zip(known(4), answers(demo_model, known(4), FULL), strict=True):

@@ -19,6 +19,7 @@ def generate(backend: Backend, prompts: list[DemoPrompt], arm: int) -> list[str]
     return texts(backend, requests, Sampling.from_dict(ARMS[arm]["sampling"]))
 
 
+@pytest.mark.slow
 def test_the_model_knows_its_answers_by_heart(demo_model: Backend) -> None:
     sample = CORPUS[::6][:10]
     pairs = [

@@ -56,6 +56,7 @@ PASSING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
 def test_what_may_pass_is_tried_again(server: Server, backend: OpenAIHttpBackend, trouble: Reply) -> None:
     server.replies = [trouble, trouble]
@@ -63,6 +64,7 @@ def test_what_may_pass_is_tried_again(server: Server, backend: OpenAIHttpBackend
     assert len(server.log.payloads) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", PASSING.values(), ids=PASSING.keys())
 def test_what_does_not_pass_is_a_failure_and_never_an_answer(
     server: Server, backend: OpenAIHttpBackend, trouble: Reply
@@ -101,6 +103,7 @@ def test_a_refused_request_is_not_repeated_and_says_why(server: Server, backend:
     assert len(server.log.payloads) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", ["1", "date"])
 def test_retry_after_is_honoured(server: Server, backend: OpenAIHttpBackend, header: str) -> None:
     value = formatdate(time.time() + 2, usegmt=True) if header == "date" else header
@@ -121,6 +124,7 @@ def test_waits_grow_and_are_not_equal(server: Server) -> None:
     assert waits[-1] > 2 * waits[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 3])
 def test_no_more_requests_run_at_once_than_allowed(server: Server, limit: int) -> None:
     def slowly(handler, payload) -> None:

@@ -32,6 +32,7 @@ def load(folder: Path, device: str = "cpu", dtype: str = "auto") -> Backend:
     return load_backend(ModelSpec("transformers_local", str(folder), device=device, dtype=dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampling",
     [GREEDY, HOT, Sampling(temperature=0.8, top_k=20, top_p=0.9, repetition_penalty=1.2, max_new_tokens=24)],

@@ -140,6 +140,7 @@ def test_items_with_the_same_counts_all_count(scale):
     assert alpha.value == pytest.approx(brute_force_alpha(items + items, scale), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_interval_agrees_with_a_bootstrap_by_copying_items(scale):
     rng = np.random.default_rng(5)

@@ -61,6 +61,7 @@ def compared(table):
     return len({v for row in shared if len(row) > 1 for v in row}) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @given(table=some_tables)
 def test_cohen_is_the_mean_of_the_pairs_computed_by_hand(weighting, table):

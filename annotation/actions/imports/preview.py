@@ -1,10 +1,11 @@
 """What a file would bring: its first rows as they would be kept, and which column goes where."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from annotation.actions.imports.cells import BadRow
-from annotation.actions.imports.files import read_records
+from annotation.actions.imports.files import Record, read_records
 from annotation.actions.imports.formats import Recognised
 from annotation.actions.imports.judgments import JudgmentRow
 from annotation.actions.imports.loading import Loader, plain_records
@@ -56,7 +57,7 @@ def preview(
     mapping, loader = found.mapping(given), loader_for(study, found, given, hide)
     records = list(plain_records(loader, beginning(read_records(path, name), LOOKED_AT)))
     columns = {column for record in records for column in record.values}
-    rows, problems = _read(loader, mapping, records)
+    rows, problems = rows_and_problems(loader, mapping, records)
     parts = [part for _, row in rows for part in _parts(row)]
     return Preview(
         found=found,
@@ -73,9 +74,10 @@ def preview(
     )
 
 
-def _read(
-    loader: Loader, mapping: Mapping, records
-) -> tuple[list[tuple[int, object]], list[tuple[int, str]]]:
+def rows_and_problems(
+    loader: Loader, mapping: Mapping, records: Iterable[Record]
+) -> tuple[list[tuple[int, Any]], list[tuple[int, str]]]:
+    """What can be taken of the records, and why the others cannot, each by its line."""
     rows, problems = [], []
     for record in records:
         try:

@@ -77,8 +77,8 @@ class Command(BaseCommand):
     def show(self, graded: Grading) -> None:
         now = grading_progress(graded)
         self.stdout.write(
-            f"Grading {graded.pk}: {graded.get_state_display().lower()}, {now.done} of {now.total} grades, "
-            f"{now.failed} without a verdict"
+            f"Grading {graded.number}: {graded.get_state_display().lower()}, "
+            f"{now.done} of {now.total} grades, {now.failed} without a verdict"
         )
         if now.error:
             self.stdout.write(spelt_out(f"  {now.error}"))

@@ -88,7 +88,7 @@ class Command(BaseCommand):
         for reason, count in decided.refused.items():
             self.stdout.write(f"  {count} left as before: {reason}")
         if decided.run:
-            self.stdout.write(f"  Run {decided.run.pk} generates the new answers.")
+            self.stdout.write(f"  Run {decided.run.number} generates the new answers.")
             hint(self, tasks.hint, decided.run)
 
     def rescan(self, study: Study) -> None:

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         speed = f", {now.tokens_per_second:.0f} tokens/s" if now.tokens_per_second else ""
         left = f", about {now.seconds_left:.0f} s left" if now.seconds_left else ""
         self.stdout.write(
-            f"Run {run.pk}: {run.get_state_display().lower()}, {now.done} of {now.total} responses, "
+            f"Run {run.number}: {run.get_state_display().lower()}, {now.done} of {now.total} responses, "
             f"{now.failed} failed{speed}{left}"
         )
         if now.error:

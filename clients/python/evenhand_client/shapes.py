@@ -48,6 +48,7 @@ class Progress(TypedDict):
 
 class Run(TypedDict):
     id: int
+    number: int
     state: str
     samples: int
     error: str

@@ -1,0 +1,105 @@
+"""The plain judgment is answered before Django makes a request of it.
+
+One statement keeps it and claims the next pair. No session, language or cookie has a part in it, since the
+token says who it is; so of what middleware does, only what a page needs is left out. Whatever is not plain
+goes the long way, untouched: to the middleware and to `api.rating.judge`, which also say what is wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from time import perf_counter
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from rest_framework.exceptions import ValidationError
+
+from annotation import counters, strict_json
+from annotation.actions import short_cut
+from annotation.api.rating import JUST_KEPT, LONGEST_KEY, answers_from
+from annotation.api.tokens import KEYWORDS
+
+ROUTE = "api/v1/assignments/<uuid:token>/judgment"
+PATH = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment")
+JSON = "application/json"
+TAKES = (JSON, "*/*", f"{JSON}, */*", f"{JSON}, text/plain, */*")
+HEADERS = [
+    ("Content-Type", JSON),
+    ("Cache-Control", "no-store"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+]
+"""What the middleware says of each answer, for one that is never a page."""
+
+
+class Straight:
+    """The WSGI application `others`, but for judgments that are plain."""
+
+    def __init__(self, others: Callable[[dict, Callable], Iterable[bytes]]):
+        self.others = others
+
+    def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
+        reply = answer(environ)
+        if reply is None:
+            return self.others(environ, start_response)
+        start_response("201 Created", [*HEADERS, ("Content-Length", str(len(reply)))])
+        return [reply]
+
+
+def answer(environ: dict) -> bytes | None:
+    """The reply to a plain judgment, which is kept then; None for all else, which is as it was.
+
+    JUST_KEPT in `environ` says that the judgment is kept and only the next pair is still to be claimed.
+    """
+    if environ["REQUEST_METHOD"] != "POST" or not (found := PATH.fullmatch(environ["PATH_INFO"])):
+        return None
+    started = perf_counter()
+    reply = _judged(environ, found[1]) if _is_plain(environ) else None
+    if reply is not None:
+        counters.note_request("POST", ROUTE, 201, perf_counter() - started)
+    return reply
+
+
+def _is_plain(environ: dict) -> bool:
+    """Whether it comes to a name of ours, brings a key and JSON, and takes JSON."""
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    return (
+        kind == JSON
+        and environ.get("HTTP_ACCEPT", "*/*") in TAKES
+        and not environ.get("QUERY_STRING")
+        and 0 < len(environ.get("HTTP_IDEMPOTENCY_KEY", "")) <= LONGEST_KEY
+        and not settings.USE_X_FORWARDED_HOST
+        and validate_host(split_domain_port(environ.get("HTTP_HOST", ""))[0], settings.ALLOWED_HOSTS)
+    )
+
+
+def _judged(environ: dict, hold: str) -> bytes | None:
+    word, _, secret = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if word not in KEYWORDS:
+        return None
+    try:
+        body = strict_json.read(_body(environ).decode())
+        answers = answers_from(body)
+    except (ValueError, ValidationError):
+        return None
+    if body.get("claim_next") is not True:
+        return None
+    following = short_cut.judge_and_claim(secret, hold, answers, environ["HTTP_IDEMPOTENCY_KEY"])
+    if following == short_cut.KEPT:  # the long way finds them by their key and goes on
+        environ[JUST_KEPT] = True
+    if following is None or following == short_cut.KEPT:
+        return None
+    return f'{{"id":"{hold}","revision":1,"surplus":false,"next":{following}}}'.encode()
+
+
+def _body(environ: dict) -> bytes:
+    """All of it, and it can be read again. Raises ValueError where its size is none, or others' to refuse."""
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    if not 0 < size <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise ValueError(size)
+    body = environ["wsgi.input"].read(size)
+    environ["wsgi.input"] = BytesIO(body)
+    return body
