@@ -1,8 +1,7 @@
 """Write one migration that makes at once what all until a certain one make: docs/rules/migrations.md.
 
-`python -m tests.squash 0028_setup` writes `annotation/migrations/0001_squashed_0028_setup.py`: a
-`CreateModel` for each table as it is then. What migrations do beside Django's models, it cannot know: that
-is added by hand.
+`python -m tests.squash 0028_setup` writes `annotation/migrations/0001_squashed_0028_setup.py`, for the tables
+as they are then. What migrations do beside Django's models it cannot know: that is added by hand.
 """
 
 import os

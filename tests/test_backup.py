@@ -3,8 +3,6 @@
 import json
 import os
 import subprocess
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -20,6 +18,7 @@ from annotation.actions.backups.restoring import restore_backup
 from annotation.errors import BackupRefused
 from annotation.models import Judgment, Study, User
 from tests import cast
+from tests.elsewhere import another_place, run_there
 from tests.postgres import find_binaries
 
 pytestmark = pytest.mark.slow
@@ -51,27 +50,8 @@ def installation(committed_db, tmp_path, monkeypatch):
     return study
 
 
-@contextmanager
-def another_place(folder: Path):
-    """The environment of an empty installation: a database and a folder of its own."""
-    environment = os.environ | {"EVENHAND_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "annotation.settings"}
-    environment.pop("EVENHAND_TEST_VAR", None)
-    if connection.vendor == "sqlite":
-        environment.pop("DATABASE_URL", None)
-        yield environment
-        return
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        server.execute("CREATE DATABASE elsewhere")
-        try:
-            url, _, _ = os.environ["DATABASE_URL"].rpartition("/")
-            yield environment | {"DATABASE_URL": f"{url}/elsewhere"}
-        finally:
-            server.execute("DROP DATABASE elsewhere WITH (FORCE)")
-
-
 def manage(environment: dict[str, str], *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "manage.py", *map(str, words)]
-    return subprocess.run(command, cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True)
+    return run_there(environment, "manage.py", *words)
 
 
 def rows_there(environment: dict[str, str]) -> dict[str, int]:

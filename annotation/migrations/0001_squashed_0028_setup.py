@@ -20,7 +20,7 @@ import annotation.models.arm
 import annotation.models.grade
 import annotation.models.pair
 import annotation.models.study
-from annotation.models import checks, functions, triggers
+from annotation.models import functions, triggers
 
 OF_A_JUDGMENT = ("assignment", "judgment", "responsejudgment", "event")
 ROOM_TO_UPDATE = "ALTER TABLE annotation_pair SET (fillfactor = 85)"
@@ -35,7 +35,6 @@ def finish(apps, schema_editor) -> None:
         make_what_was_put_off(schema_editor)
         check_foreign_keys_at_once(schema_editor)
         schema_editor.execute(ROOM_TO_UPDATE)
-    checks.shorten(schema_editor.connection)
     triggers.install(schema_editor.connection)
     functions.install(schema_editor.connection)
 
