@@ -153,6 +153,16 @@ def test_a_key_is_of_one_request_of_one_person():
     assert told.status_code == 201
 
 
+def test_a_form_that_says_a_field_otherwise_is_another_request():
+    client, kind = as_person(cast.alice()), "application/x-www-form-urlencoded"
+    form = "slug=kites&title=Kites&harm_categories={}&harm_categories=erotic"
+    replies = [
+        client.post(STUDIES, form.format(first), kind, headers={"Idempotency-Key": "k"})
+        for first in ("hate", "hate", "illicit")
+    ]
+    assert [reply.status_code for reply in replies] == [201, 201, 409]
+
+
 def test_a_refused_write_leaves_its_key_free_and_one_that_was_cut_off_does_not():
     client = as_person(cast.alice())
     assert client.post(STUDIES, {}, JSON, headers={"Idempotency-Key": "k"}).status_code == 400
