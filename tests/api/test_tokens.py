@@ -112,6 +112,22 @@ def test_own_tokens_are_listed_and_revoked_and_nobody_elses():
     assert client.get("/api/v1/tokens/").status_code == 401
 
 
+def test_a_token_that_may_only_look_revokes_no_other():
+    alice = cast.alice()
+    other = ApiToken.objects.get(digest=token_digest(cast.a_token(alice, "write")))
+    narrow = as_person(alice, "read", "export", "rate")
+    reply = narrow.delete(reverse("api:token", args=[other.pk]))
+    assert reply.status_code == 403 and "“write”" in reply.json()["detail"]
+    other.refresh_from_db()
+    assert other.revoked_at is None
+
+
+def test_a_token_that_may_write_revokes_others_of_its_person():
+    alice = cast.alice()
+    other = ApiToken.objects.get(digest=token_digest(cast.a_token(alice, "read")))
+    assert as_person(alice, "write").delete(reverse("api:token", args=[other.pk])).status_code == 204
+
+
 def test_the_command_prints_a_token_that_opens():
     cast.alice()
     said = StringIO()
