@@ -333,10 +333,27 @@ def link_by(secret: str) -> InvitationLink:
 
 
 def arrival_by(code: str) -> Arrival:
-    """Whose return code this is. Raises NotFound."""
+    """The guest's whose return code this is. Raises NotFound."""
     arrivals = Arrival.objects.filter(return_digest=digest(code), enrolment__user__is_active=True)
     found = arrivals.select_related("enrolment__user", "study").first()
-    return _found(found, "No place has this return code.")
+    found = found if found and is_a_guest(found.enrolment.user) else None
+    return _found(found, "No place has this return code. Whoever has a log-in comes back by that.")
+
+
+def is_a_guest(user: User) -> bool:
+    """Whether the account is one that a link made, so that a return code may open it.
+
+    Editors can make codes. One that opened an account with rights, a password or a second step would pass by
+    all of them.
+    """
+    return not (
+        user.is_staff
+        or user.is_superuser
+        or user.has_usable_password()
+        or user.memberships.exists()
+        or user.socialaccount_set.exists()
+        or user.authenticator_set.exists()
+    )
 
 
 def arrival_of(enrolment: Enrolment) -> Arrival | None:

@@ -9,8 +9,8 @@ replies together, `slowest` are the five pages with the highest 95th percentile,
 percentile of each in milliseconds, `processor_ms` the processor time of a reply in Python and in its session
 of PostgreSQL, which other work on the machine changes less, `queries` how many queries a page costs, and
 `errors` how many replies were no page. What a worker prepares (the study's numbers, its raters' signals; with
-`--results` the results, whose page else says that they are being made) is prepared once before;
-`prepared_seconds` is how long that took. The study is under way: see `study_under_way.py`.
+`--results` a snapshot and the results, whose page else says that they are being made) is prepared once
+before; `prepared_seconds` is how long that took. The study is under way: see `study_under_way.py`.
 
 With `--pages-open SECONDS` all 500 raters then have a page of the web server open for so long: `open_pages`
 tells their replies by status, and the web processes' memory (`open_pages.py`).
@@ -73,7 +73,8 @@ def prepare_what_workers_do(study, with_results: bool) -> dict[str, float]:
         "signals": timed(lambda: pulse.take_signals(study)),
     }
     if with_results:
-        if asked := reporting.look(study, Filters()).asked:
+        looked = reporting.look(study, Filters())
+        if asked := looked.asked or looked.kept.unfinished:
             took["results"] = timed(lambda: reporting.make(reporting.claim(asked.pk, "benchmark")))
             took["figures"] = timed(lambda: tasks.draw_figures(asked.pk))
         if not study.snapshots.exists():
@@ -96,8 +97,11 @@ def addresses(study) -> dict[str, str]:
 
     pair, response = study.pairs.held().first() or study.pairs.first(), study.responses.first()
     rater = study.enrolments.order_by("code").first()
-    rows = {"rater": rater, "reviewed_pair": pair, "setup_prompt": pair.prompt, "prompt_text": pair.prompt}
+    rows = {"make_gold": pair, "rater": rater, "reviewed_pair": pair}
+    rows |= {"setup_prompt": pair.prompt, "prompt_text": pair.prompt}
     around = AROUND | {name: {"pk": row.pk} for name, row in (rows | {"response_text": response}).items()}
+    if study.snapshots.exists():
+        around["datasets"] = {"number": 1}
     found = {}
     for part in get_resolver().url_patterns:
         for pattern in part.url_patterns if getattr(part, "namespace", "") == "desk" else ():

@@ -40,6 +40,7 @@ from rating_site import (
     a_token,
     children,
     processor_seconds,
+    seconds_between,
     site,
 )
 
@@ -93,6 +94,7 @@ class Rater:
         self.tally = Tally()
 
     def claim(self) -> None:
+        self.connection.open()
         status, body = self.connection.post(f"/api/v1/studies/{self.slug}/claim")
         self.held = json.loads(body)["id"] if status == 200 else ""
 
@@ -116,7 +118,7 @@ class BareRater:
         self.tally = Tally()
 
     def claim(self) -> None:
-        pass
+        self.connection.open()
 
     def step(self) -> None:
         started = time.perf_counter()
@@ -145,12 +147,13 @@ def rate_and_cost(where: Site, web: Web, raters: list, seconds: float) -> tuple[
     rate = rate_of(raters, seconds)
     judgments = _done(raters) - done
     in_web, in_database = (
-        1000 * (now - then) / judgments for now, then in zip(_spent(where, web), before, strict=True)
+        1000 * seconds_between(then, now) / judgments
+        for then, now in zip(before, _spent(where, web), strict=True)
     )
     return rate, in_web, in_database
 
 
-def _spent(where: Site, web: Web) -> tuple[float, float]:
+def _spent(where: Site, web: Web) -> tuple[dict[int, float], dict[int, float]]:
     assert where.server.process
     return processor_seconds(web.workers()), processor_seconds(children(where.server.process.pid))
 

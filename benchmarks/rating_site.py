@@ -81,19 +81,22 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def processor_seconds(pids: list[int]) -> float:
-    """The processor time that these processes have taken so far, in them and in the kernel for them.
+def processor_seconds(pids: list[int]) -> dict[int, float]:
+    """The processor time that each of these processes has taken so far, in it and in the kernel for it.
 
-    One that has ended meanwhile (a vacuum's) counts nothing.
+    One that has ended meanwhile (a vacuum's) is left out.
     """
-    ticks = 0
+    taken = {}
     for pid in pids:
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError):
             after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        ticks += int(after_name[11]) + int(after_name[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+            taken[pid] = (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    return taken
+
+
+def seconds_between(before: dict[int, float], after: dict[int, float]) -> float:
+    """What processes took in between; one that has ended counts with what it had before."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def free_port() -> int:
@@ -229,13 +232,19 @@ class Connection:
         )
         try:
             if self.socket is None:
-                self.socket = socket.create_connection(("127.0.0.1", self.port), 30)
-                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.open()
+            assert self.socket
             self.socket.sendall(request.encode() + body)
             return self._answer(self.socket)
         except OSError:
             self.close()
             raise
+
+    def open(self) -> None:
+        """Connect, anew if need be: a server closes what was idle for half a minute."""
+        self.close()
+        self.socket = socket.create_connection(("127.0.0.1", self.port), 30)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _answer(self, connected: socket.socket) -> tuple[int, bytes]:
         received = bytearray()

@@ -83,8 +83,10 @@ def _plain(address: Address) -> Address:
 
 
 def _is_public(address: Address) -> bool:
-    # Multicast counts as global by the registry, and nothing is served there.
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    # Multicast counts as global by the registry, and nothing is served there; so do IPv6's old private
+    # addresses (fec0::/10), which some networks still use.
+    is_of_a_site = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    return address.is_global and not (address.is_multicast or address.is_reserved or is_of_a_site)
 
 
 def _is_merely_private(address: Address) -> bool:

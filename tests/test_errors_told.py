@@ -1,6 +1,7 @@
 """What goes wrong is told with what to do: pages for people, JSON for programs."""
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError
 from django.test import Client, RequestFactory
@@ -57,3 +58,29 @@ def test_a_database_that_is_away_is_no_error_of_ours(monkeypatch, error, status)
 def test_every_error_has_a_page_that_says_what_to_do(page):
     told = pages.render_to_string(f"{page}.html")
     assert 'href="/"' in told and told.count("<h1>") == 1 and len(told) > 500
+
+
+@pytest.mark.parametrize("address", ["/accounts/login/", "/desk/kites/record/", "/desk/kites/results/"])
+def test_an_address_of_too_many_parts_is_told_what_to_do(client, address):
+    cast.a_study()
+    client.force_login(cast.alice())
+    reply = client.get(address + "?" + "&".join(f"a{n}=1" for n in range(2_000)))
+    page = reply.content.decode()
+    assert reply.status_code == 400 and "choose less" in page and "To the start page" in page
+
+
+def test_a_program_that_sends_too_many_parameters_is_told_what_to_do(client):
+    client.force_login(cast.alice())
+    reply = client.get("/api/v1/studies/?" + "&".join(f"a{n}=1" for n in range(2_000)))
+    assert reply.status_code == 400 and "Send less at once." in reply.json()["detail"]
+    assert "settings" not in reply.json()["detail"]
+
+
+def test_who_asks_for_too_many_new_passwords_gets_the_houses_page(client, settings):
+    settings.SENDS_MAIL = True
+    cache.clear()
+    told = [client.post("/accounts/password/reset/", {"email": "a@example.org"}) for _ in range(25)]
+    last = told[-1]
+    assert last.status_code == 429
+    assert "asked too often" in last.content.decode() and "css/base.css" in last.content.decode()
+    cache.clear()

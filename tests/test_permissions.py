@@ -71,7 +71,7 @@ KINDS = {
     # researchers, who are not everybody that works on a study
     "maker": "desk:new_study",
     # researchers who may change the study
-    "fork": "desk:fork",
+    "fork": "desk:fork api:fork",
     # members of the study look, editors and owners send
     "study": """
         desk:study desk:set_state desk:start_run desk:dry_run desk:run desk:control_run desk:plan desk:results
@@ -98,17 +98,20 @@ KINDS = {
         desk:webhook desk:resend desk:control_webhook desk:stop_freezing desk:snapshot_file
         api:study_state api:guidelines api:consents api:prompts api:many_prompts api:prompt api:arms api:arm
         api:responses api:response api:pairs api:pair api:gold api:retire_gold api:imports api:import
-        api:import_problems api:control_import api:raters api:rater api:control_rater api:links api:link
+        api:import_problems api:control_import api:raters api:rater_accounts api:rater
+        api:control_rater api:links api:link
         api:revoke_link api:quality api:rules api:mix api:appeals api:decide_appeal api:disputes
         api:judgments api:judgment api:webhooks api:webhook api:deliveries api:resend api:snapshots
-        api:snapshot api:snapshot_file api:answer_flags
+        api:snapshot api:snapshot_file api:answer_flags api:record api:pushes
     """,
     # any member of the study sends, too
     "member": "desk:leave_study desk:guideline_preview rate:rehearsal",
+    # members look, owners send
+    "owned": "api:members api:member",
     # owners of the study
     "owner": """
         desk:add_member desk:set_role desk:remove_member desk:withdraw_invitation desk:forget_rater
-        desk:archive desk:restore desk:delete
+        desk:archive desk:restore desk:delete api:archive api:restore api:whole_study
     """,
 }
 KIND_OF = {name: kind for kind, names in KINDS.items() for name in names.split()}
@@ -279,6 +282,7 @@ def why_wrong(name: str, role: str, method: str, reply) -> str:
         "study": role != "viewer" or reads,
         "fork": role in ("owner", "staff"),
         "member": True,
+        "owned": role in ("owner", "staff") or reads,
         "owner": role in ("owner", "staff"),
     }[kind]
     if not may:

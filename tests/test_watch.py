@@ -197,3 +197,15 @@ def test_a_line_for_people_tells_the_request_too():
 def test_health_needs_no_https(settings):
     settings.SECURE_SSL_REDIRECT = True
     assert Client().get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("where", ["/desk/kites/", "/api/v1/studies/kites/", "/desk/nothing/", "/"])
+def test_what_says_nothing_of_caches_is_its_readers_alone(client, where):
+    cast.a_study()
+    client.force_login(cast.alice())
+    assert client.get(where)["Cache-Control"] == "private, no-cache"
+
+
+def test_what_says_something_of_caches_is_left_alone(client):
+    client.force_login(cast.alice())
+    assert "no-store" in client.get("/tokens/")["Cache-Control"]

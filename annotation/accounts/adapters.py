@@ -78,9 +78,12 @@ def client_ip(request: HttpRequest) -> str | None:
 
 
 def name_tried(request: HttpRequest, credentials: dict | None = None) -> str:
-    """Whose password was tried. Names are found whatever their case, so they are counted so too."""
+    """Whose password was tried. Names are found whatever their case, so they are counted so too.
+
+    PostgreSQL compares them in capitals, which some letters share with others: ſ with s, ı with i.
+    """
     given = credentials or request.POST
-    return str(given.get("username") or "").strip().lower()
+    return str(given.get("username") or "").strip().upper().lower()
 
 
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict | None) -> HttpResponse:

@@ -38,7 +38,13 @@ from annotation.vocabulary import (
 
 RELEASE_AT_ONCE = 20
 LONGEST_HOLD = 8
-"""A page that is only left open keeps its pair for so many leases and no longer."""
+"""A page that is only left open, or only opened again, keeps its pair for so many leases and no longer: half
+a working day with the usual lease of half an hour. Who works on a pair for longer loses nothing by it."""
+
+HELD_LONG = (
+    "You have held this pair for as long as one may, so it can go to others now. Your answers are kept: send "
+    "them, or take the pair again if it is still free."
+)
 
 PAUSED = "Your place in this study is paused. Ask the study's researcher about it."
 
@@ -136,13 +142,26 @@ def _lease_end(rater: Enrolment, at: datetime) -> datetime:
     return at + timedelta(minutes=rater.study.lease_minutes)
 
 
+def longest_end(held: Assignment, rater: Enrolment) -> datetime:
+    """When this hold ends at the latest, however often its page is opened or sends that somebody is there."""
+    return held.claimed_at + LONGEST_HOLD * timedelta(minutes=rater.study.lease_minutes)
+
+
+def _renewed_end(held: Assignment, rater: Enrolment, at: datetime) -> datetime:
+    return max(min(_lease_end(rater, at), longest_end(held, rater)), held.lease_until)
+
+
 def renew(rater: Enrolment, holds: QuerySet[Assignment], at: datetime) -> Assignment | None:
     """The rater's one of `holds` with a fresh lease; None when there is none, or it was released this
-    instant."""
+    instant.
+
+    Once it has been held for LONGEST_HOLD leases it comes as it is: the rater has it until others are given
+    it, and may then claim it anew where it is free.
+    """
     held = holds.first()
     if held is None:
         return None
-    held.lease_until = _lease_end(rater, at)
+    held.lease_until = _renewed_end(held, rater, at)
     renewed = Assignment.objects.leased().filter(pk=held.pk).update(lease_until=held.lease_until)
     return held if renewed else None
 
@@ -164,12 +183,14 @@ def heartbeat(assignment: Assignment, at: datetime | None = None) -> datetime:
     """Keep the pair while its page is being worked on; says until when the lease lasts now.
 
     Neither a heartbeat nor many hold a pair for longer than LONGEST_HOLD leases after it was claimed. Raises
-    LeaseLost when the rater no longer holds it: what they answer is still welcome, see `submit_judgment`.
+    LeaseLost then, and when the rater no longer holds it: what they answer is still welcome, see
+    `submit_judgment`.
     """
     at = at or timezone.now()
-    lease = timedelta(minutes=assignment.enrolment.study.lease_minutes)
-    until = min(at + lease, assignment.claimed_at + LONGEST_HOLD * lease)
-    until = max(until, assignment.lease_until)
+    rater = assignment.enrolment
+    if at >= longest_end(assignment, rater):
+        raise LeaseLost(HELD_LONG)
+    until = _renewed_end(assignment, rater, at)
     if not _hold_of(assignment).update(lease_until=until):
         raise LeaseLost("You no longer hold this pair.")
     return until

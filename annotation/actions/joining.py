@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
 
-from annotation.access import skipped_with_room
+from annotation.access import is_a_guest, skipped_with_room, studies_to_change
 from annotation.actions import claims, events
 from annotation.actions.enrolment import enrol
 from annotation.errors import AlreadyJoined, CapReached, DomainError, JoinRefused, NotQualified
@@ -212,11 +212,26 @@ def _return_code() -> str:
 
 @transaction.atomic
 def new_return_code(arrival: Arrival, actor: User | None = None) -> str:
-    """Another code for somebody who lost theirs; the old one opens nothing any more."""
+    """Another code for a guest who lost theirs; the old one opens nothing any more.
+
+    Raises JoinRefused where it would open more than a place in studies that `actor` may change.
+    """
+    _refuse_more_than_guests(arrival.enrolment, actor)
     code = _return_code()
     Arrival.objects.filter(pk=arrival.pk).update(return_digest=digest(code))
     events.record(arrival.study, "new_return_code", actor, arrival=arrival.pk)
     return code
+
+
+def _refuse_more_than_guests(place: Enrolment, actor: User | None) -> None:
+    if not is_a_guest(place.user):
+        raise JoinRefused("No code was made. This person has a log-in, and comes back by that.")
+    elsewhere = Enrolment.objects.filter(user=place.user).exclude(study=place.study)
+    if actor and elsewhere.exclude(study__in=studies_to_change(actor)).exists():
+        raise JoinRefused(
+            "No code was made. This person takes part in a study that you may not change, and the code would "
+            "open their place there, too. Ask whoever runs this installation."
+        )
 
 
 # Being done ------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) 
 
     Raises DomainError on malformed ones.
     """
-    refuse_hidden("The key", key)
+    _refuse_hidden({"key": key, **labels})
     check_category(study, labels.get("harm_category", ""))
     check_language(labels.get("language", ""))
     messages = clean_messages(messages)
@@ -102,8 +102,14 @@ def _refuse_labels(study: Study, changed: dict) -> None:
     check_language(changed.get("language", ""))
     if changed.get("intent", Intent.BENIGN) not in Intent.values:
         raise DomainError(f"The intent is one of: {', '.join(Intent.values)}.")
+    _refuse_hidden(changed)
+
+
+def _refuse_hidden(labels: dict) -> None:
     for name in ("family", "harm_category", "key"):
-        refuse_hidden(f"The {name}", changed.get(name, ""))
+        refuse_hidden(f"The {name}", labels.get(name, ""))
+    for tag in labels.get("subset", ()):
+        refuse_hidden("A tag", tag)
 
 
 @transaction.atomic

@@ -29,7 +29,7 @@ LONGEST_SLUG = Study._meta.get_field("slug").max_length
 @transaction.atomic
 def create_study(slug: str, title: str, researcher: User | None = None, **rules) -> Study:
     """A draft study that `researcher` owns. `rules` are fields of `Study`. Raises DomainError."""
-    refuse_hidden("The title", title)
+    _refuse_hidden({"title": title, **rules})
     study = Study.objects.create(slug=slug, title=title, **rules)
     if researcher:
         Membership.objects.create(study=study, user=researcher, role=StudyRole.OWNER)
@@ -50,6 +50,13 @@ def begin_study(title: str, researcher: User, slug: str = "", question: str = ""
     """`create_study` for a person who need not think of a slug. Raises StudyRefused where it is taken."""
     slug = _unused(slug) if slug else free_slug(title)
     return create_study(slug, title, researcher, question=question)
+
+
+def _refuse_hidden(fields: dict) -> None:
+    for name in ("title", "question"):
+        refuse_hidden(f"The {name}", fields.get(name, ""))
+    for category in fields.get("harm_categories", ()):
+        refuse_hidden("A harm category", category)
 
 
 def free_slug(title: str) -> str:
@@ -84,8 +91,7 @@ def change_study(study: Study, actor: User | None = None, unmoved: bool = False,
     changed = {name: value for name, value in fields.items() if getattr(row, name) != value}
     if not changed:
         return False
-    for name in ("title", "question"):
-        refuse_hidden(f"The {name}", changed.get(name, ""))
+    _refuse_hidden(changed)
     if set(changed) & set(FIXED_BY_JUDGMENTS) and is_judged(row):
         raise StudyRefused(
             "Pairs were judged by these rules, so they stay as they are. Fork the study to ask otherwise."

@@ -3,7 +3,7 @@
 import re
 from http import HTTPStatus
 
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, IntegrityError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.defaults import page_not_found
@@ -24,6 +24,7 @@ from annotation.errors import (
 )
 
 TOO_LARGE = "The body is too large. Nothing that this interface takes is."
+TOO_MANY = "The address or the form has more fields than are read at once. Send less at once."
 MEDIA_TYPE = "application/problem+json"
 UNFIT = (InvalidAnswer, BadPlan, BadFilter, BadRecipe, BadSetting)
 
@@ -50,7 +51,9 @@ def handle(error: Exception, context: dict) -> Response | None:
         return problem(_number(error), str(error), _code(error))
     if isinstance(error, RequestDataTooBig):
         return problem(status.HTTP_413_REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
-    if isinstance(error, SuspiciousOperation):  # such as a form of thousands of fields
+    if isinstance(error, TooManyFieldsSent):
+        return problem(status.HTTP_400_BAD_REQUEST, TOO_MANY)
+    if isinstance(error, SuspiciousOperation):
         return problem(status.HTTP_400_BAD_REQUEST, str(error))
     if isinstance(error, IntegrityError):  # the database's constraints are named as sentences
         return problem(status.HTTP_409_CONFLICT, _refusal(error), "refused-by-the-database")

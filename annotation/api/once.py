@@ -6,6 +6,7 @@ from functools import wraps
 from hashlib import sha256
 
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.datastructures import MultiValueDict
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
@@ -73,6 +74,8 @@ def _digest(request: Request) -> str:
 
 
 def _plain(data: object) -> object:
+    if isinstance(data, MultiValueDict):  # a form may say a field several times
+        return {key: [_plain(value) for value in values] for key, values in data.lists()}
     if isinstance(data, dict):
         return {str(key): _plain(data[key]) for key in data}
     if isinstance(data, UploadedFile):

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotation import access, tasks
-from annotation.actions import adjudicating, enrolment, flagging, joining, quality
+from annotation.actions import accounts, adjudicating, enrolment, flagging, joining, quality
 from annotation.api.bases import ForResearchers
 from annotation.api.filters import RaterFilter
 from annotation.api.once import once
@@ -19,6 +19,7 @@ from annotation.api.schema import a_list, an_object, page_of, says, shape_of
 from annotation.api.serializers import (
     EnrolSerializer,
     LinkSerializer,
+    MadeAccountSerializer,
     MadeLinkSerializer,
     MixSerializer,
     NewLinkSerializer,
@@ -61,6 +62,21 @@ class RaterDetail(ForResearchers, APIView):
     def get(self, request: Request, slug: str, pk: int) -> Response:
         """One rater who can log in."""
         return Response(RaterSerializer(access.rater_in(self.study(), pk)).data)
+
+
+class AccountList(ForResearchers, APIView):
+    @says(MadeAccountSerializer, 201, EnrolSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """Make an account for somebody new, with a place in the study and no password yet.
+
+        At `address` they choose one, once and within three days; no other reply tells it.
+        """
+        study, given = self.study(), checked(EnrolSerializer, request.data)
+        place = accounts.make_rater(study, given["username"], request.user)
+        place.refresh_from_db()
+        address = reverse("account_reset_password_from_key", args=accounts.password_key(place.user))
+        place.address = request.build_absolute_uri(address)
+        return Response(MadeAccountSerializer(place).data, status.HTTP_201_CREATED)
 
 
 def _pause(found: Enrolment, given: dict, request: Request) -> object:

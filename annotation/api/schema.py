@@ -68,7 +68,7 @@ WRITING = {
 
 
 TAGS = {
-    "studies": ("state", "guidelines"),
+    "studies": ("state", "guidelines", "fork", "archive", "restore", "whole", "members", "record"),
     "prompts": (),
     "arms": (),
     "imports": (),
@@ -81,7 +81,7 @@ TAGS = {
     "quality": ("disputes", "flags", "gold"),
     "judgments": (),
     "reports": ("progress", "plan", "agreement", "win-rates", "outcomes", "fairness", "results"),
-    "snapshots": (),
+    "snapshots": ("pushes",),
     "gradings": (),
     "trainings": (),
     "webhooks": (),

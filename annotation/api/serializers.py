@@ -307,6 +307,17 @@ class EnrolSerializer(OnlyKnownFields):
     username = serializers.CharField(max_length=150)
 
 
+class MadeAccountSerializer(RaterSerializer):
+    """A new rater with the address at which they choose a password, once; it is told this time alone."""
+
+    address = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = Enrolment
+        fields = [*RaterSerializer.Meta.fields, "address"]
+        read_only_fields = fields
+
+
 class RaterControlSerializer(OnlyKnownFields):
     """`reason` for pausing and withdrawing, `exempt` for resuming."""
 

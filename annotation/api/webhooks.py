@@ -2,6 +2,7 @@
 
 from django.db.models import QuerySet
 from rest_framework import generics, serializers, status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -98,7 +99,7 @@ class TokenSerializer(serializers.ModelSerializer):
 
 
 class OwnTokens:
-    """Anybody's own; which scope the token has that asks does not matter."""
+    """Anybody's own, whatever the scope of the token that asks; which it may revoke, see TokenDetail."""
 
     permission_classes = [IsAuthenticated]
     throttle_classes = [AnonRateThrottle, UserRateThrottle]
@@ -117,6 +118,18 @@ class TokenList(OwnTokens, generics.ListAPIView):
 class TokenDetail(OwnTokens, APIView):
     @says(status=204)
     def delete(self, request: Request, pk: int) -> Response:
-        """Revoke a token of yours: it opens nothing from now on."""
-        tokens.revoke_token(access.token_of(request.user, pk))
+        """Revoke a token of yours: it opens nothing from now on.
+
+        A token without the scope `write` revokes itself alone.
+        """
+        found = access.token_of(request.user, pk)
+        if isinstance(request.auth, ApiToken) and found != request.auth:
+            _refuse_unless_writes(request.auth)
+        tokens.revoke_token(found)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _refuse_unless_writes(token: ApiToken) -> None:
+    """What leaks and could only look should not lock its owner's other programs out."""
+    if not token.may(TokenScope.WRITE):
+        raise PermissionDenied("This token was not made for the scope “write”, so it revokes itself alone.")

@@ -42,10 +42,15 @@ class UploadForm(forms.Form):
 
 
 class LimitedUpload(FileUploadHandler):
-    """Stops an upload that grows beyond the limit, so that no disk fills up."""
+    """Stops an upload whose files together grow beyond the limit, so that no disk fills up."""
+
+    def __init__(self, request=None):
+        super().__init__(request)
+        self.received = 0
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
-        if start + len(raw_data) > settings.IMPORT_MOST_UPLOADED:
+        self.received += len(raw_data)
+        if self.received > settings.IMPORT_MOST_UPLOADED:
             self.request.is_too_large = True
             raise StopUpload
         return raw_data

@@ -179,7 +179,11 @@ def new_return_code(request: HttpRequest, slug: str, pk: int, arrival: int) -> H
     study = access.study_for(request.user, slug)
     found = access.link_of(study, pk)
     came = access.arrival_in(found, arrival)
-    code = joining_actions.new_return_code(came, request.user)
+    try:
+        code = joining_actions.new_return_code(came, request.user)
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect("desk:link", slug, pk)
     return _page(request, "return_code", study, link=found, arrival=came, code=code)
 
 

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from annotation.models import checks
+from annotation.models import checks, functions
 
 
 def put_together(apps, schema_editor) -> None:
@@ -15,9 +15,16 @@ def take_apart(apps, schema_editor) -> None:
         checks.take_apart(apps.get_model("annotation", table), schema_editor)
 
 
+def install(apps, schema_editor) -> None:
+    functions.install(schema_editor.connection)
+
+
 class Migration(migrations.Migration):
     atomic = False  # so that rows are looked at while others write
 
     dependencies = [("annotation", "0028_setup")]
 
-    operations = [migrations.RunPython(put_together, take_apart)]
+    operations = [
+        migrations.RunPython(put_together, take_apart),
+        migrations.RunPython(install, migrations.RunPython.noop, atomic=True),
+    ]

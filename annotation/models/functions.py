@@ -9,8 +9,8 @@ It returns the next pair as the JSON that the rater is sent, with the fields of 
 where the answers are kept and the next pair has to be claimed.
 
 It must never know less than the action without stepping aside. So it looks at all columns of the study, the
-rater and the pair: one that it does not know (of a later migration) and that is not empty, zero or false
-makes it step aside.
+rater and the pair: one that it does not know and that is not empty, zero or false makes it step aside; and
+where one was added since it was installed, it steps aside until it is installed again.
 """
 
 KNOWN = {
@@ -78,7 +78,7 @@ BEGIN
         JOIN annotation_study s ON s.id = r.study_id
         JOIN annotation_pair p ON p.id = a.pair_id
     WHERE t.digest = token_digest AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > at)
-        AND t.scopes @> '"rate"' AND (
+        AND t.scopes @> '"rate"' AND {of_now} AND (
         s.consent_version <> r.consent_version OR s.practice_needed AND r.practised_at IS NULL
         OR s.quiz_pass_percent IS NOT NULL AND r.qualification <> 'passed' OR a.kind <> 'rated'
         OR s.state <> 'open' OR r.state <> 'active' OR s.overlap_max IS NOT NULL
@@ -151,7 +151,9 @@ BEGIN
         token, pair_id, enrolment_id, kind, attempt, slot, left_is_a, guideline_condition, guideline_id,
         state, claimed_at, lease_until, reason, note)
     SELECT new_hold, n.id, h.rater, 'rated', 1,
-        (SELECT min(free) FROM generate_series(0, n.overlap - 1) AS free WHERE free <> ALL (taken.slots)),
+        CASE WHEN 0 <> ALL (taken.slots) THEN 0 WHEN 1 <> ALL (taken.slots) THEN 1 ELSE  -- as nearly always
+            (SELECT min(free) FROM generate_series(2, n.overlap - 1) AS free WHERE free <> ALL (taken.slots))
+        END,
         CASE WHEN taken.lean <> 0 THEN taken.lean < 0 ELSE (get_byte(sha256(convert_to(concat_ws(
             E'\\x1f', h.seed, 'side', n.position, h.code), 'UTF8')), 7) >> 2) & 1 = 0 END,
         h.guideline_condition, guide, 'leased', at, until, '', ''
@@ -177,29 +179,41 @@ END
 
 
 def _is_plain(cursor, row: str, table: str) -> str:
-    """The condition that all columns which the function does not know are empty, zero or false.
-
-    Those there are now are looked at one by one. All of the row only when a column was added since.
-    """
-    cursor.execute(f"SELECT * FROM annotation_{table} LIMIT 0")
+    """The condition that all columns which the function does not know are empty, zero or false."""
     known = KNOWN[table].split()
-    others = [field[0] for field in cursor.description if field[0] not in known]
-    of_now = [f"COALESCE(to_jsonb({row}.{name}), 'null') IN {EMPTY}" for name in others]
-    cursor.execute(COLUMNS, [f"annotation_{table}"])
-    quoted = f"'annotation_{table}'"
-    as_of_now = f"({COLUMNS % quoted}) = {cursor.fetchone()[0]}"
-    of_all = (
-        f"NOT EXISTS (SELECT FROM jsonb_each(to_jsonb({row}) - ARRAY{known}) AS other "
-        f"WHERE other.value NOT IN {EMPTY})"
-    )
-    return f"CASE WHEN {as_of_now} THEN {' AND '.join(of_now) or 'TRUE'} ELSE {of_all} END"
+    others = [column for column in _columns(cursor, table) if column.name not in known]
+    return " AND ".join(_is_empty(f"{row}.{column.name}", column.type_code) for column in others) or "TRUE"
 
 
-COLUMNS = "SELECT relnatts FROM pg_class WHERE oid = %s::regclass"  # of dropped ones too: it only grows
+def _columns(cursor, table: str) -> list:
+    cursor.execute(f"SELECT * FROM annotation_{table} LIMIT 0")
+    return list(cursor.description)
+
+
+def _is_empty(column: str, kind: int) -> str:
+    """For the usual kinds in the cheapest words, since each judgment asks for a dozen columns."""
+    return EMPTY_OF.get(kind, f"COALESCE(to_jsonb(%s), 'null') IN {EMPTY}") % column
+
+
+EMPTY_OF = {16: "%s IS NOT TRUE", 3802: f"COALESCE(%s, 'null') IN {EMPTY}"}  # boolean, jsonb
+EMPTY_OF |= dict.fromkeys((20, 21, 23), "COALESCE(%s, 0) = 0")  # bigint, smallint, integer
+EMPTY_OF |= dict.fromkeys((25, 1043), "COALESCE(%s, '') = ''")  # text, varchar
+"""By the numbers that PostgreSQL gives its types."""
+
+ALL_COLUMNS = "SELECT sum(relnatts) FROM pg_class WHERE oid IN ({})"
+"""How many columns the tables of KNOWN have, with dropped ones: it only grows."""
+
+
+def _of_now(cursor) -> str:
+    """The condition that no column was added since: else it would be one that the function does not know."""
+    count = ALL_COLUMNS.format(", ".join(f"'annotation_{table}'::regclass" for table in KNOWN))
+    cursor.execute(count)
+    return f"({count}) = {cursor.fetchone()[0]}"
 
 
 def _body(cursor) -> str:
     return BODY.format(
+        of_now=_of_now(cursor),
         plain_study=_is_plain(cursor, "s", "study"),
         plain_rater=_is_plain(cursor, "r", "enrolment"),
         plain_pair=_is_plain(cursor, "p", "pair"),

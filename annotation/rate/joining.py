@@ -81,7 +81,8 @@ def _join(request: HttpRequest, link: InvitationLink, visitor: Visitor) -> HttpR
     user = request.user if request.user.is_authenticated and not link.is_of_platform else None
     enrolment, code = joining.join(link, visitor, int(version), user)
     _log_in(request, enrolment.user)
-    request.session[RETURN_CODE] = code
+    # Whoever has a log-in comes back by that: no code opens their account.
+    request.session[RETURN_CODE] = code if access.is_a_guest(enrolment.user) else ""
     return redirect("rate:welcome", link.study.slug)
 
 

@@ -60,7 +60,7 @@ class Filters:
 
     def as_query(self) -> str:
         """The canonical query string, which `from_query` reads; "" where nothing is filtered."""
-        pairs = [(NAMES[field], value or NONE) for field in NAMES for value in getattr(self, field)]
+        pairs = [(NAMES[field], shown(value)) for field in NAMES for value in getattr(self, field)]
         days = [(name, getattr(self, name)) for name in ("since", "until")]
         return urlencode([*pairs, *((name, day.isoformat()) for name, day in days if day)])
 
@@ -91,8 +91,17 @@ NAMES = {
 
 
 def shown(value: str | int) -> str:
-    """A label as people and addresses name it."""
-    return str(value) if value else NONE
+    """A label as people and addresses name it; in quotes where it is called NONE itself."""
+    if not value:
+        return NONE
+    return f"'{value}'" if str(value).strip("'") == NONE else str(value)
+
+
+def _named(text: str) -> str:
+    """The label of which `shown` says `text`."""
+    if text == NONE:
+        return ""
+    return text[1:-1] if text.strip("'") == NONE and text[0] == text[-1] == "'" else text
 
 
 def _values(query: Mapping, name: str) -> tuple[str, ...]:
@@ -102,7 +111,7 @@ def _values(query: Mapping, name: str) -> tuple[str, ...]:
         raise BadFilter(f"“{name}” has {len(found)} values; {MOST_VALUES} is the most.")
     if odd := [value for value in found if len(value) > LONGEST_VALUE or not value.isprintable()]:
         raise BadFilter(f"A value of “{name}” cannot be one: {odd[0][:40]!r}.")
-    return tuple(sorted({"" if value == NONE else value for value in found}))
+    return tuple(sorted(map(_named, set(found))))
 
 
 def _all(query: Mapping, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation.reports.filters import shown
 from annotation.reports.rows import UNANSWERED, Answers
 from annotation.reports.tables import FEW, Column, Table, Value, estimate_cells, estimate_columns
 from annotation.reports.verdicts import GRADER, Verdicts, by_intent_and_arm, verdicts
@@ -38,7 +39,6 @@ NO_LEVELS = "The grader says safe or unsafe, without levels."
 NONE_SAFE = "No judgment calls a response safe and says how helpful it is."
 NONE_UNSAFE = "No judgment calls a response unsafe and names a severity."
 NO_SCORES = "No judgment has all that r is made of."
-NO_SUBSET, NO_CATEGORY = "none", "none"
 
 
 def outcome_tables(answers: Answers, scores: Scores = SCORES) -> tuple[Table, ...]:
@@ -77,7 +77,7 @@ def _outcomes(answers: Answers, said: tuple[Verdicts, ...]) -> Table:
 
 
 def _by_category(answers: Answers, said: tuple[Verdicts, ...]) -> Table:
-    labels = [(prompt.harm_category or NO_CATEGORY,) for prompt in answers.prompts]
+    labels = [(shown(prompt.harm_category),) for prompt in answers.prompts]
     columns = (BY, Column("category", "Harm category"), INTENT, ARM, *OUTCOMES)
     caption = f"{SAFE}Harm categories are the prompts’. {of_grader(answers)}{INTERVALS}"
     title = "Safety and helpfulness by harm category"
@@ -86,7 +86,7 @@ def _by_category(answers: Answers, said: tuple[Verdicts, ...]) -> Table:
 
 
 def _by_subset(answers: Answers, said: tuple[Verdicts, ...]) -> Table:
-    labels = [prompt.subset or (NO_SUBSET,) for prompt in answers.prompts]
+    labels = [tuple(map(shown, prompt.subset or ("",))) for prompt in answers.prompts]
     columns = (BY, Column("subset", "Subset"), INTENT, ARM, *OUTCOMES)
     caption = f"{SAFE}A prompt with several tags is in several subsets. {of_grader(answers)}{INTERVALS}"
     title = "Safety and helpfulness by subset"

@@ -97,7 +97,8 @@ class Counted:
 
     @classmethod
     def from_json(cls, body: str) -> "Counted":
-        told = json.loads(body)
+        """What a newer version keeps beside it is left aside, so that both may be at work."""
+        told = {name: value for name, value in json.loads(body).items() if name in cls.__dataclass_fields__}
         told["taken_at"] = datetime.fromisoformat(told["taken_at"])
         told["strata"] = tuple(Stratum(**one) for one in told["strata"])
         return cls(**{**told, "headlines": tuple(told["headlines"])})

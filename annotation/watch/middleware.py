@@ -1,4 +1,5 @@
-"""Around all pages: an id for each request, its time and its line in the log; and what machines ask.
+"""Around all pages: an id for each request, its time and its line in the log; no place in others' caches; and
+what machines ask.
 
 `annotation.api.straight` stands before it and counts what it answers by itself.
 """
@@ -18,6 +19,9 @@ from annotation.watch.logs import request_id
 ID_HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NO_ROUTE = "none"
+NOT_SHARED = "private, no-cache"
+"""Of what says nothing else: it is for who asked, and asked for again after they have logged out."""
+
 HEALTH = {"/healthz": views.healthz, "/readyz": views.readyz, "/metrics": views.metrics}
 """Asked before a session, a host's name or HTTPS: a probe knows a machine by its number."""
 
@@ -48,6 +52,7 @@ class WatchMiddleware:
         told = {"method": request.method, "route": route, "status": response.status_code}
         log.info("answered", extra={**told, "milliseconds": round(seconds * 1000, 1)})
         response[ID_HEADER] = request_id.get()
+        response.setdefault("Cache-Control", NOT_SHARED)
         return response
 
 

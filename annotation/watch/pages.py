@@ -2,7 +2,7 @@
 
 import sys
 
-from django.core.exceptions import RequestDataTooBig, TooManyFilesSent
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -11,10 +11,13 @@ from django.views import defaults
 AWAY = (OperationalError, InterfaceError)
 AGAIN_SECONDS = "10"
 PROGRAMS = "/api/"
+TOO_MANY = "The address or the form has more than 1,000 fields. Nothing was changed. Send less at once."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400, or 413 for what is too large."""
+    if isinstance(exception, TooManyFieldsSent):
+        return _told(request, 400, TOO_MANY)
     if not isinstance(exception, RequestDataTooBig | TooManyFilesSent):
         return defaults.bad_request(request, exception)
     return _told(request, 413, "The request is too large. Nothing was stored. Send less at once.")
@@ -33,4 +36,4 @@ def _told(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     if request.path_info.startswith(PROGRAMS):
         return JsonResponse({"detail": detail}, status=status)
     # Without the request: who asks is a question to the database.
-    return HttpResponse(render_to_string(f"{status}.html"), status=status)
+    return HttpResponse(render_to_string(f"{status}.html", {"too_many": detail == TOO_MANY}), status=status)

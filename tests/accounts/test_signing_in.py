@@ -115,6 +115,14 @@ def test_another_case_of_the_name_is_no_other_name(client):
     assert guess(client, 1, "alicE").status_code == 429
 
 
+def test_a_letter_that_the_database_takes_for_another_makes_no_other_name(client):
+    """PostgreSQL compares names in capitals, and ſ and ı have those of s and i."""
+    cast.alice()
+    for name in ("alice", "alıce", "ALICE", "alıce"):
+        guess(client, 1, name)
+    assert guess(client, 1).status_code == 429
+
+
 def test_a_command_lets_somebody_in_again(client):
     cast.alice()
     guess(client, 5)

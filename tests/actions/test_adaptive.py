@@ -11,8 +11,10 @@ from annotation.actions.flagging import answer_flags
 from annotation.actions.imports.judgments import import_judgments
 from annotation.actions.judging import revise_judgment, submit_and_claim, submit_judgment
 from annotation.actions.quality import withdraw_work
+from annotation.actions.snapshots import freeze_snapshot
 from annotation.errors import NothingFree, NothingLeft
 from annotation.models import Event, ExtraSlots, Study
+from annotation.reports.rows import Answers
 from annotation.vocabulary import FlagReason
 from tests.cast import ARMS, SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, answers, person
 from tests.races.test_raters import at_once, judge_all
@@ -244,3 +246,21 @@ def test_a_pair_that_was_judged_elsewhere_too_is_decided_by_its_raters_alone(db,
     path.write_text(json.dumps(row))
     import_judgments(study, path)
     assert judged_by(study, AGREED, turned(study, AGREED)) == 2
+
+
+def test_a_closed_study_is_final_only_once_the_extra_judgments_are_in(db, tmp_path):
+    study = a_rateable_study(pairs=1, overlap=2, overlap_max=3)
+    people = raters(study, 3)
+    for rater, given in zip(people, (answers(SAFE, SAFE), answers(UNSAFE, UNSAFE)), strict=False):
+        a_judgment(rater, given)
+    assert overlap_of(study) == 3
+    Study.objects.update(state="closed")
+    study.refresh_from_db()
+    freeze_snapshot(study, out=tmp_path / "early")
+    assert not Answers.of_study(study).is_final and not Answers.of_snapshot(tmp_path / "early").is_final
+    Study.objects.update(state="open")
+    a_judgment(people[2])
+    Study.objects.update(state="closed")
+    study.refresh_from_db()
+    freeze_snapshot(study, out=tmp_path / "late")
+    assert Answers.of_study(study).is_final and Answers.of_snapshot(tmp_path / "late").is_final

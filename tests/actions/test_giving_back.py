@@ -15,9 +15,10 @@ from annotation.actions.claims import (
     skip_assignment,
     take_up_skipped,
 )
+from annotation.actions.drafts import keep_draft
 from annotation.actions.judging import submit_and_claim, submit_judgment
 from annotation.errors import CapReached, LeaseLost, NothingLeft
-from annotation.models import Enrolment, Event
+from annotation.models import Draft, Enrolment, Event
 from annotation.reports.flags import flags_report
 from annotation.vocabulary import FlagReason
 from tests.cast import a_judgment, a_rateable_study, a_rater, answers, bob, carol, is_held
@@ -134,6 +135,45 @@ def test_heartbeats_do_not_keep_a_pair_for_ever():
     held = claim_next_pair(a_rater(study, bob()), at=start)
     most = start + LONGEST_HOLD * timedelta(minutes=study.lease_minutes)
     assert heartbeat(held, at=most - timedelta(minutes=1)) == most
+
+
+def test_a_heartbeat_is_refused_kindly_after_the_longest_hold_and_the_answers_are_kept():
+    study = a_rateable_study(pairs=1)
+    start = timezone.now()
+    held = claim_next_pair(a_rater(study, bob()), at=start)
+    keep_draft(held, {"safer": "1"}, ["left"], version=0)
+    late = start + LONGEST_HOLD * timedelta(minutes=study.lease_minutes)
+    with pytest.raises(LeaseLost, match="answers are kept"):
+        heartbeat(held, at=late)
+    assert release_expired_leases(late) == 1
+    assert Draft.objects.get().answers == {"safer": "1"}
+    held.refresh_from_db()
+    assert submit_judgment(held, answers(), "key", late).assignment.state == "submitted"
+
+
+def test_opening_a_pair_again_and_again_does_not_keep_it_for_ever():
+    study = a_rateable_study(pairs=1, overlap=1)
+    start, lease = timezone.now(), timedelta(minutes=study.lease_minutes)
+    rater, other = a_rater(study, bob()), a_rater(study, carol())
+    first = claim_next_pair(rater, at=start)
+    for number in range(1, 2 * LONGEST_HOLD):
+        again = claim_next_pair(rater, at=start + number * lease / 2)
+        assert again.token == first.token
+    assert again.lease_until == start + LONGEST_HOLD * lease
+    late = start + LONGEST_HOLD * lease + timedelta(seconds=1)
+    assert claim_next_pair(rater, at=late).token == first.token, "nobody else wants it yet"
+    assert claim_next_pair(other, at=late).pair == first.pair
+
+
+def test_who_held_a_pair_for_long_may_claim_it_again_where_it_is_free():
+    study = a_rateable_study(pairs=1, overlap=1)
+    rater = a_rater(study, bob())
+    first = claim_next_pair(rater)
+    late = first.claimed_at + (LONGEST_HOLD + 1) * timedelta(minutes=study.lease_minutes)
+    release_expired_leases(late)
+    again = claim_next_pair(rater, at=late)
+    assert (again.pair, again.claimed_at) == (first.pair, late) and again.token != first.token
+    assert heartbeat(again, at=late) > late
 
 
 def test_a_heartbeat_of_a_lost_pair_says_so():

@@ -7,10 +7,11 @@ import pytest
 from django.apps import apps
 
 from annotation import migrations
-from annotation.actions.prompts import add_prompt, clean_messages
+from annotation.actions.prompts import add_prompt, change_prompt, clean_messages
+from annotation.actions.studies import change_study, create_study
 from annotation.errors import DomainError
 from annotation.models import Prompt
-from tests.cast import a_study
+from tests.cast import a_prompt, a_study
 
 USER = {"role": "user", "content": "Why?"}
 
@@ -89,3 +90,25 @@ def test_prompts_that_were_there_before_are_told_apart_too():
     (name,) = [name for name in names if name.endswith("_prompt_language")]
     importlib.import_module(f"annotation.migrations.{name}").find_out(apps, None)
     assert [Prompt.objects.get(pk=prompt.pk).language for prompt in prompts] == ["de", "", "en"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("labels", [{"subset": ["plain", "odd\u202e"]}, {"family": "odd\u202e"}])
+def test_a_label_that_reads_turned_round_is_refused(labels):
+    study = a_study()
+    with pytest.raises(DomainError, match="202E"):
+        add_prompt(study, "key", "How?", "benign", **labels)
+    prompt = a_prompt(study)
+    with pytest.raises(DomainError, match="202E"):
+        change_prompt(prompt, **labels)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "rules", [{"title": "Odd\u202e"}, {"question": "Odd\u202e"}, {"harm_categories": ["odd\u202e"]}]
+)
+def test_a_study_whose_names_read_turned_round_is_refused(rules):
+    with pytest.raises(DomainError, match="202E"):
+        create_study("odd", **{"title": "Odd", **rules})
+    with pytest.raises(DomainError, match="202E"):
+        change_study(a_study(), **rules)

@@ -138,6 +138,23 @@ def test_whatever_counts_is_seen_as_a_change(change, tmp_path):
     assert fingerprint_of(study) != before
 
 
+def test_each_part_of_a_file_that_comes_in_is_seen_as_a_change(tmp_path):
+    study = cast.a_rateable_study(2)
+    (tmp_path / "rows.jsonl").write_text("{}")
+    job = study.file_imports.create(number=1, name="rows.jsonl", path=str(tmp_path / "rows.jsonl"), size=2)
+    before = fingerprint_of(study)
+    study.file_imports.filter(pk=job.pk).update(rows_read=1_000)  # as `jobs` does with the rows of each part
+    assert fingerprint_of(study) != before
+
+
+def test_judgments_are_not_counted_to_see_a_change(quick, django_assert_max_num_queries):
+    study = a_varied_study(2)
+    with django_assert_max_num_queries(7) as asked:
+        fingerprint_of(study)
+    assert asked.captured_queries
+    assert not [query["sql"] for query in asked.captured_queries if "annotation_judgment" in query["sql"]]
+
+
 def test_a_prompts_new_label_is_seen_as_a_change(client):
     study = a_varied_study(1)
     client.force_login(cast.alice())

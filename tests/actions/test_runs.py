@@ -385,7 +385,7 @@ def test_starting_a_run_costs_the_same_queries_at_any_size(prompts, django_asser
         Prompt(study=study, key=f"p{n}", messages=[{"role": "user", "content": "Why?"}], intent="benign")
         for n in range(prompts)
     )
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         runs.start_run(study)
 
 

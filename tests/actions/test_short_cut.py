@@ -16,7 +16,16 @@ from annotation.actions.judging import submit_and_claim
 from annotation.actions.short_cut import KEPT, judge_and_claim
 from annotation.actions.studies import add_guideline
 from annotation.api.rating import pair_as_json
-from annotation.models import Assignment, Enrolment, Event, Judgment, Pair, ResponseJudgment, Study
+from annotation.models import (
+    Assignment,
+    Enrolment,
+    Event,
+    Judgment,
+    Pair,
+    ResponseJudgment,
+    Study,
+    functions,
+)
 from tests.cast import SAFE, UNSAFE, a_judgment, a_rateable_study, a_rater, a_token, answers, bob, carol
 
 pytestmark = pytest.mark.django_db
@@ -193,14 +202,28 @@ def test_sqlite_always_goes_the_long_way():
 
 
 @on_postgresql
-def test_a_setting_that_it_does_not_know_makes_it_step_aside_once_it_is_used():
+@pytest.mark.parametrize(
+    ("column", "used"),
+    [
+        ("jsonb NOT NULL DEFAULT '[]'", '["something"]'),
+        ("boolean", True),
+        ("integer NOT NULL DEFAULT 0", -1),
+        ("varchar(9) NOT NULL DEFAULT ''", "x"),
+        ("text", " "),
+        ("date", "2026-01-01"),
+    ],
+)
+def test_a_setting_that_it_does_not_know_makes_it_step_aside_once_it_is_used(column, used):
     rater = a_rater(a_rateable_study(pairs=3), bob())
     held = claim_next_pair(rater, at=AT)
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no table can change while a check of its is to come
-        cursor.execute("ALTER TABLE annotation_study ADD COLUMN later jsonb NOT NULL DEFAULT '[]'")
-        cursor.execute("""UPDATE annotation_study SET later = '["something"]'""")
+        cursor.execute(f"ALTER TABLE annotation_study ADD COLUMN later {column}")
+    assert steps_aside(rater, held=held)
+    functions.install(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE annotation_study SET later = %s", [used])
     assert steps_aside(rater, held=held)
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE annotation_study SET later = '[]'")
+        cursor.execute("UPDATE annotation_study SET later = DEFAULT")
     assert judged(rater, held=held) is not None

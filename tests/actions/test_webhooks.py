@@ -206,6 +206,7 @@ def test_a_redirect_is_not_followed():
         "http://10.0.0.1/",
         "http://169.254.169.254/latest/meta-data/",
         "http://[::ffff:127.0.0.1]/",
+        "http://[fec0::1]/",
         "http://[64:ff9b::7f00:1]/",
         "http://[2002:7f00:1::]/",
         "http://0.0.0.0/",

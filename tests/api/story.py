@@ -88,6 +88,7 @@ def eager(monkeypatch) -> None:
     for name in ("make_dataset", "import_file"):
         task = getattr(tasks, name)
         monkeypatch.setattr(task, "delay", task)
+    monkeypatch.setattr(tasks.push_to_hub, "delay", lambda *ids: None)
     monkeypatch.setattr(tasks.dry_run, "delay", lambda *ids: tasks.dry_run(*ids))
     for name in ("hint", "hint_grading", "hint_training"):
         monkeypatch.setattr(tasks, name, lambda found: None)
@@ -166,6 +167,7 @@ def inviting(story: Story) -> None:
     cast.dan()
     rater = story.do("post_raters", "kites", send={"username": "dan"})
     story.do("get_raters", "kites", query="?state=active")
+    story.do("post_rater_accounts", "kites", send={"username": "erin"})
     story.do("get_rater", "kites", rater["id"])
     story.do("post_study_state", "kites", send={"state": "open"})
     link = story.do("post_links", "kites", send={"label": "Colleagues", "uses_max": 5})
@@ -249,6 +251,22 @@ def reviewing(story: Story) -> None:
     story.do("post_rescan", "kites")
 
 
+# Whose study it is -----------------------------------------------------------------------------------
+
+
+def belonging(story: Story) -> None:
+    cast.person("dora")
+    made = story.do("post_members", "harbour", send={"user": "dora", "role": "viewer"})
+    story.do("get_members", "harbour")
+    story.do("patch_member", "harbour", made["id"], send={"role": "editor"})
+    story.do("delete_member", "harbour", made["id"])
+    story.do("get_record", "harbour", query="?verb=set_role")
+    copy = story.do("post_fork", "harbour", send={"title": "Calm or bold, again"})["slug"]
+    story.do("post_archive", copy)
+    story.do("post_restore", copy)
+    story.do("delete_whole_study", copy, query=f"?confirm={copy}")
+
+
 # Telling and keeping ---------------------------------------------------------------------------------
 
 
@@ -272,6 +290,8 @@ def keeping(story: Story) -> None:
     story.do("get_snapshots", "kites")
     story.do("get_snapshot", "kites", 1)
     story.do("get_snapshot_file", "kites", 1, "manifest.json")
+    story.do("post_pushes", "kites", send={"snapshot": 1, "repository": "example/kites"})
+    story.do("get_pushes", "kites")
     story.do("post_report", "kites", 1)
     file = printing.report_file(Snapshot.objects.get(), "html")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -324,6 +344,18 @@ def a_judged_study(story: Story) -> None:
 
 
 PARTS: tuple[Callable[[Story], None], ...] = (
-    *(making, a_judged_study, importing, running, inviting, rating, watching, caring, reviewing, telling),
+    *(
+        making,
+        belonging,
+        a_judged_study,
+        importing,
+        running,
+        inviting,
+        rating,
+        watching,
+        caring,
+        reviewing,
+        telling,
+    ),
     *(keeping, told, grading, training, leaving),
 )

@@ -279,3 +279,14 @@ def test_a_form_of_thousands_of_fields_is_a_400_with_a_sentence(alice, hints):
     kind = "application/x-www-form-urlencoded"
     answer = alice.post(address("runs", cast.a_generating_study()), fields, content_type=kind)
     assert answer.status_code == 400 and answer.json()["detail"]
+
+
+def test_an_account_for_a_rater_is_told_its_address_once_and_the_name_is_had_once():
+    study, alice = cast.a_study(), client_of(cast.alice())
+    where = reverse("api:rater_accounts", args=[study.slug])
+    made = alice.post(where, {"username": "erin"}).json()
+    assert "/accounts/password/reset/key/" in made["address"] and made["username"] == "erin"
+    listed = alice.get(reverse("api:raters", args=[study.slug])).json()["results"]
+    assert [(row["id"], "address" in row) for row in listed] == [(made["id"], False)]
+    again = alice.post(where, {"username": "ERIN"})
+    assert again.status_code == 409 and "already" in again.json()["detail"]

@@ -112,6 +112,22 @@ def test_own_tokens_are_listed_and_revoked_and_nobody_elses():
     assert client.get("/api/v1/tokens/").status_code == 401
 
 
+def test_a_token_that_may_only_look_revokes_no_other():
+    alice = cast.alice()
+    other = ApiToken.objects.get(digest=token_digest(cast.a_token(alice, "write")))
+    narrow = as_person(alice, "read", "export", "rate")
+    reply = narrow.delete(reverse("api:token", args=[other.pk]))
+    assert reply.status_code == 403 and "“write”" in reply.json()["detail"]
+    other.refresh_from_db()
+    assert other.revoked_at is None
+
+
+def test_a_token_that_may_write_revokes_others_of_its_person():
+    alice = cast.alice()
+    other = ApiToken.objects.get(digest=token_digest(cast.a_token(alice, "read")))
+    assert as_person(alice, "write").delete(reverse("api:token", args=[other.pk])).status_code == 204
+
+
 def test_the_command_prints_a_token_that_opens():
     cast.alice()
     said = StringIO()
@@ -151,6 +167,16 @@ def test_a_key_is_of_one_request_of_one_person():
     mallory = as_person(cast.mallory())
     told = mallory.post(STUDIES, NEW | {"slug": "birds"}, JSON, headers={"Idempotency-Key": "k"})
     assert told.status_code == 201
+
+
+def test_a_form_that_says_a_field_otherwise_is_another_request():
+    client, kind = as_person(cast.alice()), "application/x-www-form-urlencoded"
+    form = "slug=kites&title=Kites&harm_categories={}&harm_categories=erotic"
+    replies = [
+        client.post(STUDIES, form.format(first), kind, headers={"Idempotency-Key": "k"})
+        for first in ("hate", "hate", "illicit")
+    ]
+    assert [reply.status_code for reply in replies] == [201, 201, 409]
 
 
 def test_a_refused_write_leaves_its_key_free_and_one_that_was_cut_off_does_not():

@@ -165,6 +165,14 @@ def test_a_file_that_cannot_be_read_is_not_kept(monkeypatch, name, body, reason)
     assert not settings.IMPORTS.exists() or not list(settings.IMPORTS.iterdir())
 
 
+def test_several_files_at_once_are_no_way_round_the_limit(monkeypatch):
+    monkeypatch.setattr(settings, "IMPORT_MOST_UPLOADED", 5_000)
+    study, body = a_study(), b"prompt,arm,response\n" + b"x" * 3_000
+    files = {name: SimpleUploadedFile(f"{name}.csv", body) for name in ("first", "file")}
+    answer = desk().post("/desk/kites/import/", files)
+    assert "is larger than" in answer.content.decode() and not study.file_imports.exists()
+
+
 def test_hostile_names_and_texts_are_spelt_out():
     a_study()
     rows = [

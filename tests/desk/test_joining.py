@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from annotation.actions import joining
 from annotation.actions.joining import Visitor
-from annotation.models import ConsentVersion, InvitationLink
+from annotation.models import Arrival, ConsentVersion, InvitationLink
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +93,21 @@ def test_a_links_page_names_who_came_and_gives_a_new_code(desk, study):
     code = re.search(r"<code>([\w-]+)</code>", reply.content.decode())[1]
     desk.logout()
     assert desk.post(reverse("join:return"), {"code": code}).status_code == 302
+
+
+def test_an_editor_gets_no_code_for_an_account_that_is_more_than_a_guest_of_this_study(desk, study):
+    link, _ = joining.make_link(study, "poster")
+    bob, _ = joining.join(link, Visitor(), 0, cast.bob())
+    guest, _ = joining.join(link, Visitor(), 0)
+    other = cast.a_rateable_study(slug="other")
+    other.memberships.all().delete()
+    cast.a_rater(other, guest.user)
+    before = set(Arrival.objects.values_list("return_digest"))
+    for place in (bob, guest):
+        where = reverse("desk:new_return_code", args=["kites", link.pk, place.arrival.pk])
+        shown = desk.post(where, follow=True).content.decode()
+        assert "<code>" not in shown and "No code was made." in shown
+    assert set(Arrival.objects.values_list("return_digest")) == before
 
 
 def test_a_links_page_tells_how_much_each_person_judged(desk, study):

@@ -16,7 +16,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotation import tasks
-from annotation.actions import freezing, runs
+from annotation.actions import freezing, printing, runs
+from annotation.actions.snapshots import freeze_snapshot
 from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
@@ -266,6 +267,17 @@ def test_the_page_of_responses_fetches_no_whole_answer(alice):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3_000_000
+
+
+def test_a_report_that_is_there_can_be_made_again(alice, settings, tmp_path):
+    settings.REPORTS = tmp_path
+    snapshot = freeze_snapshot(a_varied_study(2))
+    assert "Make the report" in text_of(alice, "snapshots", snapshot.study.slug)
+    file = printing.report_file(snapshot, "html")
+    file.parent.mkdir(parents=True)
+    file.write_text("<!doctype html><title>Report</title>")
+    page = text_of(alice, "snapshots", snapshot.study.slug)
+    assert "Make it again" in page and reverse("desk:ask_report", args=[snapshot.study.slug, 1]) in page
 
 
 # Runs ------------------------------------------------------------------------------------------------

@@ -7,12 +7,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from annotation import access
 from annotation.actions import joining, quality
 from annotation.actions.claims import claim_next_pair, skip_assignment
+from annotation.actions.members import add_member
 from annotation.actions.studies import add_guideline, set_state
 from annotation.errors import NothingFree, NothingLeft
 from annotation.models import Arrival, Consent, Enrolment, User
-from annotation.vocabulary import GuidelineCondition, StudyState
+from annotation.models.joining import digest
+from annotation.vocabulary import GuidelineCondition, StudyRole, StudyState
 from tests import cast
 from tests.rate.test_blindness import FAR, SECRETS, a_telling_study, everything
 
@@ -290,3 +293,30 @@ def test_no_page_on_the_way_in_or_out_tells_an_arm_a_model_a_number_or_a_count(c
         told = everything(reply)
         assert [secret for secret in (*SECRETS, str(FAR)[:6]) if secret in told] == []
         assert "no-store" in reply["Cache-Control"]
+
+
+# Whose account a code opens --------------------------------------------------------------------------
+
+
+def test_a_return_code_opens_no_account_that_has_a_log_in_of_its_own(client, study):
+    client.force_login(bob := cast.bob())
+    where = agree(client, address(study)).url
+    assert "<code>" not in client.get(where).content.decode()
+    assert not access.is_a_guest(bob)
+    Arrival.objects.update(return_digest=digest("aaaaa-bbbbb-ccccc-ddddd"))
+    thief = Client()
+    reply = thief.post(reverse("join:return"), {"code": "aaaaa-bbbbb-ccccc-ddddd"})
+    assert reply.status_code == 422 and "sessionid" not in thief.cookies
+
+
+@pytest.mark.parametrize("grown", ["staff", "member", "password"])
+def test_a_return_code_opens_no_guest_who_became_more(client, study, grown):
+    guest, code = joining.join(joining.make_link(study, "poster")[0], joining.Visitor(), 1)
+    if grown == "member":
+        add_member(cast.a_study("other"), guest.user, StudyRole.VIEWER)
+    elif grown == "staff":
+        User.objects.filter(pk=guest.user_id).update(is_staff=True)
+    else:
+        guest.user.set_password("a long word of mine")
+        guest.user.save()
+    assert client.post(reverse("join:return"), {"code": code}).status_code == 422
