@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
+from django.db.models import Exists, F, OuterRef, Q, Subquery, TextField, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 
@@ -100,7 +100,7 @@ def _events(study: Study, asked: Asked, before: str = "") -> EventQuerySet:
         events = events.filter(actor=None)
     elif asked.by:  # without what they did as a rater, which is told by the code alone
         as_raters = ~Q(place="") & Q(told_of=F("place"))
-        told_of = Coalesce(KT("detail__rater"), Value(""))
+        told_of = Coalesce(KT("detail__rater"), Value(""), output_field=TextField())
         events = events.filter(actor__username=asked.by).alias(told_of=told_of).exclude(as_raters)
     if asked.since:
         events = events.filter(created_at__gte=datetime.combine(asked.since, time.min, UTC))
