@@ -204,3 +204,11 @@ class WebhookRefused(DomainError):
 
 class PromptRefused(DomainError):
     """A prompt that cannot be kept, changed or removed; the message says why."""
+
+
+class PromptsRefused(DomainError):
+    """One of several prompts that come in together; `place` is its own among them, from 0."""
+
+    def __init__(self, place: int, message: str):
+        super().__init__(message)
+        self.place = place

@@ -10,9 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotation.actions import events, sealing
+from annotation.actions import events, members, sealing, studies
+from annotation.actions.enrolment import set_state
 from annotation.models import Event, Seal, triggers
 from annotation.reports.audit import audit_study
+from annotation.reports.record import Asked, record_choices, record_rows
+from annotation.vocabulary import EnrolmentState, StudyRole
 from tests import cast
 
 NOW = timedelta(milliseconds=-5)  # SQLite rounds to milliseconds, perhaps into the future
@@ -214,6 +217,34 @@ def test_the_file_holds_everything_and_no_formula(client, study):
     lines = b"".join(reply.streaming_content).decode().splitlines()
     assert lines[0] == "event,at,who,what,detail" and len(lines) == 10
     assert lines[1].split(",")[3] == "'=1+1"
+
+
+@pytest.mark.django_db
+def test_a_member_who_is_no_researcher_elsewhere_is_told_by_name(client):
+    study = cast.a_rateable_study()
+    place = cast.a_rater(study, cast.bob())
+    members.add_member(study, cast.carol(), StudyRole.EDITOR, cast.alice())
+    set_state(place, EnrolmentState.PAUSED, cast.carol())
+    studies.change_study(study, cast.carol(), overlap=3)
+    who = {row[3]: row[2] for row in record_rows(study, Asked())}
+    assert who["set_rater_state"] == who["change_study"] == "carol"
+    client.force_login(cast.alice())
+    page = client.get("/desk/kites/record/?by=carol").content.decode()
+    assert page.count('<th scope="row">') == 2
+
+
+@pytest.mark.django_db
+def test_a_rater_is_told_by_the_code_alone_whatever_else_they_are():
+    study = cast.a_rateable_study()
+    places = [cast.a_rater(study, person) for person in (cast.bob(), cast.mallory())]
+    for place in places:
+        cast.a_judgment(place)
+        set_state(place, EnrolmentState.PAUSED, place.user)
+    members.add_member(study, cast.bob(), StudyRole.VIEWER, cast.alice())
+    told = [row[2] for row in record_rows(study, Asked(judging=True))]
+    assert not {"bob", "mallory"} & set(told) and {place.code for place in places} < set(told)
+    assert record_choices(study).people == ("alice", "bob")  # who is a member now
+    assert not list(record_rows(study, Asked(by="bob", judging=True)))
 
 
 def test_nobody_elses_record_is_there(client, study):

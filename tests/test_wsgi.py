@@ -83,6 +83,28 @@ def test_a_judgment_under_another_host_is_refused(host):
     assert not Judgment.objects.exists()
 
 
+@pytest.fixture
+def kept(monkeypatch) -> list:
+    """What the short cut is asked to keep, on any database."""
+    found: list = []
+    monkeypatch.setattr(
+        "annotation.api.straight.short_cut.judge_and_claim", lambda *given: found.append(given) or "{}"
+    )
+    return found
+
+
+def test_a_judgment_that_comes_in_the_clear_is_kept_only_where_it_may(settings, kept):
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 600
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    hold = "00000000-0000-4000-8000-000000000000"
+    for proto in ("http", ""):
+        assert asked(hold, "secret", HTTP_X_FORWARDED_PROTO=proto)[0] != "201 Created" and not kept
+    status, head, _ = asked(hold, "secret", HTTP_X_FORWARDED_PROTO="https")
+    assert status == "201 Created" and len(kept) == 1
+    assert head["Strict-Transport-Security"] == "max-age=600; includeSubDomains"
+
+
 def asked(hold, secret: str, **header: str) -> tuple[str, dict, bytes]:
     """Status, headers and body of what answers a plain judgment."""
     part = {"safety": "clearly_safe", "helpfulness": 3, "mode": "direct_answer"}

@@ -104,7 +104,7 @@ def _empty_belongings(user: User, old_name: str, old_email: str) -> None:
     for table in (RaterSettings, ApiToken, KeptReply, EmailAddress, Authenticator, SocialAccount):
         table.objects.filter(user=user).delete()
     for table in (AccessAttempt, AccessFailureLog, AccessLog):
-        table.objects.filter(username=old_name).delete()
+        table.objects.filter(username__iexact=old_name).delete()  # they are noted in lower case
     if old_email:
         MemberInvitation.objects.filter(email__iexact=old_email).delete()
     Session.objects.filter(pk__in=list(_sessions_of(user))).delete()

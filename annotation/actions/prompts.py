@@ -1,12 +1,13 @@
 """Prompts come in."""
 
 import re
+from collections.abc import Iterable, Mapping
 
 from django.db import IntegrityError, transaction
 
 from annotation import scan
 from annotation.actions import events
-from annotation.errors import DomainError, PromptRefused
+from annotation.errors import DomainError, PromptRefused, PromptsRefused
 from annotation.models import Prompt, Study, User
 from annotation.text import refuse_hidden, storable
 from annotation.vocabulary import Intent
@@ -62,6 +63,20 @@ def add_prompt(study: Study, key: str, messages: object, intent: str, **labels) 
     messages = clean_messages(messages)
     labels["language"] = labels.get("language") or language_of(messages)
     return Prompt.objects.create(study=study, key=key, messages=messages, intent=intent, **labels)
+
+
+@transaction.atomic
+def add_prompts(study: Study, given: Iterable[Mapping], actor: User | None = None) -> list[Prompt]:
+    """All of these prompts, as `add_prompt` takes them, or none. Raises PromptsRefused."""
+    added = []
+    for place, prompt in enumerate(given):
+        try:
+            added.append(add_prompt(study, **prompt))
+        except DomainError as error:
+            raise PromptsRefused(place, str(error)) from error
+    if added:
+        events.record(study, "add_prompts", actor, prompts=len(added), first=added[0].key)
+    return added
 
 
 def is_asked(prompt: Prompt) -> bool:

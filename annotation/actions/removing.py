@@ -19,6 +19,7 @@ from annotation.models import (
     Mark,
     Membership,
     Pair,
+    Pulse,
     QualityRules,
     Report,
     ReportTable,
@@ -101,6 +102,8 @@ def _rows_of(study: Study) -> list[QuerySet]:
     return [
         ReportTable.objects.filter(report__study=study),
         Report.objects.filter(study=study),
+        Pulse.objects.filter(study=study),
+        study.member_invitations.all(),
         study.webhooks.all(),
         study.file_imports.all(),
         Mark.objects.filter(response__study=study),

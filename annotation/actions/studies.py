@@ -23,6 +23,7 @@ FIXED_BY_JUDGMENTS = ("allow_tie", "guideline_condition")
 EXAMPLE_GUIDELINE = Path(__file__).resolve().parent / "example_guideline.md"
 """For a new study to begin with; it says of itself that it is an example."""
 
+TAKEN = "“{}” is taken. Choose another short name, or leave it empty."
 LONGEST_SLUG = Study._meta.get_field("slug").max_length
 
 
@@ -30,7 +31,10 @@ LONGEST_SLUG = Study._meta.get_field("slug").max_length
 def create_study(slug: str, title: str, researcher: User | None = None, **rules) -> Study:
     """A draft study that `researcher` owns. `rules` are fields of `Study`. Raises DomainError."""
     _refuse_hidden({"title": title, **rules})
-    study = Study.objects.create(slug=slug, title=title, **rules)
+    study = Study(slug=slug, title=title, **rules)
+    _refuse_contradiction(study)
+    _refuse_categories(study)
+    _save_new(study)
     if researcher:
         Membership.objects.create(study=study, user=researcher, role=StudyRole.OWNER)
     events.record(study, "create_study", researcher)
@@ -48,8 +52,20 @@ CHANGEABLE = (
 @transaction.atomic
 def begin_study(title: str, researcher: User, slug: str = "", question: str = "") -> Study:
     """`create_study` for a person who need not think of a slug. Raises StudyRefused where it is taken."""
-    slug = _unused(slug) if slug else free_slug(title)
-    return create_study(slug, title, researcher, question=question)
+    return create_study(slug or free_slug(title), title, researcher, question=question)
+
+
+def _save_new(study: Study) -> None:
+    """Raises StudyRefused for a slug that names another study, if only since a moment ago."""
+    if study.slug in RESERVED:
+        raise StudyRefused(TAKEN.format(study.slug))
+    try:
+        with transaction.atomic():
+            study.save(force_insert=True)
+    except IntegrityError as error:
+        if not Study.objects.filter(slug=study.slug).exists():
+            raise
+        raise StudyRefused(TAKEN.format(study.slug)) from error
 
 
 def _refuse_hidden(fields: dict) -> None:
@@ -65,12 +81,6 @@ def free_slug(title: str) -> str:
     taken = {*RESERVED, *Study.objects.filter(slug__startswith=base).values_list("slug", flat=True)}
     numbered = (f"{base}-{number}" for number in range(2, len(taken) + 3))
     return base if base not in taken else next(slug for slug in numbered if slug not in taken)
-
-
-def _unused(slug: str) -> str:
-    if slug in RESERVED or Study.objects.filter(slug=slug).exists():
-        raise StudyRefused(f"“{slug}” is taken. Choose another short name, or leave it empty.")
-    return slug
 
 
 def is_judged(study: Study) -> bool:
@@ -97,7 +107,12 @@ def change_study(study: Study, actor: User | None = None, unmoved: bool = False,
             "Pairs were judged by these rules, so they stay as they are. Fork the study to ask otherwise."
         )
     before = {name: getattr(row, name) for name in changed}
-    _refuse_contradiction(row, changed)
+    for name, value in changed.items():
+        setattr(row, name, value)
+    _refuse_contradiction(row)
+    if {"harm_categories", "blurred_categories"} & set(changed):
+        _refuse_categories(row)
+        _refuse_to_lose(row)
     Study.objects.filter(pk=study.pk).update(**changed)
     for name, value in changed.items():
         setattr(study, name, value)
@@ -105,19 +120,31 @@ def change_study(study: Study, actor: User | None = None, unmoved: bool = False,
     return True
 
 
-def _refuse_contradiction(row: Study, changed: dict) -> None:
-    most, overlap = (changed.get(name, getattr(row, name)) for name in ("overlap_max", "overlap"))
+def _refuse_contradiction(study: Study) -> None:
+    most, overlap = study.overlap_max, study.overlap
     if most is not None and most < overlap:
         raise StudyRefused(
             f"The most raters for a pair ({most}) are fewer than the raters each pair has anyway ({overlap})."
         )
 
 
+def _refuse_categories(study: Study) -> None:
+    if odd := [name for name in study.blurred_categories if name not in study.harm_categories]:
+        raise StudyRefused(f"Not among the harm categories, so not blurred: {', '.join(odd)}.")
+
+
+def _refuse_to_lose(study: Study) -> None:
+    used = study.prompts.exclude(harm_category__in=["", *study.harm_categories]).order_by()
+    if lacking := sorted(used.values_list("harm_category", flat=True).distinct()):
+        raise StudyRefused(f"Prompts have these, so they stay: {', '.join(lacking)}.")
+
+
 @transaction.atomic
 def ask_further(study: Study, questions: Iterable[Question], actor: User | None = None) -> None:
     """Let the study ask these further questions, in this order, instead of those before.
 
-    Raises StudyRefused for what is no question, or once pairs were judged.
+    Raises StudyRefused for what is no question, or once pairs were judged; StudyMoved where the study asks
+    others than `study` holds in memory.
     """
     asked = list(questions)
     for question in asked:
@@ -127,6 +154,9 @@ def ask_further(study: Study, questions: Iterable[Question], actor: User | None 
     if len(asked) > MOST_QUESTIONS or len({question.name for question in asked}) < len(asked):
         raise StudyRefused(f"A study asks at most {MOST_QUESTIONS} further questions, each of its own name.")
     kept = [question.as_json() for question in asked]
+    row = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    if row.further_questions != study.further_questions:
+        raise StudyMoved("Somebody has changed the questions meanwhile. Look at them again, then go on.")
     try:
         with transaction.atomic():
             Study.objects.filter(pk=study.pk).update(further_questions=kept)

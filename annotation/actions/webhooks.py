@@ -26,6 +26,7 @@ from annotation.models.webhook import LONGEST_URL
 from annotation.text import refuse_hidden, storable
 from annotation.vocabulary import DeliveryState, WebhookEvent
 from models_runtime.addresses import AddressRefused, Allowed, GuardedTransport, refuse_address
+from models_runtime.endings import ending_after
 
 PREFIX = "whsec_"
 SECRET_BYTES = 32
@@ -39,6 +40,9 @@ MOST_FAILURES = 24
 """Attempts that fail in a row, over all deliveries, before an address is switched off."""
 
 SECONDS = 10.0
+"""For one step: to connect, to send, to hear something."""
+
+SECONDS_IN_ALL = 20.0
 LONGEST_TOLD = 300
 GONE = 410
 
@@ -147,7 +151,10 @@ def _posted(delivery: Delivery, at: datetime) -> tuple[int | None, str]:
     try:
         with (
             httpx.Client(transport=GuardedTransport(allowed()), timeout=SECONDS) as client,
-            client.stream("POST", delivery.webhook.url, content=body, headers=headers) as reply,
+            ending_after(SECONDS_IN_ALL) as extensions,
+            client.stream(
+                "POST", delivery.webhook.url, content=body, headers=headers, extensions=extensions
+            ) as reply,
         ):
             return reply.status_code, _why_not(reply.status_code)
     except AddressRefused as error:

@@ -1,6 +1,5 @@
 """What a study compares, over JSON: prompts, arms, responses, pairs, gold."""
 
-from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework import generics, status
 from rest_framework.exceptions import ValidationError
@@ -25,8 +24,8 @@ from annotation.api.serializers import (
     ResponseSerializer,
     checked,
 )
-from annotation.errors import DomainError
-from annotation.models import Arm, Gold, Pair, Prompt, Response, Study
+from annotation.errors import PromptsRefused
+from annotation.models import Arm, Gold, Pair, Prompt, Response
 from annotation.models.model_settings import MODEL_SETTINGS
 from annotation.vocabulary import GoldUse
 from models_runtime.errors import InvalidSampling, RuntimeFailure
@@ -51,7 +50,8 @@ class PromptList(ForResearchers, generics.ListAPIView):
     def post(self, request: Request, slug: str) -> Answer:
         """Add one prompt."""
         study, given = self.study(), checked(PromptSerializer, request.data)
-        return Answer(PromptSerializer(prompts.add_prompt(study, **given)).data, status.HTTP_201_CREATED)
+        (added,) = prompts.add_prompts(study, [given], request.user)
+        return Answer(PromptSerializer(added).data, status.HTTP_201_CREATED)
 
 
 class ManyPrompts(ForResearchers, APIView):
@@ -60,17 +60,11 @@ class ManyPrompts(ForResearchers, APIView):
     def post(self, request: Request, slug: str) -> Answer:
         """Add up to 1,000 prompts: all of them, or none with what is wrong by place."""
         study, given = self.study(), checked(ManyPromptsSerializer, request.data)
-        return Answer({"added": _added(study, given["prompts"])}, status.HTTP_201_CREATED)
-
-
-@transaction.atomic
-def _added(study: Study, given: list[dict]) -> int:
-    for place, prompt in enumerate(given):
         try:
-            prompts.add_prompt(study, **prompt)
-        except DomainError as error:
-            raise ValidationError({"prompts": {str(place): [str(error)]}}) from error
-    return len(given)
+            added = prompts.add_prompts(study, given["prompts"], request.user)
+        except PromptsRefused as error:
+            raise ValidationError({"prompts": {str(error.place): [str(error)]}}) from error
+        return Answer({"added": len(added)}, status.HTTP_201_CREATED)
 
 
 class PromptDetail(ForResearchers, APIView):

@@ -45,7 +45,7 @@ class Straight:
         reply = answer(environ)
         if reply is None:
             return self.others(environ, start_response)
-        start_response("201 Created", [*HEADERS, ("Content-Length", str(len(reply)))])
+        start_response("201 Created", [*HEADERS, *_of_https(environ), ("Content-Length", str(len(reply)))])
         return [reply]
 
 
@@ -64,7 +64,8 @@ def answer(environ: dict) -> bytes | None:
 
 
 def _is_plain(environ: dict) -> bool:
-    """Whether it comes to a name of ours, brings a key and JSON, and takes JSON."""
+    """Whether it comes to a name of ours, by HTTPS where that is asked for, and brings a key and JSON and
+    takes JSON."""
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     return (
         kind == JSON
@@ -72,8 +73,26 @@ def _is_plain(environ: dict) -> bool:
         and not environ.get("QUERY_STRING")
         and 0 < len(environ.get("HTTP_IDEMPOTENCY_KEY", "")) <= LONGEST_KEY
         and not settings.USE_X_FORWARDED_HOST
+        and (_is_https(environ) or not settings.SECURE_SSL_REDIRECT)
         and validate_host(split_domain_port(environ.get("HTTP_HOST", ""))[0], settings.ALLOWED_HOSTS)
     )
+
+
+def _is_https(environ: dict) -> bool:
+    """As a request's `is_secure` finds it."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        header, secure = settings.SECURE_PROXY_SSL_HEADER
+        if header in environ:
+            return environ[header].partition(",")[0].strip() == secure
+    return environ.get("wsgi.url_scheme") == "https"
+
+
+def _of_https(environ: dict) -> list[tuple[str, str]]:
+    """What `SecurityMiddleware` adds where HTTPS brought the request."""
+    if not settings.SECURE_HSTS_SECONDS or not _is_https(environ):
+        return []
+    subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+    return [("Strict-Transport-Security", f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}")]
 
 
 def _judged(environ: dict, hold: str) -> bytes | None:

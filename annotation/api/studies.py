@@ -1,5 +1,6 @@
 """Studies over JSON: made, changed, opened and closed, with their guidelines and consents."""
 
+import re
 from hashlib import sha256
 
 from django.db.models import QuerySet
@@ -31,6 +32,10 @@ from annotation.reports.progress import nothing_to_rate
 IF_MATCH = OpenApiParameter(
     "If-Match", str, OpenApiParameter.HEADER, description="The ETag as it was read; 412 if it has changed."
 )
+
+
+MARKS = re.compile(r'^W/|-(?:gzip|zstd|br)(?="$)')
+"""How a proxy that packs a reply marks its ETag: of what it packed, another is what stands in it."""
 
 
 def etag_of(data: object) -> str:
@@ -68,11 +73,16 @@ class StudyDetail(ForResearchers, APIView):
         """Change some rules; with `If-Match` only if nobody was quicker."""
         study = self.study()
         wanted = request.headers.get("If-Match", "*")
-        if wanted != "*" and _shown(study)["ETag"] not in [tag.strip() for tag in wanted.split(",")]:
+        if wanted != "*" and _shown(study)["ETag"] not in _tags(wanted):
             raise StudyMoved("The study has changed since you read it. Read it again, then change it.")
         given = checked(StudyChangesSerializer, request.data, instance=study, partial=True)
         studies.change_study(study, request.user, unmoved=True, **given)
         return _shown(study)
+
+
+def _tags(header: str) -> list[str]:
+    """The ETags as they left here."""
+    return [MARKS.sub("", tag.strip()) for tag in header.split(",")]
 
 
 def _shown(study: Study) -> Response:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery, TextField, Value
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
 
-from annotation.models import Event, Seal, Study
+from annotation.models import Enrolment, Event, Membership, Seal, Study, User
 from annotation.models.event import OF_JUDGING, EventQuerySet
 
 A_PAGE = 50
@@ -70,21 +72,36 @@ def record_rows(study: Study, asked: Asked) -> Iterator[tuple[str, str, str, str
 
 
 def record_choices(study: Study) -> Choices:
-    """The people and the verbs that occur, without the raters' work."""
+    """The people and the verbs that occur, without the raters and their work."""
     events = study.events.without_judging().order_by()
-    names = events.filter(actor__is_staff=True).values_list("actor__username", flat=True).distinct()
+    actors = User.objects.filter(pk__in=events.values("actor"))
+    raters = study.enrolments.filter(user__isnull=False).values("user")
+    named = actors.filter(Q(pk__in=study.memberships.values("user")) | ~Q(pk__in=raters))
+    names = named.values_list("username", flat=True)
     verbs = events.values_list("verb", flat=True).distinct()
     return Choices(tuple(sorted(names)), tuple(sorted(verbs)))
 
 
+def _with_roles(events: EventQuerySet) -> EventQuerySet:
+    """Each with whether its actor is a member of the study, and their code where they rate in it, or ""."""
+    theirs = {"study": OuterRef("study"), "user": OuterRef("actor")}
+    places = Enrolment.objects.filter(**theirs).values("code")[:1]
+    place = Coalesce(Subquery(places), Value(""))
+    return events.annotate(place=place, is_member=Exists(Membership.objects.filter(**theirs)))
+
+
 def _events(study: Study, asked: Asked, before: str = "") -> EventQuerySet:
-    events = study.events.select_related("actor").newest_first()
+    events = _with_roles(study.events.select_related("actor").newest_first())
     if not asked.judging and asked.verb not in OF_JUDGING:
         events = events.without_judging()
     if asked.verb:
         events = events.filter(verb=asked.verb)
-    if asked.by:
-        events = events.filter(Q(actor=None) if asked.by == SYSTEM else Q(actor__username=asked.by))
+    if asked.by == SYSTEM:
+        events = events.filter(actor=None)
+    elif asked.by:  # without what they did as a rater, which is told by the code alone
+        as_raters = ~Q(place="") & Q(told_of=F("place"))
+        told_of = Coalesce(KT("detail__rater"), Value(""), output_field=TextField())
+        events = events.filter(actor__username=asked.by).alias(told_of=told_of).exclude(as_raters)
     if asked.since:
         events = events.filter(created_at__gte=datetime.combine(asked.since, time.min, UTC))
     if asked.until:
@@ -124,9 +141,10 @@ def _value(value: object) -> str:
 
 
 def _who(event: Event) -> str:
-    """Raters are told by their code: their name is not a researcher's to see here."""
+    """Raters are told by their code, what they did as such and, unless they are researchers, all else."""
     if event.actor is None:
         return SYSTEM
-    if event.actor.is_staff or event.actor.is_superuser:
-        return event.actor.username
-    return str(event.detail.get("rater") or "a rater")
+    is_researcher = event.is_member or event.actor.is_staff or event.actor.is_superuser
+    if event.place and (event.detail.get("rater") == event.place or not is_researcher):
+        return event.place
+    return event.actor.username

@@ -76,6 +76,15 @@ def test_what_they_judged_stays_under_their_code_and_is_recorded():
     assert (event.actor, event.detail) == (cast.alice(), {"rater": code})
 
 
+def test_failed_log_ins_go_whatever_case_the_name_has(client):
+    zoe = cast.person("Zoë-Ann")
+    address = reverse("login")
+    client.post(address, {"username": "Zoë-Ann", "password": "not this one"})
+    assert AccessAttempt.objects.count() == 1
+    people.forget_person(zoe)
+    assert not AccessAttempt.objects.exists()
+
+
 def test_they_are_let_in_no_more_and_what_they_held_goes_to_others():
     rater = a_person_with_everything()
     held = rater.assignments.leased().get()

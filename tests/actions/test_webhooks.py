@@ -1,9 +1,11 @@
 """Webhooks: what is told, signed how, tried how often, and where it never goes."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -191,6 +193,32 @@ def test_the_beat_has_each_due_delivery_sent(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\nX: ", b""])
+def test_an_address_that_answers_by_drops_holds_no_worker(monkeypatch, said):
+    """Each drop comes within the time that one read may take."""
+    monkeypatch.setattr(webhooks, "SECONDS_IN_ALL", 0.5)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drop, args=(server, said, ended), daemon=True).start()
+        _, delivery = a_told_study(f"http://127.0.0.1:{server.getsockname()[1]}/hook")
+        began = time.monotonic()
+        assert webhooks.send(delivery.pk) is False
+        assert time.monotonic() - began < 5
+        ended.set()
+    delivery.refresh_from_db()
+    assert delivery.last_status is None and "did not answer" in delivery.last_error
+
+
+def drop(server: socket.socket, said: bytes, ended: threading.Event) -> None:
+    taken, _ = server.accept()
+    with taken, suppress(OSError):
+        taken.sendall(said)
+        for _ in range(70):
+            if ended.wait(0.1):
+                return
+            taken.sendall(b"x" if said else b"")
+
+
 def test_a_redirect_is_not_followed():
     with a_receiver() as (elsewhere, reached), a_receiver(302, elsewhere) as (url, _):
         _, delivery = a_told_study(url)

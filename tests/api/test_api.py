@@ -7,6 +7,7 @@ from rest_framework.test import APIClient
 
 from annotation import tasks
 from annotation.actions.runs import start_run
+from annotation.actions.studies import RESERVED
 from annotation.models import Run, Study
 from annotation.reports.agreement import agreement_report
 from annotation.reports.outcomes import outcomes_report
@@ -16,6 +17,7 @@ from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
 
+LIST = "/api/v1/studies/"
 READS = ("study", "runs", "progress", "agreement", "win_rates", "outcomes", "fairness", "flags")
 
 
@@ -290,3 +292,43 @@ def test_an_account_for_a_rater_is_told_its_address_once_and_the_name_is_had_onc
     assert [(row["id"], "address" in row) for row in listed] == [(made["id"], False)]
     again = alice.post(where, {"username": "ERIN"})
     assert again.status_code == 409 and "already" in again.json()["detail"]
+
+
+# What the desk refuses, too ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", RESERVED)
+def test_a_word_of_the_desks_own_addresses_names_no_study(alice, slug):
+    answer = alice.post(LIST, {"slug": slug, "title": "Kites"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "study-refused")
+    assert not Study.objects.exists()
+
+
+def test_a_category_that_prompts_have_stays(alice):
+    study = cast.a_study()
+    cast.a_prompt(study, harm_category="hate")
+    answer = alice.patch(f"{LIST}kites/", {"harm_categories": ["erotic"]}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "study-refused")
+    assert "hate" in answer.json()["detail"]
+
+
+def test_only_a_category_of_the_study_is_blurred(alice):
+    cast.a_study()
+    answer = alice.patch(f"{LIST}kites/", {"blurred_categories": ["weather"]}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "study-refused")
+
+
+def test_a_category_hides_nothing(alice):
+    cast.a_study()
+    answer = alice.patch(f"{LIST}kites/", {"harm_categories": ["ha\u202ete"]}, format="json")
+    assert answer.status_code == 409
+
+
+def test_prompts_that_come_in_are_on_the_record(alice):
+    study = cast.a_study()
+    prompt = {"key": "one", "messages": [{"role": "user", "content": "Why?"}], "intent": "benign"}
+    assert alice.post(f"{LIST}kites/prompts/", prompt, format="json").status_code == 201
+    many = {"prompts": [prompt | {"key": key} for key in ("two", "three")]}
+    assert alice.post(f"{LIST}kites/prompts/many/", many, format="json").json() == {"added": 2}
+    told = [(event.actor.username, event.detail) for event in study.events.filter(verb="add_prompts")]
+    assert told == [("alice", {"prompts": 2, "first": "two"}), ("alice", {"prompts": 1, "first": "one"})]

@@ -215,6 +215,19 @@ def test_a_change_is_refused_when_the_study_has_moved():
     assert again.status_code == 200
 
 
+@pytest.mark.parametrize("form", ["W/{}", '{}-gzip"', '{}-zstd"'])
+def test_a_proxy_that_packs_replies_changes_nothing_of_that(form):
+    """It marks the ETag as of the packed reply: nginx as weak, Caddy by the way it packs."""
+    cast.a_study()
+    client, address = as_person(cast.alice()), f"{STUDIES}kites/"
+    etag = client.get(address)["ETag"]
+    marked = form.format(etag if form.startswith("W") else etag.removesuffix('"'))
+    changed = client.patch(address, '{"overlap": 4}', JSON, headers={"If-Match": marked})
+    assert changed.status_code == 200
+    stale = client.patch(address, '{"overlap": 5}', JSON, headers={"If-Match": marked})
+    assert stale.status_code == 412
+
+
 # Limits and shapes -----------------------------------------------------------------------------------
 
 

@@ -6,9 +6,14 @@ import pytest
 from django.urls import reverse
 
 from annotation import tasks
-from annotation.models import Event, FileImport, Pair, Prompt, Study
+from annotation.actions.members import invite
+from annotation.actions.pulse import take_pulse
+from annotation.actions.studies import ask_further
+from annotation.errors import StudyMoved
+from annotation.further import Question
+from annotation.models import Event, FileImport, Pair, Prompt, Pulse, Study
 from annotation.reports.setup import TITLES, setup_report
-from annotation.vocabulary import GuidelineCondition, PairState, StudyState
+from annotation.vocabulary import GuidelineCondition, PairState, StudyRole, StudyState
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -475,3 +480,27 @@ def test_a_study_is_deleted_by_its_name_and_leaves_its_record(alice):
     assert alice.get(address("study", "kites")).status_code == 404
     alice.post(address("new_study"), {"title": "Kites"})
     assert Study.objects.filter(slug="kites").exists()
+
+
+def test_a_deleted_study_keeps_nobodys_address_and_invites_nobody(alice):
+    study = cast.a_rateable_study(2, state=StudyState.DRAFT)
+    _, secret = invite(study, "kim@example.org", StudyRole.EDITOR, cast.alice())
+    take_pulse(study)
+    alice.post(address("delete", study.slug), {"typed": study.slug})
+    assert not study.member_invitations.exists() and not Pulse.objects.exists()
+    assert alice.get(reverse("invitation", args=[secret])).status_code == 404
+
+
+def test_two_who_add_a_question_at_once_do_not_lose_one(draft):
+    first, second = Study.objects.get(pk=draft.pk), Study.objects.get(pk=draft.pk)
+    ask_further(first, [Question("q1", "text", "Why?", (), 0, False)])
+    with pytest.raises(StudyMoved):
+        ask_further(second, [Question("q1", "text", "How?", (), 0, False)])
+    draft.refresh_from_db()
+    assert [asked["wording"] for asked in draft.further_questions] == ["Why?"]
+
+
+def test_a_short_name_that_somebody_took_a_moment_ago_is_refused_in_a_sentence(alice, draft, monkeypatch):
+    monkeypatch.setattr("annotation.actions.studies.free_slug", lambda title: draft.slug)
+    answer = alice.post(address("new_study"), {"title": "Kites and harbours"})
+    assert answer.status_code == 422 and "is taken" in answer.content.decode()
