@@ -363,6 +363,6 @@ def test_a_grade_is_a_verdict_or_a_failure_never_both(tmp_path):
 @pytest.mark.parametrize("pairs", [2, 40])
 def test_starting_costs_the_same_queries_at_any_size(tmp_path, pairs, django_assert_max_num_queries):
     study = a_rateable_study(pairs)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         grading.start_grading(study, a_judge(tmp_path))
     assert GradeBatch.objects.filter(state=BatchState.QUEUED).count() == (1 if pairs == 2 else 3)
