@@ -6,6 +6,7 @@ from allauth.mfa.models import Authenticator
 from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
@@ -19,7 +20,15 @@ from annotation.models import Arrival, Draft, Enrolment, Event, Judgment, User
 from annotation.vocabulary import StudyRole, TokenScope
 from tests import cast
 
+GUESSES = 10  # allauth's own limit of how often a minute a password is asked for again
+
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_guessed_yet():
+    cache.clear()
+
 
 TELLING = "zanzibara"  # a word that no table has a reason to contain
 
@@ -125,6 +134,16 @@ def test_a_person_forgets_themself_with_their_name_and_password(client):
     assert client.post(page, {"username": "bob", "password": cast.PASSWORD}).url == reverse("forgotten")
     assert not User.objects.filter(username="bob").exists()
     assert "_auth_user_id" not in client.session
+
+
+def test_a_borrowed_session_guesses_no_password_where_people_are_forgotten(client):
+    cast.bob()
+    client.force_login(cast.bob())
+    page, wrong = reverse("forget"), {"username": "bob", "password": "wrong"}
+    replies = [client.post(page, wrong).status_code for _ in range(GUESSES + 1)]
+    assert replies == [422] * GUESSES + [429]
+    assert client.post(page, {"username": "bob", "password": cast.PASSWORD}).status_code == 429
+    assert User.objects.filter(username="bob").exists()
 
 
 def test_an_owner_forgets_a_rater_of_this_study_alone(client):
