@@ -173,7 +173,7 @@ def processor_ms() -> float:
 
     with connection.cursor():
         backend = connection.connection.info.backend_pid
-    return 1000 * (time.process_time() + processor_seconds([backend]))
+    return 1000 * (time.process_time() + sum(processor_seconds([backend]).values()))
 
 
 def p95(times: list[float]) -> float:

@@ -10,12 +10,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotation.actions import events, members, sealing, studies
+from annotation.actions import events, members, removing, sealing, studies
 from annotation.actions.enrolment import set_state
-from annotation.models import Event, Seal, triggers
+from annotation.models import Event, Seal, Study, triggers
 from annotation.reports.audit import audit_study
 from annotation.reports.record import Asked, record_choices, record_rows
-from annotation.vocabulary import EnrolmentState, StudyRole
+from annotation.vocabulary import EnrolmentState, StudyRole, StudyState
 from tests import cast
 
 NOW = timedelta(milliseconds=-5)  # SQLite rounds to milliseconds, perhaps into the future
@@ -117,6 +117,24 @@ def test_a_chain_that_was_made_anew_is_told_by_a_seal_kept_elsewhere(study, tmp_
     assert audit_study(study).holds  # by itself it cannot know
     with pytest.raises(CommandError):
         verified(against=kept)
+
+
+def test_seals_kept_elsewhere_are_found_when_their_studys_name_went_to_another(study, tmp_path):
+    kept = tmp_path / "seals.json"
+    verified(keep=kept)
+    Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)
+    removing.delete_study(study, "kites", cast.alice())
+    events.record(cast.a_study("kites"), "begun")
+    assert "BROKEN" not in verified(against=kept)
+
+
+def test_seals_kept_by_an_earlier_version_are_known_by_name(study, tmp_path):
+    kept = tmp_path / "seals.json"
+    kept.write_text(json.dumps({"kites": {"number": 3, "digest": "0" * 64}}))
+    with pytest.raises(CommandError):
+        verified(against=kept)
+    kept.write_text(json.dumps({"kites": {"number": 3, "digest": study.seals.first().digest}}))
+    assert "BROKEN" not in verified(against=kept)
 
 
 def test_a_changed_seal_is_found(study):

@@ -1,5 +1,6 @@
 """The files of deploy/: what their schemas and linters say, and that both kinds start the same commands."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -119,3 +120,11 @@ def test_a_secret_that_lies_in_the_folder_is_never_committed():
         ["git", "check-ignore", "deploy/secrets/secret_key"], cwd=DEPLOY.parent, capture_output=True
     )
     assert ignored.returncode == 0 or not (DEPLOY.parent / ".git").exists()
+
+
+def test_the_proxy_waits_for_what_is_sent_slowly_so_that_no_thread_of_the_web_server_does():
+    """Any body but an upload's fits: Django takes none that is larger."""
+    found = re.search(
+        r"reverse_proxy web:8000 \{[^}]*request_buffers (\d+)MB", (DEPLOY / "Caddyfile").read_text()
+    )
+    assert found and int(found[1]) * 1_000_000 > settings.DATA_UPLOAD_MAX_MEMORY_SIZE

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.views import LoginView, PasswordResetView
+from allauth.core import ratelimit
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -66,6 +67,9 @@ def account(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def forget(request: HttpRequest) -> HttpResponse:
     """What goes and what stays; POST with the name and password does it, and logs the person out."""
+    # It asks for the password again, so it is guessed no oftener here than where else it is asked for again.
+    if too_often := ratelimit.consume_or_429(request, action="reauthenticate", user=request.user):
+        return too_often
     form = ForgetForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

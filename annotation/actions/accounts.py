@@ -47,13 +47,17 @@ def renew_link(rater: Enrolment, actor: User | None = None) -> None:
 def awaits_password(rater: Enrolment) -> bool:
     """Whether the account was made by `make_rater` and nobody has come to it yet."""
     user = rater.user
-    made = rater.study.events.filter(verb="make_account", detail__rater=rater.code)
     return (
         user is not None
         and user.is_active
         and not (user.is_staff or user.is_superuser or user.has_usable_password() or user.last_login)
-        and made.exists()
+        and was_made_for(rater)
     )
+
+
+def was_made_for(rater: Enrolment) -> bool:
+    """Whether the account was made by `make_rater`, for this place."""
+    return rater.study.events.filter(verb="make_account", detail__rater=rater.code).exists()
 
 
 def password_key(user: User) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.actions import claims, events
+from annotation.actions import accounts, claims, events
 from annotation.errors import MemberRefused
 from annotation.models import (
     ApiToken,
@@ -136,4 +136,17 @@ def takes_part_elsewhere(user: User, study: Study) -> bool:
         or user.is_superuser
         or Membership.objects.filter(user=user).exists()
         or Enrolment.objects.filter(user=user).exclude(study=study).exists()
+    )
+
+
+def came_into(rater: Enrolment) -> bool:
+    """Whether the person had a part in the study, or their account was made for it.
+
+    Anybody who makes studies may enrol a name, which gives them no say in whether the account goes on.
+    """
+    return (
+        Arrival.objects.filter(enrolment=rater).exists()
+        or rater.consents.exists()
+        or rater.assignments.exists()
+        or accounts.was_made_for(rater)
     )

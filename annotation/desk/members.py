@@ -17,7 +17,7 @@ from annotation.actions import members as actions
 from annotation.actions import people
 from annotation.desk.views import desk_page, owners_page, readers_page
 from annotation.errors import DomainError
-from annotation.models import MemberInvitation, Study, User
+from annotation.models import Enrolment, MemberInvitation, Study, User
 from annotation.vocabulary import StudyRole
 
 LETTER = """You are invited to work on the study “{title}” with Evenhand, as {role}.
@@ -183,7 +183,7 @@ def forget_rater(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Forget a rater who asked for it: an owner those of this study alone, staff who administer anybody."""
     study = access.study_to_own(request.user, slug)
     found, form = access.rater_in(study, pk), ForgetForm(request.POST or None)
-    elsewhere = not request.user.is_superuser and people.takes_part_elsewhere(found.user, study)
+    elsewhere = not request.user.is_superuser and not _may_forget(found)
     if request.method == "POST" and form.is_valid() and not elsewhere:
         if form.cleaned_data["code"].strip() != found.code:
             form.add_error("code", "This is not the rater's code. Nothing was changed.")
@@ -192,6 +192,11 @@ def forget_rater(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {"study": study, "here": "raters", "rater": found, "form": form, "elsewhere": elsewhere}
     status = 422 if form.errors else 200
     return render(request, "desk/forget_rater.html", context, status=status)
+
+
+def _may_forget(rater: Enrolment) -> bool:
+    """Whether the person is a rater of this study and nothing else, as far as this Evenhand knows."""
+    return people.came_into(rater) and not people.takes_part_elsewhere(rater.user, rater.study)
 
 
 def _forgot(request: HttpRequest, user: User, form: ForgetForm) -> bool:

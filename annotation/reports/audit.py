@@ -16,6 +16,7 @@ class Verdict:
     `head` is the newest seal's digest: whoever keeps it elsewhere can tell later that no seal was removed.
     """
 
+    study: int
     slug: str
     seals: int
     sealed: int
@@ -31,10 +32,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Head:
-    """A seal that was kept elsewhere: the study's `number`th had this `digest`."""
+    """A seal that was kept elsewhere: the study's `number`th had this `digest`.
+
+    `study` is the study's own key, since a deleted study's name may be another's now; None where an earlier
+    version kept the seal, which knew studies by name alone.
+    """
 
     number: int
     digest: str
+    study: int | None = None
 
 
 def audit_study(study: Study, kept: Head | None = None) -> Verdict:
@@ -45,6 +51,7 @@ def audit_study(study: Study, kept: Head | None = None) -> Verdict:
     rest = rest.after(last.through_at, last.through_event) if last else rest
     oldest = rest.first()
     return Verdict(
+        study=study.pk,
         slug=study.slug,
         seals=len(seals),
         sealed=sum(seal.events for seal in seals),
@@ -102,9 +109,21 @@ def _contradicts(seals: list[Seal], kept: Head) -> Iterator[str]:
         yield f"Seal {kept.number} is not the one that was kept elsewhere: the chain was made anew."
 
 
+def head_of(study: Study, kept: Mapping[str, Head]) -> Head | None:
+    """What was kept of this study, whatever it is called now."""
+    named = kept.get(study.slug)
+    found = next((head for head in kept.values() if head.study == study.pk), None)
+    return found or (named if named and named.study is None else None)
+
+
 def heads_of(told: Mapping[str, object]) -> dict[str, Head]:
     """Heads by study, as `verify_audit --keep` wrote them. Raises ValueError for anything else."""
     try:
-        return {slug: Head(int(one["number"]), str(one["digest"])) for slug, one in told.items()}
+        return {slug: _head(one) for slug, one in told.items()}
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("It holds no heads.") from error
+
+
+def _head(told: Mapping[str, object]) -> Head:
+    study = told.get("study")
+    return Head(int(told["number"]), str(told["digest"]), None if study is None else int(study))

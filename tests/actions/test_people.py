@@ -6,11 +6,12 @@ from allauth.mfa.models import Authenticator
 from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from annotation.actions import joining, members, people
+from annotation.actions import accounts, joining, members, people
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.joining import Visitor
 from annotation.actions.tokens import make_token
@@ -19,7 +20,15 @@ from annotation.models import Arrival, Draft, Enrolment, Event, Judgment, User
 from annotation.vocabulary import StudyRole, TokenScope
 from tests import cast
 
+GUESSES = 10  # allauth's own limit of how often a minute a password is asked for again
+
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_guessed_yet():
+    cache.clear()
+
 
 TELLING = "zanzibara"  # a word that no table has a reason to contain
 
@@ -136,9 +145,20 @@ def test_a_person_forgets_themself_with_their_name_and_password(client):
     assert "_auth_user_id" not in client.session
 
 
+def test_a_borrowed_session_guesses_no_password_where_people_are_forgotten(client):
+    cast.bob()
+    client.force_login(cast.bob())
+    page, wrong = reverse("forget"), {"username": "bob", "password": "wrong"}
+    replies = [client.post(page, wrong).status_code for _ in range(GUESSES + 1)]
+    assert replies == [422] * GUESSES + [429]
+    assert client.post(page, {"username": "bob", "password": cast.PASSWORD}).status_code == 429
+    assert User.objects.filter(username="bob").exists()
+
+
 def test_an_owner_forgets_a_rater_of_this_study_alone(client):
     study = cast.a_rateable_study()
     rater = cast.a_rater(study, cast.bob())
+    cast.a_judgment(rater)
     page = reverse("desk:forget_rater", args=[study.slug, rater.pk])
     client.force_login(cast.alice())
     assert client.post(page, {"code": "another"}).status_code == 422
@@ -149,6 +169,28 @@ def test_an_owner_forgets_a_rater_of_this_study_alone(client):
     Enrolment.objects.filter(pk=elsewhere.pk).delete()
     assert client.post(page, {"code": rater.code}).status_code == 302
     assert not User.objects.filter(username="bob").exists()
+
+
+def test_an_owner_forgets_nobody_whom_they_only_enrolled(client):
+    """Anybody who makes studies may enrol a name; that gives them no say in whether the account goes on."""
+    study = cast.a_rateable_study()
+    rater = cast.a_rater(study, cast.bob())
+    page = reverse("desk:forget_rater", args=[study.slug, rater.pk])
+    client.force_login(cast.alice())
+    assert "Only the people who run this Evenhand" in client.post(page, {"code": rater.code}).content.decode()
+    assert User.objects.filter(username="bob").exists()
+
+
+def test_an_owner_forgets_whom_a_link_brought_and_whose_account_they_made(client):
+    study = cast.a_rateable_study()
+    guest, _ = joining.join(joining.make_link(study, "poster")[0], joining.Visitor(), 0)
+    made = accounts.make_rater(study, "robin", cast.alice())
+    client.force_login(cast.alice())
+    for rater in (guest, made):
+        page = reverse("desk:forget_rater", args=[study.slug, rater.pk])
+        assert client.post(page, {"code": rater.code}).status_code == 302
+        rater.user.refresh_from_db()
+        assert rater.user.forgotten_at
 
 
 def test_an_editor_forgets_nobody(client):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotation.management.studies import study_named
 from annotation.models import Study
-from annotation.reports.audit import Head, Verdict, audit_study, heads_of
+from annotation.reports.audit import Head, Verdict, audit_study, head_of, heads_of
 from annotation.text import spelt_out
 
 
@@ -35,10 +35,11 @@ class Command(BaseCommand):
     def handle(self, *args, studies: list[str], keep: Path | None, against: Path | None, **options) -> None:
         kept = _read(against) if against else {}
         found = [study_named(slug) for slug in studies] or list(Study.objects.order_by("slug"))
-        verdicts = [audit_study(study, kept.get(study.slug)) for study in found]
+        heads = {study: head_of(study, kept) for study in found}
+        verdicts = [audit_study(study, head) for study, head in heads.items()]
         for verdict in verdicts:
             self.stdout.write(spelt_out(_line(verdict)))
-        gone = [] if studies else sorted(kept.keys() - {study.slug for study in found})
+        gone = [] if studies else sorted(slug for slug, head in kept.items() if head not in heads.values())
         for slug in gone:
             self.stdout.write(spelt_out(f"{slug}: BROKEN. The whole study is missing."))
         if broken := sum(not verdict.holds for verdict in verdicts) + len(gone):
@@ -67,7 +68,11 @@ def _read(path: Path) -> dict[str, Head]:
 
 
 def _write(path: Path, verdicts: list[Verdict]) -> None:
-    heads = {one.slug: {"number": one.seals, "digest": one.head} for one in verdicts if one.seals}
+    heads = {
+        one.slug: {"study": one.study, "number": one.seals, "digest": one.head}
+        for one in verdicts
+        if one.seals
+    }
     try:
         path.write_text(json.dumps(heads, indent=2) + "\n")
     except OSError as error:
