@@ -17,6 +17,7 @@ FLOORS = [
     {
         "answers",
         "downloads",
+        "problems",
         "further",
         "text",
         "strict_json",

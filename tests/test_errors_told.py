@@ -1,5 +1,7 @@
 """What goes wrong is told with what to do: pages for people, JSON for programs."""
 
+import json
+
 import pytest
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -37,6 +39,22 @@ def test_programs_are_told_as_json():
     request = RequestFactory().post("/api/v1/studies/")
     reply = pages.bad_request(request, pages.RequestDataTooBig())
     assert reply.status_code == 413 and b"Send less at once" in reply.content
+    told = json.loads(reply.content)
+    assert reply["Content-Type"] == "application/problem+json"
+    assert told["status"] == 413 and told["code"]
+
+
+@pytest.mark.parametrize(("error", "status"), [(OperationalError, 503), (ValueError, 500)])
+def test_programs_are_told_of_what_went_wrong_here_in_the_same_shape(monkeypatch, error, status):
+    def broken(*_):
+        raise error("no route to host db-7")
+
+    secret = cast.a_token(cast.alice())
+    monkeypatch.setattr("annotation.api.studies.access.studies_for", broken)
+    client = Client(raise_request_exception=False, headers={"Authorization": f"Token {secret}"})
+    reply = client.get("/api/v1/studies/")
+    assert reply["Content-Type"] == "application/problem+json" and b"db-7" not in reply.content
+    assert (reply.status_code, reply.json()["status"]) == (status, status) and reply.json()["detail"]
 
 
 @pytest.mark.parametrize(("error", "status"), [(OperationalError, 503), (ValueError, 500)])

@@ -1,7 +1,6 @@
 """Whatever goes wrong is told in one shape: problem details (RFC 9457)."""
 
 import re
-from http import HTTPStatus
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, IntegrityError
@@ -22,23 +21,16 @@ from annotation.errors import (
     NotFound,
     StudyMoved,
 )
+from annotation.problems import MEDIA_TYPE, problem_details
 
 TOO_LARGE = "The body is too large. Nothing that this interface takes is."
 TOO_MANY = "The address or the form has more fields than are read at once. Send less at once."
-MEDIA_TYPE = "application/problem+json"
 UNFIT = (InvalidAnswer, BadPlan, BadFilter, BadRecipe, BadSetting)
 
 
 def problem(number: int, detail: str, code: str = "", errors: object = None) -> Response:
     """`detail` is a sentence for a person, `code` a word for a program, `errors` sentences by field."""
-    return Response(_told(number, detail, code, errors), number, content_type=MEDIA_TYPE)
-
-
-def _told(number: int, detail: str, code: str = "", errors: object = None) -> dict:
-    phrase = HTTPStatus(number).phrase
-    told = {"type": "about:blank", "title": phrase, "status": number, "detail": detail}
-    told["code"] = code or phrase.lower().replace(" ", "-")
-    return told if errors is None else told | {"errors": errors}
+    return Response(problem_details(number, detail, code, errors), number, content_type=MEDIA_TYPE)
 
 
 def handle(error: Exception, context: dict) -> Response | None:
@@ -90,12 +82,12 @@ def _in_shape(response: Response | None) -> Response | None:
     told = response.data
     if isinstance(told, dict) and set(told) == {"detail"}:
         code = getattr(told["detail"], "code", "")
-        response.data = _told(
+        response.data = problem_details(
             response.status_code, str(told["detail"]), code if isinstance(code, str) else ""
         )
     else:
         detail = f"The request does not fit. {_first(told)}".strip()
-        response.data = _told(response.status_code, detail, "invalid", _by_field(told))
+        response.data = problem_details(response.status_code, detail, "invalid", _by_field(told))
     response.content_type = MEDIA_TYPE
     return response
 
@@ -120,5 +112,5 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """The project's 404: a page, and below /api/ the same problem as everywhere there."""
     if not request.path_info.startswith("/api/"):
         return page_not_found(request, exception)
-    told = _told(404, "There is no such address.")
+    told = problem_details(404, "There is no such address.")
     return JsonResponse(told, status=404, content_type=MEDIA_TYPE)

@@ -18,8 +18,8 @@ LONGEST_URL = 1000
 class Webhook(models.Model):
     """An address that is told of a study's `events`, each delivery signed with `secret`.
 
-    The secret has to be kept as it is: it signs. `failures` counts deliveries given up in a row; with too
-    many the address is switched off, and `off_reason` says so.
+    The secret has to be kept as it is: it signs. `failures` counts attempts that failed in a row, over
+    all deliveries; with too many the address is switched off, and `off_reason` says so.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="webhooks")

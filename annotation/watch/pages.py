@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
+from annotation.problems import MEDIA_TYPE, problem_details
+
 AWAY = (OperationalError, InterfaceError)
 AGAIN_SECONDS = "10"
 PROGRAMS = "/api/"
@@ -26,6 +28,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """500, or 503 with Retry-After while the database is away, which is nobody's mistake and passes."""
     if not isinstance(sys.exc_info()[1], AWAY):
+        if request.path_info.startswith(PROGRAMS):
+            return _told(request, 500, "Something went wrong here, and was noted. Try again later.")
         return defaults.server_error(request)
     response = _told(request, 503, "The database does not answer. Try again in a moment.")
     response["Retry-After"] = AGAIN_SECONDS
@@ -34,6 +38,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _told(request: HttpRequest, status: int, detail: str) -> HttpResponse:
     if request.path_info.startswith(PROGRAMS):
-        return JsonResponse({"detail": detail}, status=status)
+        return JsonResponse(problem_details(status, detail), status=status, content_type=MEDIA_TYPE)
     # Without the request: who asks is a question to the database.
     return HttpResponse(render_to_string(f"{status}.html", {"too_many": detail == TOO_MANY}), status=status)

@@ -109,10 +109,10 @@ def test_messages_are_a_list_in_jsonl_and_json_in_csv(tmp_path):
 
 
 def test_a_language_is_taken_or_found_out(tmp_path):
-    study = a_study("new")
+    study = a_study("fresh")
     german = answer("a", prompt="Wie lagere ich Reinigungsmittel sicher?")
     call_command(
-        "import_responses", "new", jsonl(tmp_path, german, answer("b", language="pt-BR"), answer("c"))
+        "import_responses", "fresh", jsonl(tmp_path, german, answer("b", language="pt-BR"), answer("c"))
     )
     assert list(study.prompts.values_list("key", "language")) == [("a", "de"), ("b", "pt-BR"), ("c", "")]
     odd = jsonl(tmp_path, answer("d", language="Klingon, I think"))
@@ -181,7 +181,7 @@ def test_a_pattern_of_many_stars_is_quick_and_has_an_end(tmp_path):
 def test_create_makes_a_draft_for_the_researcher(tmp_path):
     alice()
     options = {"create": "My kites", "researcher": "alice"}
-    call_command("import_responses", "new", jsonl(tmp_path, answer()), **options)
+    call_command("import_responses", "fresh", jsonl(tmp_path, answer()), **options)
     study = Study.objects.get()
     assert (study.title, study.state, study.responses.count()) == ("My kites", "draft", 1)
     assert [each.user for each in study.memberships.all()] == [alice()]
@@ -189,7 +189,7 @@ def test_create_makes_a_draft_for_the_researcher(tmp_path):
 
 def test_a_refused_file_leaves_no_study(tmp_path):
     path = jsonl(tmp_path, answer(), answer(intent="mean"))
-    assert "Line 2" in refusal("import_responses", "new", path, "--create", "New")
+    assert "Line 2" in refusal("import_responses", "fresh", path, "--create", "New")
     assert refusal("import_responses", "no such", path, "--create", "New").startswith("“no such” cannot name")
 
 
@@ -613,7 +613,7 @@ def assert_agrees_as_published(study, arm, reference):
 
 
 def test_a_title_with_hidden_characters_is_refused(tmp_path):
-    said = refusal("import_responses", "new", jsonl(tmp_path, answer()), "--create", "Kites \u202e")
+    said = refusal("import_responses", "fresh", jsonl(tmp_path, answer()), "--create", "Kites \u202e")
     assert "The title holds hidden characters (⟦U+202E⟧)" in said
 
 
@@ -658,11 +658,11 @@ def test_an_arm_without_a_response_is_still_a_bad_row(tmp_path):
 
 def test_a_study_that_nobody_sees_is_said_and_can_be_given_a_researcher(tmp_path, capsys):
     researcher, path = alice(), jsonl(tmp_path, answer())
-    call_command("import_responses", "new", path, "--create", "New")
-    assert "Nobody sees “new”" in capsys.readouterr().err
-    call_command("import_responses", "new", path, "--researcher", "alice")
+    call_command("import_responses", "fresh", path, "--create", "New")
+    assert "Nobody sees “fresh”" in capsys.readouterr().err
+    call_command("import_responses", "fresh", path, "--researcher", "alice")
     assert "Nobody sees" not in capsys.readouterr().err
-    assert list(User.objects.filter(memberships__study__slug="new")) == [researcher]
+    assert list(User.objects.filter(memberships__study__slug="fresh")) == [researcher]
 
 
 def test_messages_nested_without_end_are_a_bad_row(tmp_path):

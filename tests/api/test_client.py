@@ -55,6 +55,29 @@ def evenhand(url):
         yield client
 
 
+def test_a_write_that_is_still_under_way_is_asked_for_again(monkeypatch):
+    """The server took longer than the client waited, so the second attempt meets the first."""
+    replies = [None, 409, 409, 201]
+    keys = set()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        keys.add(request.headers["Idempotency-Key"])
+        if (status := replies.pop(0)) is None:
+            raise httpx2.ReadTimeout("too slow", request=request)
+        return httpx2.Response(status, json={"detail": "It is under way.", "code": "key-in-use"})
+
+    monkeypatch.setattr("evenhand_client.client.time.sleep", lambda seconds: None)
+    with Evenhand("http://nowhere.example", "token") as client:
+        client._http = httpx2.Client(
+            base_url="http://nowhere.example", transport=httpx2.MockTransport(answer)
+        )
+        assert client.post("studies/", {})["code"] == "key-in-use"
+        replies.append(409)
+        with pytest.raises(EvenhandError):  # at the first attempt the key is somebody else's
+            client.post("studies/", {})
+    assert not replies and len(keys) == 2
+
+
 @pytest.mark.slow
 def test_every_block_of_the_guide_runs(url, monkeypatch, tmp_path, capsys):
     for name, value in {

@@ -25,7 +25,8 @@ class Evenhand:
     """One server, for the person whose token it is. Use it as a context manager, or `close` it.
 
     Whatever the server refuses is an EvenhandError. Requests that fail on the way are sent up to `attempts`
-    times; those that create carry a key, so that they are done once.
+    times; those that create carry a key, so that they are done once. Links and webhooks take none: what they
+    are answered is told once.
     """
 
     def __init__(self, url: str, token: str, *, timeout: float = 60.0, attempts: int = 4) -> None:
@@ -256,7 +257,8 @@ class Evenhand:
                     raise
                 time.sleep(2.0**attempt / 4)
                 continue
-            if answer.status_code not in AGAIN or attempt == self._attempts:
+            passes = answer.status_code in AGAIN or (attempt > 1 and _is_under_way(answer))
+            if not passes or attempt == self._attempts:
                 return answer
             time.sleep(min(max(_seconds(answer), 2.0**attempt / 4), LONGEST_WAIT))
         raise AssertionError("unreachable")
@@ -270,6 +272,11 @@ class Evenhand:
             told = {}
         detail = told.get("detail") or answer.reason_phrase
         raise EvenhandError(answer.status_code, detail, told.get("code", ""), told.get("errors"))
+
+
+def _is_under_way(answer: httpx.Response) -> bool:
+    """Whether the server is still at what was sent before under the same key."""
+    return answer.status_code == 409 and b'"key-in-use"' in answer.content
 
 
 def _seconds(answer: httpx.Response) -> float:
