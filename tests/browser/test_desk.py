@@ -67,10 +67,9 @@ def test_a_study_from_nothing_to_a_snapshot_without_code(visit):
     add_arm(page, "first", ARMS[0]["system_prompt"])
     page.get_by_text("Add an arm").click() if not page.locator('main [name="name"]').is_visible() else None
     add_arm(page, "second", ARMS[1]["system_prompt"])
-    page.get_by_role("link", name="Pairs and budget").click()
+    page.get_by_role("link", name="Next: Pairs and budget").click()
     fill(page, overlap="1")
-    press(page, "Save")
-    page.get_by_role("link", name="Responses", exact=False).last.click()
+    press(page, "Save and go on")
     press(page, "Generate what is missing")
     generate()
     desk.sees("Finished: 4 of 4")

@@ -86,6 +86,12 @@ def test_the_setup_leads_to_the_first_open_step(alice, draft):
     assert alice.get(address("setup", draft.slug)).url == address("setup_prompts", draft.slug)
 
 
+def test_how_many_raters_a_pair_gets_is_asked_before_pairs_are_made(alice, draft):
+    steps = list(TITLES)
+    assert steps.index("pairing") < steps.index("generation")
+    assert [step.name for step in setup_report(draft)] == steps
+
+
 def test_questions_are_saved_and_lead_on(alice, draft):
     fields = {"title": "Boats", "question": "Which?", "allow_tie": "on", "harm_categories": "hate\nown"}
     answer = alice.post(address("setup_questions", draft.slug), fields | {"go_on": "1"})
