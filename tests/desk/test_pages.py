@@ -183,10 +183,12 @@ def test_an_account_is_made_for_a_rater_who_chooses_the_password_once(alice):
     form = eve.get(address, follow=True)
     assert form.status_code == 200
     chosen = {"password1": "long enough words", "password2": "long enough words"}
-    eve.post(form.redirect_chain[-1][0], chosen)
+    done = eve.post(form.redirect_chain[-1][0], chosen, follow=True).content.decode()
+    assert f'href="{reverse("login")}"' in done  # nothing else on the page leads on
     eve.post(reverse("login"), {"username": "eve", "password": "long enough words"})
     assert study.title in eve.get("/rate/").content.decode()
-    assert "password1" not in Client().get(address, follow=True).content.decode()  # it was for once
+    again = Client().get(address, follow=True).content.decode()
+    assert "This link does not work any more" in again and "password1" not in again  # it was for once
 
 
 def test_a_link_that_was_lost_is_given_again_until_a_password_is_chosen(alice):
