@@ -17,11 +17,13 @@ from kombu.exceptions import OperationalError
 
 from annotation import tasks
 from annotation.actions import freezing, printing, runs
+from annotation.actions.members import add_member
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate, undefined
+from annotation.vocabulary import StudyRole
 from tests import cast
 from tests.reports.studies import a_varied_study
 
@@ -46,6 +48,15 @@ def test_no_page_has_inline_style_or_script(alice):
         page = text_of(alice, name, study.slug)
         assert "style=" not in page and "<style" not in page
         assert "<script>" not in page and "onclick" not in page
+
+
+def test_whoever_rates_elsewhere_finds_the_way_there(client):
+    study = cast.a_study()
+    add_member(study, cast.bob(), StudyRole.VIEWER)
+    client.force_login(cast.bob())
+    assert "You rate, too" not in text_of(client, "studies")
+    cast.a_rater(cast.a_study("boats"), cast.bob())
+    assert f'You rate, too: <a href="{reverse("rate:home")}"' in text_of(client, "studies")
 
 
 # Words -----------------------------------------------------------------------------------------------
