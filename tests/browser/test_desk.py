@@ -60,7 +60,7 @@ def test_a_study_from_nothing_to_a_snapshot_without_code(visit):
     expect(page.locator("#preview")).to_contain_text("This is an example.")
     press(page, "Save and go on")
     fill(page, paste__text=PROMPTS)
-    page.get_by_label("What whoever asks these wants").select_option("benign")
+    page.get_by_label("Intent of whoever asks").select_option("benign")
     press(page, "Look at them")
     press(page, "Add them")
     page.get_by_role("link", name="Next: Arms").click()
