@@ -327,7 +327,7 @@ def offers_of(page: str, address: str) -> Iterator[tuple[str, str]]:
 
 
 def may_be_offered(role: str, how: str, address: str) -> bool:
-    name = resolve(address.partition("?")[0]).view_name
+    name = resolve(re.split("[?#]", address)[0]).view_name
     kind = KIND_OF.get(name, "public")
     return kind in OFFERED[role] or (how == "followed" and kind == "study")
 

@@ -167,7 +167,7 @@ class PasteForm(forms.Form):
     intent = forms.ChoiceField(
         required=False,
         choices=[("", "choose…"), *Intent.choices],
-        label="What whoever asks these wants, where a row does not say its intent",
+        label="Intent of whoever asks, where a row does not say it",
     )
     harm_category = forms.ChoiceField(required=False, label="Harm category, where a row does not say it")
 

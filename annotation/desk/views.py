@@ -99,9 +99,9 @@ def rendered(request: HttpRequest, template: str, study: Study | None = None, **
 def studies(request: HttpRequest) -> HttpResponse:
     archived = access.archived_for(request.user).count()
     may_make = access.may_make_studies(request.user)
-    return rendered(
-        request, "studies", studies=access.listed_for(request.user), archived=archived, may_make=may_make
-    )
+    rates = access.enrolments_of(request.user).exists()
+    listed = access.listed_for(request.user)
+    return rendered(request, "studies", studies=listed, archived=archived, may_make=may_make, rates=rates)
 
 
 @desk_page

@@ -21,14 +21,18 @@ TITLES = {
     "guideline": "Guideline",
     "prompts": "Prompts",
     "arms": "Arms",
-    "generation": "Responses",
     "pairing": "Pairs and budget",
+    "generation": "Responses",
     "raters": "Raters",
     "gold": "Gold pairs",
     "rehearsal": "Rehearsal",
     "opening": "Open the study",
 }
-"""The steps in their order, by the word that their addresses use."""
+"""The steps in their order, by the word that their addresses use.
+
+Pairs are made when a run is done, by the rules of that moment: what says how many raters each gets
+comes before.
+"""
 
 
 @dataclass(frozen=True)
@@ -199,8 +203,8 @@ TELLERS = {
     "guideline": _guideline,
     "prompts": _prompts,
     "arms": _arms,
-    "generation": _generation,
     "pairing": _pairing,
+    "generation": _generation,
     "raters": _raters,
     "gold": _gold,
     "rehearsal": _rehearsal,

@@ -91,6 +91,12 @@
     details.scrollIntoView({ block: "nearest" });
   }
 
+  /* A sheet opens at its beginning: its button, which would get the focus, stands at its end. */
+  function show(sheet) {
+    sheet?.showModal();
+    sheet?.querySelector("h2").focus();
+  }
+
   function hide() {
     const hidden = page().classList.toggle("hiding");
     find('[data-do="hide"]').setAttribute("aria-pressed", hidden);
@@ -119,9 +125,9 @@
     flag: () => open(find("#flag")),
     hide,
     reveal,
-    guideline: () => find("#guideline-sheet")?.showModal(),
+    guideline: () => show(find("#guideline-sheet")),
     note: () => find("#q-rationale textarea").focus(),
-    help: () => find("#keys").showModal(),
+    help: () => show(find("#keys")),
   };
 
   /* The sign that was typed, or the place of the key where the layout writes another script. */

@@ -183,6 +183,18 @@ def test_the_guideline_opens_over_the_page_and_gives_the_place_back(visit, commi
     assert bob.page.evaluate("scrollY") == before > 0
 
 
+def test_a_long_guideline_opens_at_its_beginning(visit, committed_db):
+    study = cast.a_rateable_study(guideline_condition=GuidelineCondition.POLICY_GIVEN)
+    add_guideline(study, "\n\n".join(f"Rule {number}." for number in range(80)))
+    cast.a_rater(study, cast.bob())
+    bob = visit("bob", viewport={"width": 1280, "height": 500})
+    bob.page.goto("/rate/kites/")
+    bob.press("g")
+    sheet = bob.page.locator("#guideline-sheet")
+    expect(sheet).to_be_visible()
+    assert sheet.evaluate("e => e.scrollHeight > e.clientHeight && e.scrollTop === 0")
+
+
 def test_a_contradiction_is_pointed_out_and_holds_nothing_up(visit, study):
     bob = visit("bob")
     bob.page.goto("/rate/kites/")

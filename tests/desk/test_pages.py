@@ -17,11 +17,13 @@ from kombu.exceptions import OperationalError
 
 from annotation import tasks
 from annotation.actions import freezing, printing, runs
+from annotation.actions.members import add_member
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.desk import cards, views, words
 from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate, undefined
+from annotation.vocabulary import StudyRole
 from tests import cast
 from tests.reports.studies import a_varied_study
 
@@ -46,6 +48,15 @@ def test_no_page_has_inline_style_or_script(alice):
         page = text_of(alice, name, study.slug)
         assert "style=" not in page and "<style" not in page
         assert "<script>" not in page and "onclick" not in page
+
+
+def test_whoever_rates_elsewhere_finds_the_way_there(client):
+    study = cast.a_study()
+    add_member(study, cast.bob(), StudyRole.VIEWER)
+    client.force_login(cast.bob())
+    assert "You rate, too" not in text_of(client, "studies")
+    cast.a_rater(cast.a_study("boats"), cast.bob())
+    assert f'You rate, too: <a href="{reverse("rate:home")}"' in text_of(client, "studies")
 
 
 # Words -----------------------------------------------------------------------------------------------
@@ -183,10 +194,12 @@ def test_an_account_is_made_for_a_rater_who_chooses_the_password_once(alice):
     form = eve.get(address, follow=True)
     assert form.status_code == 200
     chosen = {"password1": "long enough words", "password2": "long enough words"}
-    eve.post(form.redirect_chain[-1][0], chosen)
+    done = eve.post(form.redirect_chain[-1][0], chosen, follow=True).content.decode()
+    assert f'href="{reverse("login")}"' in done  # nothing else on the page leads on
     eve.post(reverse("login"), {"username": "eve", "password": "long enough words"})
     assert study.title in eve.get("/rate/").content.decode()
-    assert "password1" not in Client().get(address, follow=True).content.decode()  # it was for once
+    again = Client().get(address, follow=True).content.decode()
+    assert "This link does not work any more" in again and "password1" not in again  # it was for once
 
 
 def test_a_link_that_was_lost_is_given_again_until_a_password_is_chosen(alice):

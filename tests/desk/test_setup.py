@@ -4,14 +4,16 @@ import io
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation import tasks
+from annotation.actions import runs
 from annotation.actions.members import invite
 from annotation.actions.pulse import take_pulse
 from annotation.actions.studies import ask_further
 from annotation.errors import StudyMoved
 from annotation.further import Question
-from annotation.models import Event, FileImport, Pair, Prompt, Pulse, Study
+from annotation.models import Event, FileImport, Pair, Prompt, Pulse, Run, Study
 from annotation.reports.setup import TITLES, setup_report
 from annotation.vocabulary import GuidelineCondition, PairState, StudyRole, StudyState
 from tests import cast
@@ -89,6 +91,12 @@ def test_the_setup_leads_to_the_first_open_step(alice, draft):
     draft.question = "Which is better?"
     draft.save(update_fields=["question"])
     assert alice.get(address("setup", draft.slug)).url == address("setup_prompts", draft.slug)
+
+
+def test_how_many_raters_a_pair_gets_is_asked_before_pairs_are_made(alice, draft):
+    steps = list(TITLES)
+    assert steps.index("pairing") < steps.index("generation")
+    assert [step.name for step in setup_report(draft)] == steps
 
 
 def test_questions_are_saved_and_lead_on(alice, draft):
@@ -387,6 +395,26 @@ def test_the_checklist_says_what_is_missing_and_opens(alice):
     assert states(study)["raters"] == "done"
     alice.post(address("set_state", study.slug), {"state": "open"})
     assert states(study)["opening"] == "done"
+
+
+def test_a_study_that_is_open_is_not_to_be_opened(alice):
+    study = cast.a_rateable_study(2, state=StudyState.DRAFT, overlap=1)
+    study.question = "Which is better?"
+    study.save(update_fields=["question"])
+    cast.a_rater(study, cast.bob())
+    assert "Open the study</a>. Everything is ready." in said(alice, "study", study.slug)
+    alice.post(address("set_state", study.slug), {"state": "open"})
+    page = said(alice, "study", study.slug)
+    assert "The study is open: raters get pairs." in page and "Open the study" not in page
+
+
+def test_a_finished_run_of_a_draft_leads_back_to_the_setup(alice):
+    study = cast.a_generating_study()
+    Study.objects.filter(pk=study.pk).update(state=StudyState.DRAFT)
+    run = runs.start_run(study)
+    assert "Go on setting up" not in said(alice, "run", study.slug, run.pk)
+    Run.objects.filter(pk=run.pk).update(state="done", finished_at=timezone.now())
+    assert "Go on setting up" in said(alice, "run", study.slug, run.pk)
 
 
 def test_pairs_that_wait_for_review_are_not_told_as_rateable(alice):

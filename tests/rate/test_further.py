@@ -184,6 +184,7 @@ def test_the_desk_adds_and_removes_questions(client):
         reverse("desk:add_further", args=["kites"]), {"further-wording": "How?", "further-kind": "choice"}
     )
     assert answer.status_code == 422 and "Give 2 to 12 answers" in answer.content.decode()
+    assert 'setup/questions/further/#further"' in answer.content.decode()  # where the error is told
     client.post(reverse("desk:remove_further", args=["kites", "q1"]))
     study.refresh_from_db()
     assert study.further_questions == []
