@@ -260,8 +260,14 @@ def rating_progress(study: Study) -> RatingProgress:
 
 
 def raters_missing(study: Study) -> int:
-    """How many more raters it takes before any pair can have all of its judgments. One query."""
-    return max(0, study.overlap - _who_may_rate(study))
+    """How many more raters it takes before any pair can have all of its judgments. Two queries."""
+    return max(0, least_overlap(study) - _who_may_rate(study))
+
+
+def least_overlap(study: Study) -> int:
+    """The fewest raters that one of its pairs waits for; without pairs what the next will have. One query."""
+    found = study.pairs.filter(state__in=PAIRS_OF_STUDY).aggregate(least=Min("overlap"))
+    return found["least"] or study.overlap
 
 
 def rating_totals(study: Study) -> RatingTotals:

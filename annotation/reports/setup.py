@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Min, Q, Sum
 
 from annotation.models import Enrolment, Event, InvitationLink, Run, Study
 from annotation.vocabulary import (
+    PAIRS_OF_STUDY,
     EnrolmentState,
     GuidelineCondition,
     PairState,
@@ -54,7 +55,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the steps are told from."""
+    """What the steps are told from.
+
+    Pairs keep the number of raters that they were made with, `least_overlap` to `most_overlap` (without pairs
+    the study's), and take `needed` judgments in all.
+    """
 
     study: Study
     prompts: int
@@ -64,13 +69,16 @@ class Facts:
     run: Run | None
     open_pairs: bool
     held_pairs: bool
+    least_overlap: int
+    most_overlap: int
+    needed: int
     raters: int
     links: int
     rehearsed: bool
 
 
 def setup_report(study: Study) -> tuple[Step, ...]:
-    """Every step of setting the study up. Nine queries, whatever the study's size."""
+    """Every step of setting the study up. Ten queries, whatever the study's size."""
     facts = _facts(study)
     steps = [Step(name, *tell(facts)) for name, tell in TELLERS.items()]
     return (*steps, Step("opening", *_opening(facts, steps)))
@@ -84,6 +92,9 @@ def next_step(steps: tuple[Step, ...]) -> str:
 def _facts(study: Study) -> Facts:
     arms = study.arms.aggregate(all=Count("pk"), generating=Count("pk", filter=~Q(backend="")))
     raters = Enrolment.objects.filter(study=study, user__isnull=False, state=EnrolmentState.ACTIVE)
+    raters_of_pairs = study.pairs.filter(state__in=PAIRS_OF_STUDY).aggregate(
+        least=Min("overlap"), most=Max("overlap"), needed=Sum("overlap")
+    )
     return Facts(
         study=study,
         prompts=study.prompts.count(),
@@ -93,6 +104,9 @@ def _facts(study: Study) -> Facts:
         run=study.runs.numbered().first(),
         open_pairs=study.pairs.filter(state=PairState.OPEN).exists(),
         held_pairs=study.pairs.held().exists(),
+        least_overlap=raters_of_pairs["least"] or study.overlap,
+        most_overlap=raters_of_pairs["most"] or study.overlap,
+        needed=raters_of_pairs["needed"] or 0,
         raters=raters.count(),
         links=InvitationLink.objects.filter(study=study, revoked_at__isnull=True).count(),
         rehearsed=Event.objects.filter(study=study, verb="rehearse").exists(),
@@ -146,23 +160,30 @@ def _generation(facts: Facts) -> tuple[str, str]:
 
 
 def _pairing(facts: Facts) -> tuple[str, str]:
-    study = facts.study
-    needed = study.pair_count * study.overlap
-    told = f"{_count(study.overlap, 'rater')} for each pair"
+    study, told = facts.study, f"{_count(facts.study.overlap, 'rater')} for each pair"
     if study.overlap_max:
         told += f", up to {study.overlap_max} where they differ"
-    return DONE, f"{told}: {needed:,} judgments." if needed else f"{told}."
+    if {facts.least_overlap, facts.most_overlap} != {study.overlap}:
+        return DONE, f"{told} that is made from now on; those that are there have {_of_pairs(facts)}."
+    return DONE, f"{told}: {facts.needed:,} judgments." if facts.needed else f"{told}."
+
+
+def _of_pairs(facts: Facts) -> str:
+    least, most = facts.least_overlap, facts.most_overlap
+    raters = str(least) if least == most else f"{least} to {most}"
+    return f"{raters}: {facts.needed:,} judgments"
 
 
 def _raters(facts: Facts) -> tuple[str, str]:
-    lacking = facts.study.overlap - facts.raters
+    lacking = facts.least_overlap - facts.raters
     if lacking <= 0:
         return DONE, f"{_count(facts.raters, 'rater')} can rate."
     if facts.links:
         return DONE, f"{_count(facts.raters, 'rater')} so far; {_count(facts.links, 'link')} let more in."
     if not facts.raters:
         return OPEN, "Nobody rates in this study yet."
-    return ATTENTION, f"Each pair waits for {facts.study.overlap} raters: {lacking} more are needed."
+    more = f"{lacking} more {'is' if lacking == 1 else 'are'} needed"
+    return ATTENTION, f"Each pair waits for {facts.least_overlap} raters: {more}."
 
 
 def _gold(facts: Facts) -> tuple[str, str]:

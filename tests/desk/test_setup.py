@@ -377,6 +377,21 @@ def test_pairs_and_budget_are_saved_and_contradictions_refused(alice, draft):
     assert answer.status_code == 422
 
 
+def test_pairs_that_are_there_keep_their_number_of_raters_and_every_sentence_says_so(alice):
+    study = cast.a_rateable_study(4, overlap=3)
+    Study.objects.filter(pk=study.pk).update(overlap=2)
+    study.refresh_from_db()
+    for name in ("bob", "carol"):
+        cast.a_rater(study, cast.person(name))
+    told = {step.name: step.told for step in setup_report(study)}
+    assert told["pairing"] == (
+        "2 raters for each pair that is made from now on; those that are there have 3: 12 judgments."
+    )
+    assert told["raters"] == "Each pair waits for 3 raters: 1 more is needed."
+    overview = alice.get(reverse("desk:study", args=[study.slug])).content.decode()
+    assert "No pair can have all of its judgments yet: enrol 1 more rater." in overview
+
+
 def test_each_arm_meets_only_the_first_where_the_study_says_so():
     study = cast.a_study(pairing="first")
     prompt = cast.a_prompt(study)
@@ -443,7 +458,7 @@ def test_the_example_replaces_no_words(alice, draft):
 def test_the_steps_cost_the_same_queries_at_any_size(alice, django_assert_num_queries):
     small, large = cast.a_rateable_study(1, "small"), cast.a_rateable_study(12, "large")
     for study in (small, large):
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             setup_report(study)
 
 
