@@ -63,7 +63,7 @@ def test_a_number_that_no_pair_has_is_named():
 def test_generating_again_tells_the_workers(hints):
     study = a_generated_study()
     said = say("regenerate", "--kind", "truncated")
-    assert f"Run {study.runs.first().pk} generates the new answers." in said
+    assert f"Run {study.runs.numbered().first().number} generates the new answers." in said
     assert hints == [study.runs.first()]
     with pytest.raises(CommandError, match="not finished"):
         say("regenerate", "--pairs", study.pairs.get().pk)
