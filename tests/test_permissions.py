@@ -211,7 +211,6 @@ def clients() -> dict[str, Client]:
 def number_in(study: Study, path: str) -> int:
     """The primary key of what the address is about, where the study has such a thing."""
     for part, rows in (
-        ("/deliveries/", study.webhooks.first().deliveries),
         ("/webhooks/", study.webhooks),
         ("/runs/", study.runs),
         ("/responses/", study.responses),

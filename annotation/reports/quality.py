@@ -169,11 +169,18 @@ def _work(raters: Collection[int]) -> Rows:
         Coalesce(_Seconds("assignment__claimed_at", "assignment__submitted_at"), Value(0.0)),
     )
     judged = Judgment.objects.filter(enrolment__in=raters, assignment__isnull=False).order_by("pk")
-    rows = np.fromiter(judged.values_list(*fields).iterator(ROWS_AT_ONCE), dtype=WORK)
+    rows = np.fromiter(_brought(judged.values_list(*fields), raters), dtype=WORK)
     order = np.lexsort((rows["revision"], rows["hold"]))
     is_other = rows["hold"][order][1:] != rows["hold"][order][:-1]
     first, newest = (order[np.insert(is_other, at, True)[: len(order)]] for at in (0, len(is_other)))
     return rows[newest[np.argsort(first)]]
+
+
+def _brought(rows: QuerySet, raters: Collection[int]) -> Iterator[tuple]:
+    """The rows, of many raters by a cursor. Outside `reading_all` PostgreSQL plans a cursor for its first rows,
+    which took minutes for a few thousand where it knew no sizes of tables: so those of few raters come as one.
+    """
+    return iter(rows) if len(raters) <= RATERS_AT_ONCE else rows.iterator(ROWS_AT_ONCE)
 
 
 def _rows_of_each(who: NDArray, keys: Collection[int]) -> list[NDArray[np.int64]]:
@@ -286,7 +293,7 @@ SAYING = np.dtype([("who", "i8"), ("about", "i8"), ("said", "i1"), ("prompt", "i
 def _agreeing(study: Study, raters: Collection[int]) -> dict[int, Estimate]:
     """Agreement with the majority of the others: on safe or unsafe, and on which answer balances better."""
     parts, pairs = _safety(study, raters).order_by(), _balance(study, raters).order_by()
-    safety, balance = (np.fromiter(rows.iterator(ROWS_AT_ONCE), dtype=SAYING) for rows in (parts, pairs))
+    safety, balance = (np.fromiter(_brought(rows, raters), dtype=SAYING) for rows in (parts, pairs))
     balance["about"] = -1 - balance["about"]  # pairs are below 0, responses above
     rows = np.concatenate([safety, balance])
     columns = (rows[name] for name in SAYING.names)
