@@ -68,8 +68,8 @@ def run_on_postgresql() -> Outcome:
 def keep_from_counting(url: str) -> None:
     """Have the server vacuum nothing by itself.
 
-    Most tests take back what they wrote. A vacuum then finds pages full of dead rows, notes that a table of
-    thousands holds none, and the next test's query is planned for one row: it took minutes instead of moments.
+    Most tests take back what they wrote. A vacuum then finds pages full of dead rows, notes that a table
+    holds none, and the next test's query is planned for one row: it took minutes instead of moments.
     """
     with psycopg.connect(url, autocommit=True) as server:
         server.execute("ALTER SYSTEM SET autovacuum = off")
