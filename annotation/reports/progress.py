@@ -250,7 +250,7 @@ class RatingProgress:
 
 
 def rating_progress(study: Study) -> RatingProgress:
-    """How far rating has come. Six queries."""
+    """How far rating has come. Seven queries."""
     totals = rating_totals(study)
     return RatingProgress(
         **vars(totals),

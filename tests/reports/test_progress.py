@@ -126,7 +126,7 @@ def test_the_number_of_queries_does_not_grow(django_assert_num_queries):
     study = cast.a_rateable_study(pairs=2)
     for rater in two_raters(study):
         judge(rater, safe(), safe(), balance=0)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         rating_progress(study)
 
 
