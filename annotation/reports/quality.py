@@ -177,10 +177,8 @@ def _work(raters: Collection[int]) -> Rows:
 
 
 def _brought(rows: QuerySet, raters: Collection[int]) -> Iterator[tuple]:
-    """The rows, of many raters by a cursor.
-
-    Outside `reading_all` PostgreSQL plans a cursor for its first rows, which took minutes for a few thousand
-    where it knew no sizes of tables: so those of few raters come as one.
+    """The rows, of many raters by a cursor, which PostgreSQL plans for its first rows outside `reading_all`:
+    those of few raters, which pages ask for there, come as one.
     """
     return iter(rows) if len(raters) <= RATERS_AT_ONCE else rows.iterator(ROWS_AT_ONCE)
 
