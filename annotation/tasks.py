@@ -44,6 +44,7 @@ from annotation.models import (
     Batch,
     Dataset,
     Delivery,
+    Event,
     FileImport,
     Freezing,
     GradeBatch,
@@ -307,6 +308,14 @@ def import_file(job_id: int) -> None:
     if job is not None:
         with keeping_lease(job, worker_name(), queue="default"):
             jobs.run(job)
+
+
+def ask_for_push(snapshot: Snapshot, repository: str, user: User) -> Event:
+    """Have a worker push a snapshot; what is on record of it, a failure where the queue does not answer."""
+    asked = hub.note_asked(snapshot, repository, user)
+    if sent(push_to_hub.delay, snapshot.pk, repository, user.pk):
+        return asked
+    return hub.note_failure(snapshot, repository, user, "The queue does not answer. Try again later.")
 
 
 @shared_task

@@ -16,6 +16,7 @@ from typing import TypeVar
 import httpx2
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
@@ -28,6 +29,7 @@ REVISION = re.compile(r"[\w][\w./-]{0,99}", re.ASCII)
 PASSING = (429, 500, 502, 503, 504)
 TRIES = 4
 LONGEST_WAIT = 30.0  # seconds between two tries
+PUSHES_LISTED = 20
 MOST_FILES = 1_000
 WANTED = (".jsonl", ".ndjson", ".json", ".csv", ".parquet", ".gz", ".md")
 
@@ -224,6 +226,12 @@ def _words(status: int) -> str:
 
 
 # From the desk -----------------------------------------------------------------------------------------
+
+
+def pushes_of(study: Study) -> QuerySet[Event]:
+    """What was last asked for, arrived or failed, the newest first."""
+    told = study.events.without_judging().filter(verb__startswith="push_to_hub")
+    return told.order_by("-pk")[:PUSHES_LISTED]
 
 
 def is_configured() -> bool:

@@ -17,7 +17,6 @@ from annotation.errors import HubRefused
 from annotation.models import Event
 from annotation.vocabulary import TokenScope
 
-LISTED = 20
 PUSH = an_object(
     *("revision", "reason"), state=str, snapshot=int, repository=str, at=datetime, revision=str, reason=str
 )
@@ -56,8 +55,7 @@ class PushList(ForResearchers, APIView):
     @says(page_of(PUSH))
     def get(self, request: Request, slug: str) -> Response:
         """What was asked for, arrived or failed, the newest first."""
-        told = self.study().events.without_judging().filter(verb__in=STATES).order_by("-pk")[:LISTED]
-        return Response({"results": [push_data(event) for event in told]})
+        return Response({"results": [push_data(event) for event in hub.pushes_of(self.study())]})
 
     @once
     @says(PUSH, 202, NewPushSerializer)
@@ -66,10 +64,6 @@ class PushList(ForResearchers, APIView):
         self.study()
         given = checked(NewPushSerializer, request.data)
         snapshot = access.snapshot_for(request.user, slug, given["snapshot"])
-        asked = hub.note_asked(snapshot, given["repository"], request.user)
+        asked = tasks.ask_for_push(snapshot, given["repository"], request.user)
         asked.refresh_from_db()
-        if not tasks.sent(tasks.push_to_hub.delay, snapshot.pk, given["repository"], request.user.pk):
-            reason = "The queue does not answer. Try again later."
-            asked = hub.note_failure(snapshot, given["repository"], request.user, reason)
-            asked.refresh_from_db()
         return Response(push_data(asked), status.HTTP_202_ACCEPTED)

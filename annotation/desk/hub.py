@@ -12,8 +12,6 @@ from annotation.desk.views import desk_page, rendered
 from annotation.errors import HubRefused
 from annotation.models import Study
 
-LISTED = 20
-
 
 class PushForm(forms.Form):
     """Which snapshot goes where. Private: the command alone makes data public."""
@@ -44,16 +42,12 @@ def hub(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         _ask(request, study, form.cleaned_data)
         return redirect("desk:hub", slug)
-    pushed = study.events.without_judging().filter(verb__startswith="push_to_hub").order_by("-pk")[:LISTED]
+    pushed = pushing.pushes_of(study)
     return rendered(request, "hub", study, form=form, pushed=pushed, is_configured=pushing.is_configured())
 
 
 def _ask(request: HttpRequest, study: Study, given: dict) -> None:
     snapshot = access.snapshot_numbered(request.user, study, given["snapshot"])
-    repository = given["repository"]
-    pushing.note_asked(snapshot, repository, request.user)
-    if tasks.sent(tasks.push_to_hub.delay, snapshot.pk, repository, request.user.pk):
+    asked = tasks.ask_for_push(snapshot, given["repository"], request.user)
+    if asked.verb == "push_to_hub_asked":
         messages.success(request, "A worker pushes the snapshot. Reload this page in a moment.")
-    else:
-        reason = "The queue does not answer. Try again later."
-        pushing.note_failure(snapshot, repository, request.user, reason)
