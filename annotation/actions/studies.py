@@ -202,15 +202,26 @@ def _is_complete(study: Study) -> bool:
 
 @transaction.atomic
 def set_state(study: Study, state: StudyState, actor: User | None = None) -> bool:
-    """Open, pause or close the study; False when it already is in that state. Archived: StudyRefused."""
-    row = Study.objects.filter(pk=study.pk)
-    if state == StudyState.OPEN and row.exclude(archived_at__isnull=True, deleted_at__isnull=True).exists():
-        raise StudyRefused("The study is archived. Restore it first.")
-    changed = row.exclude(state=state).update(state=state)
+    """Open, pause or close the study; False when it already is in that state.
+
+    Raises StudyRefused for one that is archived or deleted, if only since a moment ago.
+    """
+    others = Study.objects.in_lists().filter(pk=study.pk).exclude(state=state)
+    changed = others.update(state=state)
+    if not changed:
+        _refuse_archived(study, state)
     study.state = state
     if changed:
         events.record(study, "set_state", actor, state=state)
     return bool(changed)
+
+
+def _refuse_archived(study: Study, state: StudyState) -> None:
+    row = Study.objects.get(pk=study.pk)
+    if row.deleted_at:
+        raise StudyRefused("The study was deleted meanwhile, so its state stays as it is.")
+    if row.archived_at and row.state != state:
+        raise StudyRefused("The study is archived. Restore it first.")
 
 
 @transaction.atomic
