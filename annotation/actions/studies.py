@@ -1,6 +1,6 @@
 """Studies begin, open, close."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
@@ -89,14 +89,16 @@ def is_judged(study: Study) -> bool:
 
 
 @transaction.atomic
-def change_study(study: Study, actor: User | None = None, unmoved: bool = False, **fields) -> bool:
+def change_study(
+    study: Study, actor: User | None = None, as_read: Callable[[Study], bool] | None = None, **fields
+) -> bool:
     """Set these fields of the study, and keep what they were; False when nothing changed.
 
-    Raises StudyRefused for what is fixed once pairs were judged (FIXED_BY_JUDGMENTS); with `unmoved`,
-    StudyMoved where one of them is no longer as `study` holds it in memory.
+    Raises StudyRefused for what is fixed once pairs were judged (FIXED_BY_JUDGMENTS), and StudyMoved where
+    `as_read` denies that the locked row is as the person read it.
     """
     row = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    if unmoved and any(getattr(row, name) != getattr(study, name) for name in fields):
+    if as_read and not as_read(row):
         raise StudyMoved("Somebody has changed the study meanwhile. Read it again, then change it.")
     changed = {name: value for name, value in fields.items() if getattr(row, name) != value}
     if not changed:

@@ -11,6 +11,8 @@ from annotation.errors import DomainError, StudyRefused
 from annotation.models import Study
 from annotation.vocabulary import StudyState
 from tests import cast
+from tests.api.story import as_person
+from tests.api.test_tokens import JSON, STUDIES
 
 UNCOMMITTED_FOR = 0.5
 """Seconds that the first waits with its commit for one that does not wait for it."""
@@ -52,6 +54,20 @@ def outcome(work):
         return work()
     except DomainError as refusal:
         return refusal
+
+
+def test_of_two_changes_bound_to_what_was_read_one_is_kept(committed_db):
+    cast.a_study()
+    address, people = f"{STUDIES}kites/", [as_person(cast.alice()) for _ in range(2)]
+    etag = people[0].get(address)["ETag"]
+
+    def change(client, body):
+        return lambda: client.patch(address, body, JSON, headers={"If-Match": etag}).status_code
+
+    found = while_uncommitted(change(people[0], '{"title": "Boats"}'), change(people[1], '{"overlap": 4}'))
+    assert found == [200, 412]
+    study = Study.objects.get()
+    assert (study.title, study.overlap) == ("Boats", 2)
 
 
 def test_a_study_that_is_archived_meanwhile_is_not_opened(committed_db):
