@@ -3,13 +3,18 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from django.db import close_old_connections, connection, transaction
 
+from annotation.actions.enrolment import enrol
+from annotation.actions.enrolment import set_state as set_place
+from annotation.actions.members import accept, add_member, invite
+from annotation.actions.people import forget_person
 from annotation.actions.removing import archive_study, delete_study
 from annotation.actions.studies import set_state
-from annotation.errors import DomainError, StudyRefused
-from annotation.models import Study
-from annotation.vocabulary import StudyState
+from annotation.errors import DomainError, NotQualified, StudyRefused
+from annotation.models import Enrolment, Membership, Study
+from annotation.vocabulary import EnrolmentState, StudyRole, StudyState
 from tests import cast
 from tests.api.story import as_person
 from tests.api.test_tokens import JSON, STUDIES
@@ -88,3 +93,45 @@ def test_a_study_that_is_deleted_meanwhile_is_not_opened(committed_db):
     )
     assert deleted is None and isinstance(opened, StudyRefused)
     assert Study.objects.get().state == StudyState.CLOSED
+
+
+def becomes_a_member(study):
+    return lambda: add_member(study, cast.bob(), StudyRole.EDITOR)
+
+
+def takes_up_an_invitation(study):
+    invitation, _ = invite(study, "bob@example.org", StudyRole.EDITOR)
+    return lambda: accept(invitation, cast.bob())
+
+
+def becomes_a_rater(study):
+    return lambda: enrol(study, cast.bob())
+
+
+def is_let_go_on(study):
+    place = cast.a_rater(study, cast.bob())
+    set_place(place, EnrolmentState.PAUSED)
+    return lambda: set_place(place, EnrolmentState.ACTIVE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("member", [becomes_a_member, takes_up_an_invitation])
+@pytest.mark.parametrize("rater", [becomes_a_rater, is_let_go_on])
+@pytest.mark.parametrize("member_first", [True, False])
+def test_nobody_becomes_a_member_and_a_rater_at_once(committed_db, member, rater, member_first):
+    study, _ = cast.a_study(), cast.bob()
+    works = [rater(study), member(study)]
+    first, second = while_uncommitted(*(works[::-1] if member_first else works))
+    assert not isinstance(first, DomainError) and isinstance(second, NotQualified)
+    places = Enrolment.objects.filter(user=cast.bob(), state=EnrolmentState.ACTIVE).count()
+    assert places + Membership.objects.filter(user=cast.bob()).count() == 1
+
+
+@pytest.mark.parametrize("work", [becomes_a_member, takes_up_an_invitation, becomes_a_rater, is_let_go_on])
+def test_whoever_comes_in_while_they_are_forgotten_is_waited_for(committed_db, work):
+    """Both lock the account first, so neither waits for the other in turn."""
+    study, bob = cast.a_study(), cast.bob()
+    come, forgotten = while_uncommitted(work(study), lambda: forget_person(bob))
+    assert not isinstance(come, DomainError) and forgotten is True
+    assert not bob.memberships.exists()
+    assert not Enrolment.objects.filter(user=bob, state=EnrolmentState.ACTIVE).exists()
