@@ -237,6 +237,24 @@ def add_guideline(study: Study, body: str, actor: User | None = None) -> Guideli
     return guideline
 
 
+@transaction.atomic
+def set_guideline(
+    study: Study,
+    condition: GuidelineCondition,
+    body: str,
+    actor: User | None = None,
+    as_read: Callable[[Study], bool] | None = None,
+) -> None:
+    """Whether raters read a guideline, and its words: another version where they changed. Both or neither.
+
+    Raises what `change_study` raises.
+    """
+    change_study(study, actor, as_read, guideline_condition=condition)
+    newest = study.guidelines.first()
+    if body and body != (newest.body.strip() if newest else ""):
+        add_guideline(study, body, actor)
+
+
 def current_guideline(study: Study) -> GuidelineVersion | None:
     """What raters of a policy-given study read; None in a policy-free one."""
     if study.guideline_condition == GuidelineCondition.POLICY_FREE:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import close_old_connections, connection, transaction
+from django.test import Client
 
 from annotation.actions.enrolment import enrol
 from annotation.actions.enrolment import set_state as set_place
@@ -18,6 +19,7 @@ from annotation.vocabulary import EnrolmentState, StudyRole, StudyState
 from tests import cast
 from tests.api.story import as_person
 from tests.api.test_tokens import JSON, STUDIES
+from tests.desk.test_meanwhile import opened, sent
 
 UNCOMMITTED_FOR = 0.5
 """Seconds that the first waits with its commit for one that does not wait for it."""
@@ -73,6 +75,25 @@ def test_of_two_changes_bound_to_what_was_read_one_is_kept(committed_db):
     assert found == [200, 412]
     study = Study.objects.get()
     assert (study.title, study.overlap) == ("Boats", 2)
+
+
+@pytest.mark.parametrize("step", ["questions", "pairing", "guideline"])
+def test_of_two_who_save_the_same_step_at_once_the_second_is_told(committed_db, step):
+    study = cast.a_study(state=StudyState.DRAFT)
+    study.memberships.create(user=cast.carol(), role=StudyRole.EDITOR)
+    people = [Client(), Client()]
+    for client, person in zip(people, (cast.alice(), cast.carol()), strict=True):
+        client.force_login(person)
+    marks = [opened(client, step) for client in people]
+    changed = {"questions": "title", "pairing": "overlap", "guideline": "body"}[step]
+
+    def save(number):
+        return lambda: sent(people[number], step, marks[number], **{changed: f"{7 + number}"}).status_code
+
+    assert while_uncommitted(save(0), save(1)) == [302, 422]
+    study.refresh_from_db()
+    kept = [study.title, str(study.overlap), *(version.body for version in study.guidelines.all())]
+    assert "7" in kept and "8" not in kept
 
 
 def test_a_study_that_is_archived_meanwhile_is_not_opened(committed_db):
