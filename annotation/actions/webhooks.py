@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from hashlib import sha256
+from time import monotonic
 
 import httpx2 as httpx
 from django.conf import settings
@@ -43,6 +44,10 @@ SECONDS = 10.0
 """For one step: to connect, to send, to hear something."""
 
 SECONDS_IN_ALL = 20.0
+QUICK = 1.0
+SHARE = 10
+"""An address that takes longer than QUICK has one part in SHARE of a worker's time: others have the rest."""
+
 LONGEST_TOLD = 300
 GONE = 410
 
@@ -126,12 +131,21 @@ def send(delivery_id: int, at: datetime | None = None) -> bool | None:
     delivery = Delivery.objects.due(at).select_related("webhook").filter(pk=delivery_id).first()
     if delivery is None or not _claimed(delivery, at):
         return None
+    began = monotonic()
     status, failure = _posted(delivery, at)
-    if not failure:
+    taken = monotonic() - began
+    if failure:
+        _note_failure(delivery, status, failure)
+    else:
         _note_received(delivery, status)
-        return True
-    _note_failure(delivery, status, failure)
-    return False
+    if taken > QUICK:
+        _let_others_go_first(delivery.webhook, at + timedelta(seconds=taken * SHARE))
+    return not failure
+
+
+def _let_others_go_first(webhook: Webhook, until: datetime) -> None:
+    waiting = Delivery.objects.filter(webhook=webhook, state=DeliveryState.WAITING, next_at__lt=until)
+    waiting.update(next_at=until)
 
 
 def _claimed(delivery: Delivery, at: datetime) -> bool:

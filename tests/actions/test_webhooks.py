@@ -181,6 +181,36 @@ def test_an_address_that_is_gone_is_switched_off_at_once():
     assert not webhook.is_on
 
 
+@pytest.mark.parametrize("said", [(200, ""), (None, "It did not answer.")])
+def test_what_else_a_slow_address_is_told_lets_others_go_first(monkeypatch, said):
+    """Twenty seconds for each of many deliveries would leave a worker no time for anything else."""
+    study = cast.a_rateable_study()
+    slow, other = a_webhook(study), a_webhook(study, "https://other.example/")
+    for name in ("bob", "carol"):
+        enrolment.set_state(cast.a_rater(study, getattr(cast, name)()), EnrolmentState.PAUSED)
+    first, second = slow.deliveries.order_by("pk")
+    monkeypatch.setattr(webhooks, "_posted", lambda delivery, at: said)
+    monkeypatch.setattr(webhooks, "monotonic", iter([0.0, 20.0]).__next__)
+    at = timezone.now()
+    assert webhooks.send(first.pk, at) is (said[0] == 200)
+    soon, later = at + timedelta(seconds=199), at + timedelta(seconds=201)
+    assert set(Delivery.objects.due(soon)) == set(other.deliveries.all())
+    assert webhooks.send(second.pk, soon) is None
+    again = {second} if said[0] else {first, second}
+    assert set(Delivery.objects.due(later)) == {*other.deliveries.all(), *again}
+
+
+def test_what_a_quick_address_is_told_waits_for_nothing(monkeypatch):
+    study = cast.a_rateable_study()
+    webhook = a_webhook(study)
+    for name in ("bob", "carol"):
+        enrolment.set_state(cast.a_rater(study, getattr(cast, name)()), EnrolmentState.PAUSED)
+    first, second = webhook.deliveries.order_by("pk")
+    monkeypatch.setattr(webhooks, "_posted", lambda delivery, at: (200, ""))
+    monkeypatch.setattr(webhooks, "monotonic", iter([0.0, 0.9, 1.0, 1.5]).__next__)
+    assert webhooks.send(first.pk) and webhooks.send(second.pk)
+
+
 def test_the_beat_has_each_due_delivery_sent(monkeypatch):
     asked = []
     monkeypatch.setattr(tasks.send_delivery, "apply_async", lambda args, **options: asked.append(args))
