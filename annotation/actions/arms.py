@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from annotation.actions import events
-from annotation.errors import ArmRefused
+from annotation.errors import ArmRefused, StudyMoved
 from annotation.models import Arm, Study, User
 from annotation.models.arm import SETTINGS
 from annotation.text import refuse_hidden
@@ -115,9 +115,20 @@ def _add_registered(
 
 
 @transaction.atomic
-def change_arm(arm: Arm, actor: User | None = None, **changes) -> bool:
-    """Set the arm's name and settings; False when nothing changed. Raises ArmRefused once it answered."""
-    changed = {name: value for name, value in changes.items() if getattr(arm, name) != value}
+def change_arm(
+    arm: Arm, actor: User | None = None, as_read: Callable[[Arm], bool] | None = None, **changes
+) -> bool:
+    """Set the arm's name and settings; False when nothing changed.
+
+    Raises ArmRefused once it answered, or where it left the study; StudyMoved where `as_read` denies that
+    the locked row is as the person read it.
+    """
+    row = Arm.objects.select_for_update(no_key=True).filter(pk=arm.pk).first()
+    if row is None:
+        raise ArmRefused("Somebody took this arm out of the study meanwhile.")
+    if as_read and not as_read(row):
+        raise StudyMoved("Somebody has changed the arm meanwhile. Read it again, then change it.")
+    changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
     if not changed:
         return False
     if "name" in changed:

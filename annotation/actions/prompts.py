@@ -1,13 +1,13 @@
 """Prompts come in."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from django.db import IntegrityError, transaction
 
 from annotation import scan
 from annotation.actions import events
-from annotation.errors import DomainError, PromptRefused, PromptsRefused
+from annotation.errors import DomainError, PromptRefused, PromptsRefused, StudyMoved
 from annotation.models import Prompt, Study, User
 from annotation.text import refuse_hidden, storable
 from annotation.vocabulary import Intent
@@ -85,12 +85,20 @@ def is_asked(prompt: Prompt) -> bool:
 
 
 @transaction.atomic
-def change_prompt(prompt: Prompt, actor: User | None = None, **changes) -> bool:
+def change_prompt(
+    prompt: Prompt, actor: User | None = None, as_read: Callable[[Prompt], bool] | None = None, **changes
+) -> bool:
     """Set these fields of the prompt; False when nothing changed. Raises DomainError for what cannot be.
 
     Labels may be changed at any time, and reports then follow them; the wording until somebody was asked.
+    Raises StudyMoved where `as_read` denies that the locked row is as the person read it.
     """
-    changed = {name: value for name, value in changes.items() if getattr(prompt, name) != value}
+    row = Prompt.objects.select_for_update(no_key=True).filter(pk=prompt.pk).first()
+    if row is None:
+        raise PromptRefused("Somebody took this prompt out of the study meanwhile.")
+    if as_read and not as_read(row):
+        raise StudyMoved("Somebody has changed the prompt meanwhile. Read it again, then change it.")
+    changed = {name: value for name, value in changes.items() if getattr(row, name) != value}
     if not changed:
         return False
     _refuse_labels(prompt.study, changed)

@@ -7,26 +7,28 @@ that comes back instead tells what is stored by now, and carries the mark of tha
 import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from typing import TypeVar
 
 from django import forms
 from django.http import HttpRequest
 
 from annotation.actions.studies import change_study
 from annotation.errors import DomainError, StudyMoved
-from annotation.models import Study
+from annotation.models import Arm, Prompt, Study
 
 MARK = "read"
 MOVED = (
-    "Somebody saved this step meanwhile. Where it differs from yours is told below. Save again, and what you "
+    "Somebody saved this meanwhile. Where it differs from yours is told below. Save again, and what you "
     "wrote takes its place."
 )
+LONGEST_SHOWN = 2_000
+
 Stored = Mapping[str, object]
-Reading = Callable[[Study], Stored]
-"""What is stored of a study in the fields of a form."""
+Row = TypeVar("Row", Study, Arm, Prompt)
 
 
-def reading(*names: str) -> Reading:
-    """Of a form whose fields are the study's own."""
+def reading(*names: str) -> Callable[[Study], Stored]:
+    """What is stored in the fields of a form whose fields are the study's own."""
     return lambda study: {name: getattr(study, name) for name in names}
 
 
@@ -35,13 +37,15 @@ def mark_of(stored: Stored) -> str:
     return " ".join(sha256(json.dumps(value).encode()).hexdigest()[:12] for value in stored.values())
 
 
-def as_read(request: HttpRequest, read: Reading) -> Callable[[Study], bool] | None:
+def as_read(request: HttpRequest, read: Callable[[Row], Stored]) -> Callable[[Row], bool] | None:
     """For a verb: whether a row is as the page showed it. None for a page that brought no mark."""
     mark = request.POST.get(MARK)
     return (lambda row: mark_of(read(row)) == mark) if mark else None
 
 
-def is_saved(request: HttpRequest, study: Study, form: forms.BaseForm, read: Reading) -> bool:
+def is_saved(
+    request: HttpRequest, study: Study, form: forms.BaseForm, read: Callable[[Study], Stored]
+) -> bool:
     """Whether the study's fields are now as the form says; if not, the page that comes back tells why."""
     try:
         change_study(study, request.user, as_read(request, read), **form.cleaned_data)
@@ -94,5 +98,7 @@ def _now(field: forms.Field, value: object) -> str:
         value = ", ".join(value)
     if value is None or value == "":
         return "Somebody emptied this meanwhile."
-    shown = dict(getattr(field, "choices", ())).get(value, value)
+    shown = str(dict(getattr(field, "choices", ())).get(value, value))
+    if len(shown) > LONGEST_SHOWN:
+        shown = f"{shown[:LONGEST_SHOWN]} …"
     return f"Somebody made this “{shown}” meanwhile."

@@ -11,10 +11,11 @@ from django.views.decorators.vary import vary_on_headers
 from annotation import access, tasks
 from annotation.actions import arms as arming
 from annotation.actions import generating
+from annotation.desk import meanwhile
 from annotation.desk.setup import step_page
 from annotation.desk.setup_forms import ArmForm, TrialForm
 from annotation.desk.views import QUEUE_IS_DOWN, desk_page
-from annotation.errors import DomainError
+from annotation.errors import DomainError, StudyMoved
 from annotation.models import Arm, Event, Study
 from annotation.text import spelt_out
 
@@ -79,6 +80,7 @@ def _arm_page(
     context = {
         "arm": found,
         "form": form,
+        "mark": meanwhile.mark_for(request, form, ArmForm.stored(found)),
         "trial_form": trial_form or TrialForm(),
         "trial": trial_of(found),
         "has_answers": found.responses.exists(),
@@ -89,7 +91,10 @@ def _arm_page(
 
 def _changes(request: HttpRequest, found: Arm, form: ArmForm) -> bool:
     try:
-        arming.change_arm(found, request.user, **form.settings)
+        arming.change_arm(found, request.user, meanwhile.as_read(request, ArmForm.stored), **form.settings)
+    except StudyMoved:
+        found.refresh_from_db()  # the page that comes back tells what came
+        return False
     except DomainError as error:
         form.add_error(None, str(error))
         return False

@@ -203,12 +203,16 @@ class PromptForm(forms.Form):
     language = forms.CharField(required=False, max_length=20, label="Language (en, pt-BR)")
 
     def __init__(self, data=None, *, prompt: Prompt, asked: bool):
-        begin = {name: getattr(prompt, name) for name in ("intent", "harm_category", "family", "language")}
-        begin |= {"text": prompt.last_message, "subset": ", ".join(prompt.subset)}
-        super().__init__(data, initial=begin, auto_id=f"prompt-{prompt.pk}-%s")
+        super().__init__(data, initial=self.stored(prompt), auto_id=f"prompt-{prompt.pk}-%s")
         self.prompt = prompt
         self.fields["harm_category"].choices = category_choices(prompt.study)
         self.fields["text"].disabled = asked
+
+    @staticmethod
+    def stored(prompt: Prompt) -> dict:
+        """What the fields are for a prompt."""
+        labels = {name: getattr(prompt, name) for name in ("intent", "harm_category", "family", "language")}
+        return labels | {"text": prompt.last_message, "subset": ", ".join(prompt.subset)}
 
     @property
     def changes(self) -> dict:
@@ -282,11 +286,16 @@ class ArmForm(forms.Form):
     FIRST = ("name", "backend", "model", "revision", "temperature", "max_new_tokens", "system_prompt")
 
     def __init__(self, data=None, *, arm: Arm | None = None, frozen: bool = False):
-        begin = {name: getattr(arm, name) for name in self.base_fields if hasattr(arm, name)} if arm else {}
-        super().__init__(data, initial=begin | (arm.sampling if arm else {}))
+        super().__init__(data, initial=self.stored(arm) if arm else {})
         self.arm = arm
         for name in [name for name in self.fields if frozen and name != "name"]:
             self.fields[name].disabled = True
+
+    @classmethod
+    def stored(cls, arm: Arm) -> dict:
+        """What the fields are for an arm."""
+        usual = {name: field.initial for name, field in cls.base_fields.items()} | arm.sampling
+        return {name: getattr(arm, name, usual[name]) for name in cls.base_fields}
 
     @property
     def first(self) -> list[forms.BoundField]:

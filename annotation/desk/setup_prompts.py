@@ -14,12 +14,12 @@ from annotation.actions import prompts as prompting
 from annotation.actions.imports import jobs
 from annotation.actions.imports.pasting import Pasted, look_at_prompts, paste_prompts
 from annotation.actions.imports.responses import ResponseRow
-from annotation.desk import words
+from annotation.desk import meanwhile, words
 from annotation.desk.imports import UploadForm, limited
 from annotation.desk.setup import step_page
 from annotation.desk.setup_forms import FromStudyForm, PasteForm, PromptForm
 from annotation.desk.views import desk_page
-from annotation.errors import DomainError, ImportRefused
+from annotation.errors import DomainError, ImportRefused, StudyMoved
 from annotation.models import BatchItem, Prompt, Response, Study
 from annotation.text import spelt_out
 from annotation.vocabulary import BatchState, Intent
@@ -158,7 +158,8 @@ def prompt(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             return _row(request, study, found, asked)
         messages.success(request, f"“{spelt_out(found.key)}” is saved.")
         return redirect("desk:setup_prompts", slug)
-    context = {"prompt": found, "form": form, "asked": asked}
+    mark = meanwhile.mark_for(request, form, PromptForm.stored(found))
+    context = {"prompt": found, "form": form, "mark": mark, "asked": asked}
     status = 422 if form.errors else 200
     if request.htmx:
         row = {"study": study, **context}
@@ -168,7 +169,12 @@ def prompt(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _changes(request: HttpRequest, found: Prompt, form: PromptForm) -> bool:
     try:
-        prompting.change_prompt(found, request.user, **form.changes)
+        prompting.change_prompt(
+            found, request.user, meanwhile.as_read(request, PromptForm.stored), **form.changes
+        )
+    except StudyMoved:
+        found.refresh_from_db()  # the page that comes back tells what came
+        return False
     except DomainError as error:
         form.add_error(None, str(error))
         return False

@@ -5,10 +5,13 @@ import re
 import pytest
 from django.test import Client
 
+from annotation.actions.arms import change_arm
+from annotation.actions.prompts import change_prompt
+from annotation.errors import ArmRefused, PromptRefused
 from annotation.models import Study
 from annotation.vocabulary import StudyRole, StudyState
 from tests import cast
-from tests.desk.test_setup import address
+from tests.desk.test_setup import address, an_arm_form
 
 pytestmark = pytest.mark.django_db
 
@@ -63,12 +66,59 @@ def test_who_saves_second_is_told_and_saves_again(study, people, step, first, se
     assert sent(people[0], step, marks[0], **first).status_code == 302
     refused = sent(people[1], step, marks[1], **second)
     page = refused.content.decode()
-    assert refused.status_code == 422 and "Somebody saved this step meanwhile." in page and told in page
+    assert refused.status_code == 422 and "Somebody saved this meanwhile." in page and told in page
     for value in second.values():
         assert value in page
     events = study.events.count()
     assert sent(people[1], step, mark_in(page), **second).status_code == 302
     assert study.events.count() == events + 1
+
+
+@pytest.fixture
+def editors(study) -> dict[str, tuple[str, dict]]:
+    """Where an arm and a prompt are edited, and with what."""
+    an_arm, prompt = cast.an_arm(study, "one"), cast.a_prompt(study)
+    text = {"text": prompt.last_message, "intent": prompt.intent}
+    return {
+        "arm": (address("setup_arm", "kites", an_arm.position), an_arm_form("one")),
+        "prompt": (address("setup_prompt", "kites", prompt.pk), text),
+    }
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+@pytest.mark.parametrize(
+    ("which", "first", "second", "told"),
+    [
+        ("arm", {"system_prompt": "By Alice."}, {"system_prompt": "By Carol."}, "made this “By Alice.”"),
+        ("arm", {"temperature": "0.5"}, {"name": "two"}, "made this “0.5”"),
+        ("arm", {"top_k": "7"}, {}, "made this “7”"),
+        ("prompt", {"text": "By Alice?"}, {"text": "By Carol?"}, "made this “By Alice?”"),
+        ("prompt", {"subset": "a, b"}, {"family": "birds"}, "made this “a, b”"),
+        ("prompt", {"intent": "benign"}, {}, "made this “Benign”"),
+    ],
+)
+def test_arms_and_prompts_are_not_overwritten_unseen(people, editors, which, first, second, told, htmx):
+    where, fields = editors[which]
+    headers = {"HX-Request": "true"} if htmx and which == "prompt" else {}
+    marks = [mark_in(person.get(where, headers=headers).content.decode()) for person in people]
+    assert people[0].post(where, fields | first | {"read": marks[0]}).status_code == 302
+    refused = people[1].post(where, fields | second | {"read": marks[1]}, headers=headers)
+    page = refused.content.decode()
+    assert refused.status_code == 422 and "Somebody saved this meanwhile." in page and told in page
+    for value in second.values():
+        assert value in page
+    assert people[1].post(where, fields | second | {"read": mark_in(page)}).status_code == 302
+
+
+def test_an_arm_or_a_prompt_that_left_the_study_is_not_changed(study, editors):
+    arm, prompt = study.arms.get(), study.prompts.get()
+    study.arms.all().delete()
+    study.prompts.all().delete()
+    with pytest.raises(ArmRefused, match="out of the study"):
+        change_arm(arm, name="two")
+    with pytest.raises(PromptRefused, match="out of the study"):
+        change_prompt(prompt, family="birds")
+    assert not study.events.filter(verb__in=["change_arm", "change_prompt"]).exists()
 
 
 def test_a_change_elsewhere_is_no_reason_to_ask(study, people):
@@ -82,14 +132,14 @@ def test_what_only_the_second_changed_is_not_said_to_be_somebody_elses(people):
     mark = opened(people[1], "questions")
     sent(people[0], "questions", opened(people[0], "questions"), title="Boats")
     page = sent(people[1], "questions", mark, title="Boats", question="Why?").content.decode()
-    assert "Somebody saved this step meanwhile." in page and "Somebody made this" not in page
+    assert "Somebody saved this meanwhile." in page and "Somebody made this" not in page
 
 
 def test_a_preview_tells_it_too_and_a_page_without_a_mark_is_saved_as_ever(study, people):
     mark = opened(people[1], "guideline")
     sent(people[0], "guideline", opened(people[0], "guideline"), body="By Alice.")
     shown = sent(people[1], "guideline", mark, body="By Carol.", preview="1").content.decode()
-    assert "Somebody saved this step meanwhile." in shown and "By Carol." in shown
+    assert "Somebody saved this meanwhile." in shown and "By Carol." in shown
     assert people[1].post(address("setup_guideline", "kites"), GUIDELINE).status_code == 302
     assert study.guidelines.count() == 2
 
