@@ -92,13 +92,20 @@ def _refuse_differences(snapshot: Snapshot, written: Written) -> None:
     differing = sorted(name for name in frozen if frozen[name] != written.files.get(name))
     if not differing:
         return
-    then, now = snapshot.manifest["versions"], versions()
-    libraries = [name for name in now if name != "code_revision" and then.get(name) != now[name]]
-    reason = f"other versions of {', '.join(libraries)} write them" if libraries else "the study has gone on"
+    reason = _why_different(snapshot.manifest["versions"], versions())
     raise SnapshotRefused(
         f"{', '.join(differing)} would not be as they were frozen: {reason}. Nothing was written. Use the "
         f"folder “{snapshot.folder}”, or freeze a new snapshot."
     )
+
+
+def _why_different(then: dict, now: dict) -> str:
+    """What can be told from the versions that wrote the files and those that did it again."""
+    others = [name for name in now if then.get(name) != now[name]]
+    if others == ["code_revision"]:
+        return "another revision of Evenhand writes them, or the study has gone on"
+    libraries = [name for name in others if name != "code_revision"]
+    return f"other versions of {', '.join(libraries)} write them" if libraries else "the study has gone on"
 
 
 def _write(
