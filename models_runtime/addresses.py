@@ -7,8 +7,10 @@ never followed.
 """
 
 import ipaddress
+import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx2 as httpx
@@ -16,6 +18,16 @@ import httpx2 as httpx
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = {"http": 80, "https": 443}
 Resolve = Callable[[str, int], list[str]]
+
+LAST_PORT = 65_535
+LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
+
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+NAME = re.compile(rf"(?=.{{1,254}}$){LABEL}(?:\.{LABEL})*\.?")
+"""Of a host, in lower case."""
+
+NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+"""What ends no name: with it at its end a host is read as an address."""
 
 EMBEDDED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
 """IPv6 that leads to an IPv4 address (NAT64, 6to4)."""
@@ -139,10 +151,27 @@ class GuardedTransport(httpx.HTTPTransport):
 
 
 def refuse_address(url: str, allowed: Allowed) -> None:
-    """Raise AddressRefused for a URL whose host is an address not to be reached; asks no name server."""
-    host = httpx.URL(url).host
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return
-    allowed.refuse(host, address)
+    """Raise AddressRefused for a URL that is seen, without asking a name server, to lead nowhere or where it
+    may not."""
+    read = httpx.URL(url)
+    host = read.raw_host.decode("ascii").lower()
+    if read.port is not None and not 0 < read.port <= LAST_PORT:
+        raise AddressRefused(f"There is no port {read.port}.")
+    address = _spelt(host)
+    if address is not None:
+        allowed.refuse(host, address)
+    elif not NAME.fullmatch(host) or NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        raise AddressRefused(f"“{host}” is no name of a host.")
+
+
+def _spelt(host: str) -> Address | None:
+    """The address that a host says by itself, in any of the spellings that systems read: 127.1 and
+    0x7f000001 are 127.0.0.1. None for a name."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host)
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return LOOPBACK
+    with suppress(OSError):
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    return None

@@ -24,6 +24,7 @@ FLOORS = [
         "draws",
         "chain",
         "counters",
+        "requests",
         "scan",
         "stats",
         "models_runtime",

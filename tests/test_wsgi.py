@@ -1,7 +1,9 @@
 """The entry point answers whatever a client sends."""
 
 import json
+import logging
 import os
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from wsgiref.util import setup_testing_defaults
 
@@ -11,10 +13,13 @@ from django.db import connection
 from annotation import wsgi
 from annotation.actions.claims import claim_next_pair
 from annotation.models import Judgment
+from annotation.requests import request_id
+from annotation.watch.logs import Who
 from annotation.wsgi import application
 from tests.cast import a_rateable_study, a_rater, a_token, bob
 
 pytestmark = pytest.mark.django_db
+HOLD = "00000000-0000-4000-8000-000000000000"
 
 
 def test_what_servers_counted_that_are_gone_is_forgotten(tmp_path, monkeypatch):
@@ -97,12 +102,39 @@ def test_a_judgment_that_comes_in_the_clear_is_kept_only_where_it_may(settings, 
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 600
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    hold = "00000000-0000-4000-8000-000000000000"
     for proto in ("http", ""):
-        assert asked(hold, "secret", HTTP_X_FORWARDED_PROTO=proto)[0] != "201 Created" and not kept
-    status, head, _ = asked(hold, "secret", HTTP_X_FORWARDED_PROTO="https")
+        assert asked(HOLD, "secret", HTTP_X_FORWARDED_PROTO=proto)[0] != "201 Created" and not kept
+    status, head, _ = asked(HOLD, "secret", HTTP_X_FORWARDED_PROTO="https")
     assert status == "201 Created" and len(kept) == 1
     assert head["Strict-Transport-Security"] == "max-age=600; includeSubDomains"
+
+
+@pytest.fixture
+def lines(caplog) -> Iterator[Callable[[], list]]:
+    """What lists the lines of the log about requests."""
+    who = Who()
+    caplog.handler.addFilter(who)
+    with caplog.at_level(logging.INFO, "annotation.requests"):
+        yield lambda: [line for line in caplog.records if line.name == "annotation.requests"]
+    caplog.handler.removeFilter(who)
+
+
+@pytest.mark.parametrize("way", ["short", "long"])
+def test_either_way_a_judgment_has_a_name_and_one_line_in_the_log(way, request, lines):
+    if way == "short":
+        request.getfixturevalue("kept")
+    status, head, _ = asked(HOLD, "", HTTP_X_REQUEST_ID="from-the-proxy")
+    (line,) = lines()
+    assert (status, head["X-Request-ID"]) == (f"{line.status} {status[4:]}", "from-the-proxy")
+    assert (line.message, line.request_id) == ("answered", "from-the-proxy")
+    assert (line.method, line.route) == ("POST", "api/v1/assignments/<uuid:token>/judgment")
+    assert line.status == (201 if way == "short" else 401) and line.milliseconds >= 0
+    assert not request_id.get()
+
+
+def test_a_name_that_is_no_plain_word_is_replaced_on_the_short_way_too(kept):
+    _, head, _ = asked(HOLD, "secret", HTTP_X_REQUEST_ID="two\nlines-of-it")
+    assert len(head["X-Request-ID"]) == 32 and len(kept) == 1
 
 
 def asked(hold, secret: str, **header: str) -> tuple[str, dict, bytes]:

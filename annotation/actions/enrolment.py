@@ -15,6 +15,7 @@ RESEARCHER = "Your place is paused: you are one of this study's researchers, who
 @transaction.atomic
 def enrol(study: Study, user: User, actor: User | None = None) -> Enrolment:
     """`user`'s place in the study; enrolling twice changes nothing. Raises NotQualified for a researcher."""
+    lock_account(user)
     _refuse_researcher(study, user)
     enrolment, created = Enrolment.objects.get_or_create(
         study=study, user=user, defaults={"code": pseudonym(study, f"user {user.pk}")}
@@ -31,6 +32,7 @@ def set_state(enrolment: Enrolment, state: EnrolmentState, actor: User | None = 
     Answers to the pair that a paused rater holds are kept as surplus.
     """
     if state == EnrolmentState.ACTIVE and enrolment.user:
+        lock_account(enrolment.user)
         _refuse_researcher(enrolment.study, enrolment.user)
     changed = Enrolment.objects.filter(pk=enrolment.pk).exclude(state=state).update(state=state)
     enrolment.state = state
@@ -55,6 +57,13 @@ def _pause_researcher(place: Enrolment) -> bool:
     if not set_state(place, EnrolmentState.PAUSED):
         return False
     return bool(Enrolment.objects.filter(pk=place.pk).update(pause_reason=RESEARCHER, pause_rules=[]))
+
+
+def lock_account(user: User) -> None:
+    """Have whoever makes this person a rater and whoever makes them a member take turns, so that the second
+    sees what the first made of them. Before studies and places: docs/rules/locking.md.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _refuse_researcher(study: Study, user: User) -> None:

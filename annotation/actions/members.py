@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.actions import events
+from annotation.actions.enrolment import lock_account
 from annotation.errors import MemberRefused, NotQualified
 from annotation.models import MemberInvitation, Membership, Study, User
 from annotation.models.joining import digest
@@ -28,6 +29,7 @@ def add_member(study: Study, user: User, role: StudyRole, actor: User | None = N
 
     Raises NotQualified for somebody who rates in it.
     """
+    lock_account(user)
     _take_turns(study)
     refuse_raters(study, [user])
     _, is_new = Membership.objects.get_or_create(study=study, user=user, defaults={"role": role})
@@ -89,6 +91,7 @@ def accept(invitation: MemberInvitation, user: User, at: datetime | None = None)
 
     Who is a member already keeps the higher of the two roles.
     """
+    lock_account(user)
     _take_turns(invitation.study)
     waiting = MemberInvitation.objects.filter(
         pk=invitation.pk, accepted_at__isnull=True, expires_at__gt=at or timezone.now()

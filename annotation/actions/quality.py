@@ -7,7 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotation.actions import adaptive, claims, events
-from annotation.actions.enrolment import set_state
+from annotation.actions.enrolment import lock_account, set_state
 from annotation.errors import QualityRefused
 from annotation.models import Appeal, Assignment, Enrolment, Pair, QualityRules, Study, User
 from annotation.models.pair import end_of_queue
@@ -113,6 +113,8 @@ def decide_appeal(waiting: Appeal, granted: bool, answer: str, actor: User | Non
     """Answer an appeal. Granted, the rater goes on and no rule pauses them again. Raises QualityRefused when
     it was decided already."""
     state = AppealState.GRANTED if granted else AppealState.REFUSED
+    if granted and waiting.enrolment.user:
+        lock_account(waiting.enrolment.user)  # before the appeal, as whoever forgets the person does
     still_open = Appeal.objects.filter(pk=waiting.pk, state=AppealState.OPEN)
     decided = {"state": state, "answer": answer.strip(), "decided_by": actor, "decided_at": timezone.now()}
     if not still_open.update(**decided):

@@ -1,6 +1,6 @@
 """Studies begin, open, close."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from django.db import IntegrityError, transaction
@@ -89,14 +89,16 @@ def is_judged(study: Study) -> bool:
 
 
 @transaction.atomic
-def change_study(study: Study, actor: User | None = None, unmoved: bool = False, **fields) -> bool:
+def change_study(
+    study: Study, actor: User | None = None, as_read: Callable[[Study], bool] | None = None, **fields
+) -> bool:
     """Set these fields of the study, and keep what they were; False when nothing changed.
 
-    Raises StudyRefused for what is fixed once pairs were judged (FIXED_BY_JUDGMENTS); with `unmoved`,
-    StudyMoved where one of them is no longer as `study` holds it in memory.
+    Raises StudyRefused for what is fixed once pairs were judged (FIXED_BY_JUDGMENTS), and StudyMoved where
+    `as_read` denies that the locked row is as the person read it.
     """
     row = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    if unmoved and any(getattr(row, name) != getattr(study, name) for name in fields):
+    if as_read and not as_read(row):
         raise StudyMoved("Somebody has changed the study meanwhile. Read it again, then change it.")
     changed = {name: value for name, value in fields.items() if getattr(row, name) != value}
     if not changed:
@@ -202,15 +204,26 @@ def _is_complete(study: Study) -> bool:
 
 @transaction.atomic
 def set_state(study: Study, state: StudyState, actor: User | None = None) -> bool:
-    """Open, pause or close the study; False when it already is in that state. Archived: StudyRefused."""
-    row = Study.objects.filter(pk=study.pk)
-    if state == StudyState.OPEN and row.exclude(archived_at__isnull=True, deleted_at__isnull=True).exists():
-        raise StudyRefused("The study is archived. Restore it first.")
-    changed = row.exclude(state=state).update(state=state)
+    """Open, pause or close the study; False when it already is in that state.
+
+    Raises StudyRefused for one that is archived or deleted, if only since a moment ago.
+    """
+    others = Study.objects.in_lists().filter(pk=study.pk).exclude(state=state)
+    changed = others.update(state=state)
+    if not changed:
+        _refuse_archived(study, state)
     study.state = state
     if changed:
         events.record(study, "set_state", actor, state=state)
     return bool(changed)
+
+
+def _refuse_archived(study: Study, state: StudyState) -> None:
+    row = Study.objects.get(pk=study.pk)
+    if row.deleted_at:
+        raise StudyRefused("The study was deleted meanwhile, so its state stays as it is.")
+    if row.archived_at and row.state != state:
+        raise StudyRefused("The study is archived. Restore it first.")
 
 
 @transaction.atomic
@@ -222,6 +235,24 @@ def add_guideline(study: Study, body: str, actor: User | None = None) -> Guideli
     guideline = study.guidelines.create(version=last + 1, body=body)
     events.record(study, "add_guideline", actor, version=guideline.version)
     return guideline
+
+
+@transaction.atomic
+def set_guideline(
+    study: Study,
+    condition: GuidelineCondition,
+    body: str,
+    actor: User | None = None,
+    as_read: Callable[[Study], bool] | None = None,
+) -> None:
+    """Whether raters read a guideline, and its words: another version where they changed. Both or neither.
+
+    Raises what `change_study` raises.
+    """
+    change_study(study, actor, as_read, guideline_condition=condition)
+    newest = study.guidelines.first()
+    if body and body != (newest.body.strip() if newest else ""):
+        add_guideline(study, body, actor)
 
 
 def current_guideline(study: Study) -> GuidelineVersion | None:

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from rest_framework.exceptions import ValidationError
 
-from annotation import counters, strict_json
+from annotation import counters, requests, strict_json
 from annotation.actions import short_cut
 from annotation.api.rating import JUST_KEPT, LONGEST_KEY, answers_from
 from annotation.api.tokens import KEYWORDS
+from annotation.requests import ID_HEADER, request_id
 
 ROUTE = "api/v1/assignments/<uuid:token>/judgment"
 PATH = re.compile(r"/api/v1/assignments/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/judgment")
@@ -34,6 +35,9 @@ HEADERS = [
 ]
 """What the middleware says of each answer, for one that is never a page."""
 
+NAMED = "HTTP_X_REQUEST_ID"
+"""What a proxy calls the request, as WSGI brings it."""
+
 
 class Straight:
     """The WSGI application `others`, but for judgments that are plain."""
@@ -42,24 +46,32 @@ class Straight:
         self.others = others
 
     def __call__(self, environ: dict, start_response: Callable) -> Iterable[bytes]:
-        reply = answer(environ)
+        if environ["REQUEST_METHOD"] != "POST" or not (found := PATH.fullmatch(environ["PATH_INFO"])):
+            return self.others(environ, start_response)
+        name = environ[NAMED] = requests.id_of(environ.get(NAMED, ""))  # the long way keeps it
+        mark = request_id.set(name)
+        try:
+            reply = answer(environ, found[1])
+        finally:
+            request_id.reset(mark)
         if reply is None:
             return self.others(environ, start_response)
-        start_response("201 Created", [*HEADERS, *_of_https(environ), ("Content-Length", str(len(reply)))])
+        about = [*_of_https(environ), (ID_HEADER, name), ("Content-Length", str(len(reply)))]
+        start_response("201 Created", [*HEADERS, *about])
         return [reply]
 
 
-def answer(environ: dict) -> bytes | None:
-    """The reply to a plain judgment, which is kept then; None for all else, which is as it was.
+def answer(environ: dict, hold: str) -> bytes | None:
+    """The reply to a plain judgment of this hold, which is kept then; None for all else, which is as it was.
 
     JUST_KEPT in `environ` says that the judgment is kept and only the next pair is still to be claimed.
     """
-    if environ["REQUEST_METHOD"] != "POST" or not (found := PATH.fullmatch(environ["PATH_INFO"])):
-        return None
     started = perf_counter()
-    reply = _judged(environ, found[1]) if _is_plain(environ) else None
+    reply = _judged(environ, hold) if _is_plain(environ) else None
     if reply is not None:
-        counters.note_request("POST", ROUTE, 201, perf_counter() - started)
+        seconds = perf_counter() - started
+        counters.note_request("POST", ROUTE, 201, seconds)
+        requests.tell("POST", ROUTE, 201, seconds)
     return reply
 
 

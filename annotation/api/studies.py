@@ -1,6 +1,7 @@
 """Studies over JSON: made, changed, opened and closed, with their guidelines and consents."""
 
 import re
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from django.db.models import QuerySet
@@ -25,7 +26,6 @@ from annotation.api.serializers import (
     StudySerializer,
     checked,
 )
-from annotation.errors import StudyMoved
 from annotation.models import ConsentVersion, GuidelineVersion, Study
 from annotation.reports.progress import nothing_to_rate
 
@@ -72,12 +72,18 @@ class StudyDetail(ForResearchers, APIView):
     def patch(self, request: Request, slug: str) -> Response:
         """Change some rules; with `If-Match` only if nobody was quicker."""
         study = self.study()
-        wanted = request.headers.get("If-Match", "*")
-        if wanted != "*" and _shown(study)["ETag"] not in _tags(wanted):
-            raise StudyMoved("The study has changed since you read it. Read it again, then change it.")
         given = checked(StudyChangesSerializer, request.data, instance=study, partial=True)
-        studies.change_study(study, request.user, unmoved=True, **given)
+        as_read = _as_read(study, request.headers.get("If-Match", "*"), given)
+        studies.change_study(study, request.user, as_read, **given)
         return _shown(study)
+
+
+def _as_read(study: Study, wanted: str, names: Iterable[str]) -> Callable[[Study], bool]:
+    """Whether a row is what `If-Match` names; without it, whether it has these fields as `study` has them."""
+    if wanted == "*":
+        return lambda row: all(getattr(row, name) == getattr(study, name) for name in names)
+    tags = _tags(wanted)
+    return lambda row: _shown(row)["ETag"] in tags
 
 
 def _tags(header: str) -> list[str]:

@@ -5,12 +5,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotation import access
-from annotation.actions import studies as studying
-from annotation.desk import words
+from annotation.desk import meanwhile, words
 from annotation.desk.setup import saved, step_page
 from annotation.desk.setup_forms import EstimateForm, PairingForm
 from annotation.desk.views import desk_page
-from annotation.errors import BadPlan, DomainError
+from annotation.errors import BadPlan
 from annotation.models import Study
 from annotation.reports.estimates import Estimate, generation_estimate
 from annotation.reports.planning import WIDTH, Assumptions, Plan, plan
@@ -20,6 +19,8 @@ from annotation.vocabulary import EnrolmentState, PairState
 
 WIDTHS = (0.1, 0.05, 0.03)
 """Half-widths, in shares, that the step names sizes for."""
+
+READ = meanwhile.reading(*PairingForm.base_fields)
 
 
 @desk_page
@@ -69,17 +70,13 @@ def _time(seconds: float | None) -> str:
 def pairing(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     form = PairingForm(request.POST or None, instance=access.study_for(request.user, slug))
-    if request.method == "POST" and form.is_valid():
-        try:
-            studying.change_study(study, request.user, **form.cleaned_data)
-        except DomainError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, "Saved. It holds for pairs made from now on.")
-            return saved(request, study, "pairing")
+    if request.method == "POST" and form.is_valid() and meanwhile.is_saved(request, study, form, READ):
+        messages.success(request, "Saved. It holds for pairs made from now on.")
+        return saved(request, study, "pairing")
+    mark = meanwhile.mark_for(request, form, READ(study))
     lines = [(words.plan_goal(found), found.size) for found in _plans(study)]
     prompts = study.prompts.count()
-    context = {"form": form, "lines": lines, "now": _now(study, prompts), "prompts": prompts}
+    context = {"form": form, "mark": mark, "lines": lines, "now": _now(study, prompts), "prompts": prompts}
     return step_page(request, study, "pairing", 422 if form.errors else 200, **context)
 
 

@@ -7,10 +7,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotation import access, text
 from annotation.actions import studies as studying
+from annotation.desk import meanwhile
 from annotation.desk.setup import saved, step_page
 from annotation.desk.setup_forms import FurtherForm, GuidelineForm, QuestionsForm
 from annotation.desk.views import desk_page, readers_page
-from annotation.errors import DomainError
+from annotation.errors import DomainError, StudyMoved
 from annotation.further import MOST_QUESTIONS, questions_of
 from annotation.models import Study
 from annotation.vocabulary import (
@@ -34,20 +35,17 @@ CORE = (
 )
 """The safe-completion questions, which every study asks."""
 
+READ = meanwhile.reading(*QuestionsForm.base_fields)
+
 
 @desk_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def questions(request: HttpRequest, slug: str) -> HttpResponse:
     study = access.study_for(request.user, slug)
     form = QuestionsForm(request.POST or None, study=study, judged=studying.is_judged(study))
-    if request.method == "POST" and form.is_valid():
-        try:
-            studying.change_study(study, request.user, **form.cleaned_data)
-        except DomainError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, "Saved.")
-            return saved(request, study, "questions")
+    if request.method == "POST" and form.is_valid() and meanwhile.is_saved(request, study, form, READ):
+        messages.success(request, "Saved.")
+        return saved(request, study, "questions")
     return _questions_page(request, study, form=form)
 
 
@@ -61,6 +59,7 @@ def _questions_page(request: HttpRequest, study: Study, **given) -> HttpResponse
         "further": [(question, QuestionKind(question.kind).label) for question in asked],
         "has_room": len(asked) < MOST_QUESTIONS,
     } | given
+    context["mark"] = meanwhile.mark_for(request, context["form"], READ(study))
     wrong = any(form.errors for form in given.values())
     return step_page(request, study, "questions", 422 if wrong else 200, **context)
 
@@ -103,6 +102,8 @@ def remove_further(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 
 # The guideline ---------------------------------------------------------------------------------------
 
+OTHER_WORDS = "Somebody saved another guideline meanwhile: it is the newest of the versions below."
+
 
 @desk_page
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -110,8 +111,7 @@ def guideline(request: HttpRequest, slug: str) -> HttpResponse:
     """Saved as the next version where its words changed; “Preview” and the example only show."""
     study = access.study_for(request.user, slug)
     judged = studying.is_judged(study)
-    newest = study.guidelines.first()
-    begin = {"guideline_condition": study.guideline_condition, "body": newest.body if newest else ""}
+    begin = stored = _guideline_of(study)
     if "example" in request.GET:
         begin = {"guideline_condition": GuidelineCondition.POLICY_GIVEN, "body": example()}
     if "example" in request.POST:
@@ -122,7 +122,10 @@ def guideline(request: HttpRequest, slug: str) -> HttpResponse:
     only_shown = {"preview", "example"} & request.POST.keys()
     if request.method == "POST" and not only_shown and form.is_valid():
         try:
-            _keep_guideline(request, study, form, newest.body if newest else "")
+            _keep_guideline(request, study, form)
+        except StudyMoved:
+            study.refresh_from_db()
+            stored = _guideline_of(study)
         except DomainError as error:
             form.add_error(None, str(error))
         else:
@@ -130,6 +133,7 @@ def guideline(request: HttpRequest, slug: str) -> HttpResponse:
             return saved(request, study, "guideline")
     context = {
         "form": form,
+        "mark": meanwhile.mark_for(request, form, stored, {"body": OTHER_WORDS}),
         "preview_html": text.to_html(form["body"].value() or ""),
         "versions": [(one, text.to_html(one.body)) for one in study.guidelines.all()[:20]],
     }
@@ -141,12 +145,16 @@ def example() -> str:
     return studying.EXAMPLE_GUIDELINE.read_text(encoding="utf-8")
 
 
-def _keep_guideline(request: HttpRequest, study: Study, form: GuidelineForm, newest: str) -> None:
+def _guideline_of(study: Study) -> dict[str, object]:
+    newest = study.guidelines.first()
+    return {"guideline_condition": study.guideline_condition, "body": newest.body if newest else ""}
+
+
+def _keep_guideline(request: HttpRequest, study: Study, form: GuidelineForm) -> None:
     given = form.cleaned_data
     body = given["body"].replace("\r\n", "\n").strip()
-    if body and body != newest.strip():
-        studying.add_guideline(study, body, request.user)
-    studying.change_study(study, request.user, guideline_condition=given["guideline_condition"])
+    still = meanwhile.as_read(request, _guideline_of)
+    studying.set_guideline(study, given["guideline_condition"], body, request.user, still)
 
 
 @readers_page

@@ -7,14 +7,13 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
-from contextvars import ContextVar
 from types import TracebackType
 
 from celery import current_task
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+from annotation.requests import request_id
 
 Failure = tuple[type[BaseException], BaseException, TracebackType | None]
 ROWS = "\nDETAIL:"

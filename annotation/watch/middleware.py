@@ -1,31 +1,24 @@
 """Around all pages: an id for each request, its time and its line in the log; no place in others' caches; and
 what machines ask.
 
-`annotation.api.straight` stands before it and counts what it answers by itself.
+`annotation.api.straight` stands before it, and counts and tells what it answers by itself.
 """
 
-import logging
-import re
-import uuid
 from collections.abc import Callable
 from time import perf_counter
 
 from django.http import HttpRequest, HttpResponse
 
-from annotation import counters
+from annotation import counters, requests
+from annotation.requests import ID_HEADER, id_of, request_id
 from annotation.watch import views
-from annotation.watch.logs import request_id
 
-ID_HEADER = "X-Request-ID"
-WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 NO_ROUTE = "none"
 NOT_SHARED = "private, no-cache"
 """Of what says nothing else: it is for who asked, and asked for again after they have logged out."""
 
 HEALTH = {"/healthz": views.healthz, "/readyz": views.readyz, "/metrics": views.metrics}
 """Asked before a session, a host's name or HTTPS: a probe knows a machine by its number."""
-
-log = logging.getLogger("annotation.requests")
 
 
 class WatchMiddleware:
@@ -37,7 +30,7 @@ class WatchMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if view := HEALTH.get(request.path_info):
             return view(request)
-        mark = request_id.set(id_of(request))
+        mark = request_id.set(id_of(request.headers.get(ID_HEADER, "")))
         try:
             return self._watched(request)
         finally:
@@ -49,14 +42,7 @@ class WatchMiddleware:
         seconds = perf_counter() - started
         route = request.resolver_match.route if request.resolver_match else NO_ROUTE
         counters.note_request(request.method, route, response.status_code, seconds)
-        told = {"method": request.method, "route": route, "status": response.status_code}
-        log.info("answered", extra={**told, "milliseconds": round(seconds * 1000, 1)})
+        requests.tell(request.method, route, response.status_code, seconds)
         response[ID_HEADER] = request_id.get()
         response.setdefault("Cache-Control", NOT_SHARED)
         return response
-
-
-def id_of(request: HttpRequest) -> str:
-    """What the proxy calls the request, if that is a plain word; else a new id."""
-    given = request.headers.get(ID_HEADER, "")
-    return given if WELL_FORMED.fullmatch(given) else uuid.uuid4().hex

@@ -243,6 +243,15 @@ def test_a_redirect_is_not_followed():
         "ftp://receiver.example/",
         "https://name:word@receiver.example/",
         "no address",
+        *(f"http://{host}/" for host in ("2130706433", "0x7f000001", "0x7F.1", "127.1", "0300.0250.1", "0")),
+        *(f"http://{host}/" for host in ("127.0.0.1.", "127。0。0。1", "[::127.0.0.1]", "[fe80::1%25eth0]")),
+        *(f"http://{host}/" for host in ("localhost", "LOCALHOST.", "a.localhost", "4294967297")),
+        *(f"http://{host}/" for host in ("1.2.3.4.5", "a.1", "a.0xff")),
+        *(f"http://{host}/" for host in ("%31%32%37.0.0.1", "127.0.0.1%00.receiver.example", "a..b", "-a.b")),
+        *(f"https://receiver.example:{port}/" for port in (0, 65_536, "80:80", "x")),
+        f"https://{'a' * 64}.example/",
+        f"https://{'a.' * 127}example/",
+        "https://receiver.example\\@10.0.0.1/",
     ],
 )
 def test_an_address_that_is_not_public_is_refused(settings, url):
@@ -251,10 +260,38 @@ def test_an_address_that_is_not_public_is_refused(settings, url):
         a_webhook(cast.a_study(), url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://receiver.example",
+        "https://receiver.example.:8443/hook?key=1",
+        "https://a-b.xn--bcher-kva.example/",
+        "https://bücher.example/",
+        "https://4u.1st.example/",
+        "https://my_hook.example/",
+        "http://8.8.8.8/",
+        "http://134744072:65535/",
+        "http://[2606:4700::1111]/",
+    ],
+)
+def test_what_may_be_public_is_kept(settings, url):
+    settings.WEBHOOK_PRIVATE_HOSTS = ""
+    assert a_webhook(cast.a_study(), url).pk
+
+
+def test_what_an_administrator_allowed_is_kept_however_it_is_written(settings):
+    settings.WEBHOOK_PRIVATE_HOSTS = "localhost, 10.0.0.0/8"
+    study = cast.a_study()
+    for host in ("localhost", "10.1.2.3", "167837955", "10.66051"):
+        assert a_webhook(study, f"http://{host}:8000/").pk
+
+
 def test_a_name_that_leads_inside_is_refused_when_it_is_sent_to(settings, monkeypatch):
     settings.WEBHOOK_PRIVATE_HOSTS = ""
+    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+    monkeypatch.setattr("models_runtime.addresses.socket.getaddrinfo", lambda *given, **more: inside)
     with a_receiver() as (url, reached):
-        _, delivery = a_told_study("http://localhost:" + url.rsplit(":", 1)[1])
+        _, delivery = a_told_study("http://receiver.example:" + url.rsplit(":", 1)[1])
         assert webhooks.send(delivery.pk) is False
     delivery.refresh_from_db()
     assert reached == [] and "not a public address" in delivery.last_error

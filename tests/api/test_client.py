@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection
-from evenhand_client import Evenhand, EvenhandError, NotFinished
+from evenhand_client import Evenhand, EvenhandError, NotFinished, UnsafeName
 
 from annotation import tasks
 from annotation.actions import runs
@@ -155,6 +155,31 @@ def test_a_broken_download_goes_on_and_every_file_is_compared(evenhand, tmp_path
     (tmp_path / "judgments.parquet.part").write_bytes(b"x" * 100)
     with pytest.raises(NotFinished, match="not come whole"):
         evenhand.download(study.slug, 1, tmp_path)
+
+
+ODD_NAMES = [
+    *("", ".", "..", "../up.parquet", "in/side.parquet", "/etc/passwd"),
+    *("..\\up", "C:up", "C:\\up", "\\\\host\\up", "CON", "nul.txt", "dot."),
+    *("-rf", ".profile", "a\x00b", "a\nb", "two words", "ａ.parquet", "a" * 201),
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_file_whose_name_may_lead_elsewhere_is_refused_before_anything_is_written(name, tmp_path):
+    """Whoever answers instead of the server writes nothing outside of the folder."""
+    told = {"manifest": {"files": {"judgments.parquet": {"sha256": "0"}, name: {"sha256": "0"}}}}
+    asked = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.path)
+        return httpx2.Response(200, json=told)
+
+    home = tmp_path / "snapshot"
+    with Evenhand("http://server", "token") as client:
+        client._http = httpx2.Client(base_url="http://server/api/v1/", transport=httpx2.MockTransport(answer))
+        with pytest.raises(UnsafeName, match="Nothing was written"):
+            client.download("kites", 1, home)
+    assert asked == ["/api/v1/studies/kites/snapshots/1/"] and list(tmp_path.iterdir()) == []
 
 
 def test_a_write_that_broke_off_is_sent_again_under_the_same_key(evenhand, monkeypatch):

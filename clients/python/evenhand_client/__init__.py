@@ -1,7 +1,7 @@
 """A small typed client for Evenhand's API."""
 
 from evenhand_client.client import Evenhand
-from evenhand_client.errors import EvenhandError, NotFinished
+from evenhand_client.errors import EvenhandError, NotFinished, UnsafeName
 from evenhand_client.shapes import Arm, BlindPair, Import, Judgment, Prompt, Run, Snapshot, Study
 from evenhand_client.signing import BadSignature, read_delivery
 
@@ -18,5 +18,6 @@ __all__ = [
     "Run",
     "Snapshot",
     "Study",
+    "UnsafeName",
     "read_delivery",
 ]

@@ -1,5 +1,6 @@
 """The client: a study from its first prompt to the files of its snapshot."""
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -10,13 +11,17 @@ from typing import Any, Self, cast
 
 import httpx2 as httpx
 
-from evenhand_client.errors import EvenhandError, NotFinished
+from evenhand_client.errors import EvenhandError, NotFinished, UnsafeName
 from evenhand_client.shapes import Arm, BlindPair, Import, Judgment, Prompt, Run, Snapshot, Study
 
 AGAIN = (429, 502, 503, 504)
 LONGEST_WAIT = 60.0
 AT_ONCE = 1_000
 """Prompts that are sent together."""
+
+DEVICES = r"(?i:con|prn|aux|nul|com\d|lpt\d)"
+PLAIN_NAME = re.compile(rf"(?!{DEVICES}(?:\.|$))[A-Za-z0-9_](?:[A-Za-z0-9._-]{{0,198}}[A-Za-z0-9_-])?")
+"""Of a file: nothing in it leads to another folder, to a drive or to a device, on whatever system."""
 
 Judge = Callable[[BlindPair], Judgment]
 
@@ -185,11 +190,14 @@ class Evenhand:
 
     def download(self, slug: str, number: int, folder: Path | str) -> list[Path]:
         """The snapshot's files. What a broken download left in the folder is gone on with, and every file is
-        compared with its digest. Raises NotFinished where one is not whole."""
+        compared with its digest. Raises NotFinished where one is not whole; and UnsafeName, before anything
+        is written, where the server names a file that might lead out of the folder."""
         home = Path(folder)
-        home.mkdir(parents=True, exist_ok=True)
         snapshot = cast(Snapshot, self.get(f"studies/{slug}/snapshots/{number}/"))
         files: dict[str, dict[str, Any]] = snapshot["manifest"]["files"]
+        for name in files:
+            _refuse_unsafe(name)
+        home.mkdir(parents=True, exist_ok=True)
         address = f"studies/{slug}/snapshots/{number}/files/"
         paths = [self._fetched(f"{address}{name}", home / name, told) for name, told in files.items()]
         return [*paths, self._fetched(f"{address}manifest.json", home / "manifest.json", None)]
@@ -283,6 +291,11 @@ def _seconds(answer: httpx.Response) -> float:
     """What the answer says of when to come back; a date says nothing here."""
     told = answer.headers.get("Retry-After", "")
     return float(told) if told.isdigit() else 1.0
+
+
+def _refuse_unsafe(name: str) -> None:
+    if not PLAIN_NAME.fullmatch(name):
+        raise UnsafeName(f"The server names a file {name!r}, which may lead elsewhere. Nothing was written.")
 
 
 def _digest(path: Path) -> str:

@@ -14,5 +14,9 @@ class EvenhandError(Exception):
         self.status, self.detail, self.code, self.errors = status, detail, code, errors
 
 
+class UnsafeName(Exception):
+    """A file of the server's has a name that might lead out of the folder it belongs in."""
+
+
 class NotFinished(Exception):
     """What was waited for had not ended in time, or ended otherwise than hoped."""
