@@ -50,8 +50,10 @@ $(VENV)/.test-stamp: $(VENV)/bin/python FORCE
 define install
 set -e; now=`{ $(VENV)/bin/python --version; cat $(1); } | cksum`; \
 if [ "$$now" != "`cat $@ 2>/dev/null`" ]; then \
-  echo "Installing $(lastword $(1)); this takes some minutes the first time."; \
+  echo "Installing into $(VENV), which takes some minutes the first time."; \
+  echo "First PyTorch, which is large …"; \
   $(PIP) `grep '^torch==' requirements.txt`; \
+  echo "Now everything else in $(lastword $(1)) …"; \
   $(PIP) -r $(lastword $(1)); \
   echo "$$now" > $@; \
 fi

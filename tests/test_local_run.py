@@ -127,6 +127,20 @@ def test_it_stops_cleanly_while_it_is_starting(local, home, tmp_path, awaited, s
     wait_until(lambda: all(group_is_gone(pid) for pid in services), seconds=30)
 
 
+def test_it_says_what_it_does_before_each_step(monkeypatch, tmp_path):
+    said: list[str] = []
+    monkeypatch.setattr(settings, "VAR", tmp_path)
+    for module in (installation, run_local):
+        monkeypatch.setattr(module, "call_command", lambda name, **options: said.append(name))
+    command = run_local.Command()
+    monkeypatch.setattr(command, "say", said.append)
+    command.prepare()
+    assert [step.split()[0] for step in said if "…" in step] == ["Preparing", "Collecting", "Preparing"]
+    assert [step for step in said if "…" not in step] == ["migrate", "collectstatic", "load_demo"]
+    command.prepare()
+    assert said.count("collectstatic") == 1  # nothing changed meanwhile
+
+
 def test_it_refuses_a_busy_port_before_it_starts_anything():
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

@@ -84,7 +84,8 @@ KINDS = {
         desk:trainings desk:new_training desk:training desk:training_log desk:make_arm desk:control_training
         desk:responses desk:response_text desk:prompt_text desk:hub desk:imports desk:import
         desk:remap_import desk:import_problems desk:control_import desk:snapshots desk:freeze_snapshot
-        desk:snapshot desk:datasets desk:dataset_file desk:control_dataset desk:ask_report desk:report
+        desk:snapshot desk:datasets desk:dataset_file desk:dataset_archive
+        desk:control_dataset desk:ask_report desk:report
         api:study api:dry_run api:runs api:run api:control_run api:gradings api:grading api:grades
         api:control_grading api:review api:decide api:take_back api:rescan api:reviewed_pair api:report
         api:report_file api:datasets api:preview_dataset api:dataset api:dataset_file api:control_dataset
@@ -102,7 +103,8 @@ KINDS = {
         api:control_rater api:links api:link
         api:revoke_link api:quality api:rules api:mix api:appeals api:decide_appeal api:disputes
         api:judgments api:judgment api:webhooks api:webhook api:deliveries api:resend api:snapshots
-        api:snapshot api:snapshot_file api:answer_flags api:record api:pushes
+        api:snapshot api:snapshot_file api:snapshot_archive api:dataset_archive
+        api:answer_flags api:record api:pushes
     """,
     # any member of the study sends, too
     "member": "desk:leave_study desk:guideline_preview rate:rehearsal",

@@ -1,12 +1,9 @@
 """A study's data are frozen into files that never change."""
 
-import hashlib
 import os
 import secrets
 import shutil
-import time
 import uuid
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +26,6 @@ Keep = Callable[[Snapshot], None]
 
 LONGEST_PATH = 500  # what the column holds
 SECRET_BYTES = 32
-ARCHIVE_KEPT = 7 * 24 * 3600  # seconds
 
 
 def nothing_more(snapshot: Snapshot) -> None:
@@ -92,13 +88,20 @@ def _refuse_differences(snapshot: Snapshot, written: Written) -> None:
     differing = sorted(name for name in frozen if frozen[name] != written.files.get(name))
     if not differing:
         return
-    then, now = snapshot.manifest["versions"], versions()
-    libraries = [name for name in now if name != "code_revision" and then.get(name) != now[name]]
-    reason = f"other versions of {', '.join(libraries)} write them" if libraries else "the study has gone on"
+    reason = _why_different(snapshot.manifest["versions"], versions())
     raise SnapshotRefused(
         f"{', '.join(differing)} would not be as they were frozen: {reason}. Nothing was written. Use the "
         f"folder “{snapshot.folder}”, or freeze a new snapshot."
     )
+
+
+def _why_different(then: dict, now: dict) -> str:
+    """What can be told from the versions that wrote the files and those that did it again."""
+    others = [name for name in now if then.get(name) != now[name]]
+    if others == ["code_revision"]:
+        return "another revision of Evenhand writes them, or the study has gone on"
+    libraries = [name for name in others if name != "code_revision"]
+    return f"other versions of {', '.join(libraries)} write them" if libraries else "the study has gone on"
 
 
 def _write(
@@ -121,42 +124,6 @@ def _found(study: Study, draft: Path, written: Written, made_with: dict) -> Foun
     (draft / "manifest.json").write_text(manifest_text(manifest), encoding="utf-8")
     figures = key_figures(draft, written.counts["judgments_counted"])
     return figures and Found(figures.agreement, figures.win_rates, figures.tie_rule, figures.languages)
-
-
-def archive_of(snapshot: Snapshot) -> Path:
-    """The snapshot's files as one ZIP, made where it is not kept from an earlier download.
-
-    Raises OSError. Kept, because a download that goes on must meet the same bytes; one that nobody fetched
-    for ARCHIVE_KEPT is removed.
-    """
-    folder = Path(snapshot.folder)
-    digest = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
-    path = settings.ARCHIVES / f"{digest}.zip"
-    if path.is_file():
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-    else:
-        _remove_old_archives()
-        _make_archive(folder, f"{snapshot.study.slug}-snapshot-{snapshot.number}", path)
-    return path
-
-
-def _make_archive(folder: Path, name: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".draft-{uuid.uuid4().hex}")
-    try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-                archive.write(file, f"{name}/{file.relative_to(folder)}")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _remove_old_archives() -> None:
-    oldest = time.time() - ARCHIVE_KEPT
-    for path in settings.ARCHIVES.glob("*"):
-        if path.stat().st_atime < oldest:
-            path.unlink(missing_ok=True)
 
 
 def _refuse_target(target: Path) -> None:

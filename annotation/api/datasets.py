@@ -14,7 +14,7 @@ from annotation.api.bases import ForResearchers, hinted
 from annotation.api.once import once
 from annotation.api.results import AnyFile
 from annotation.api.schema import PLAIN, a_list, an_object, page_of, says
-from annotation.api.snapshots import FILE_OR_PART, RANGE, sent_file
+from annotation.api.snapshots import FILE_OR_PART, RANGE, sent_archive, sent_file
 from annotation.datasets.recipe import Recipe
 from annotation.errors import NotFound
 from annotation.models import Dataset
@@ -124,3 +124,16 @@ class DatasetFile(ForResearchers, APIView):
         """One file of a made dataset, or a part of it."""
         found = access.dataset_for(request.user, slug, number, dataset)
         return sent_file(request, access.dataset_file(found, name), found)
+
+
+class DatasetArchive(ForResearchers, APIView):
+    scope = TokenScope.EXPORT
+    renderer_classes = [JSONRenderer, AnyFile]
+
+    @extend_schema(
+        parameters=[RANGE],
+        responses=FILE_OR_PART,
+    )
+    def get(self, request: Request, slug: str, number: int, dataset: int) -> HttpResponseBase:
+        """All files of a made dataset as one ZIP, or a part of it."""
+        return sent_archive(request, access.dataset_for(request.user, slug, number, dataset))

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from annotation import access, tasks
 from annotation.actions import freezing, snapshots
+from annotation.actions.archives import archive_of
 from annotation.api.bases import ForResearchers, hinted
 from annotation.api.once import once
 from annotation.api.results import AnyFile
@@ -50,6 +51,12 @@ def sent_file(request: Request, path: Path, made: Snapshot | Dataset) -> HttpRes
         return plainly(download(request._request, path, path.name, access.digest_of(path, made.manifest)))
     except OSError as error:
         raise NotFound(f"This {made._meta.verbose_name} has no such file any more.") from error
+
+
+def sent_archive(request: Request, made: Snapshot | Dataset) -> HttpResponseBase:
+    """All files of what was made as one ZIP, or the part of it that was asked for. Raises NotFound."""
+    archive = archive_of(made)
+    return plainly(download(request._request, archive.path, archive.called, archive.digest))
 
 
 class SnapshotList(ForResearchers, generics.ListAPIView):
@@ -98,3 +105,16 @@ class SnapshotFile(ForResearchers, APIView):
         """One file of the snapshot, or a part of it: an interrupted download goes on with `Range`."""
         snapshot = access.snapshot_for(request.user, slug, number)
         return sent_file(request, access.snapshot_file(snapshot, name), snapshot)
+
+
+class SnapshotArchive(ForResearchers, APIView):
+    scope = TokenScope.EXPORT
+    renderer_classes = [JSONRenderer, AnyFile]
+
+    @extend_schema(
+        parameters=[RANGE],
+        responses=FILE_OR_PART,
+    )
+    def get(self, request: Request, slug: str, number: int) -> HttpResponseBase:
+        """All files of the snapshot as one ZIP, or a part of it."""
+        return sent_archive(request, access.snapshot_for(request.user, slug, number))

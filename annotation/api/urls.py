@@ -103,6 +103,11 @@ urlpatterns = [
         snapshots.SnapshotFile.as_view(),
         name="snapshot_file",
     ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/files.zip",
+        snapshots.SnapshotArchive.as_view(),
+        name="snapshot_archive",
+    ),
     path("studies/<slug:slug>/claim", rating.Claim.as_view(), name="claim"),
     path("assignments/<uuid:token>/judgment", rating.judge, name="judge"),
     path("assignments/<uuid:token>/heartbeat", rating.Heartbeat.as_view(), name="heartbeat"),
@@ -151,6 +156,11 @@ urlpatterns = [
         "studies/<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files/<str:name>",
         datasets.DatasetFile.as_view(),
         name="dataset_file",
+    ),
+    path(
+        "studies/<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files.zip",
+        datasets.DatasetArchive.as_view(),
+        name="dataset_archive",
     ),
     path(
         "studies/<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/<slug:control>/",

@@ -261,7 +261,7 @@ class Recipe:
         return (
             f"Families of prompts are shared out by a digest of their name and seed {self.split_seed}: "
             f"{self.test_share:g} test, {self.validation_share:g} validation, the rest train. Prompts of the "
-            "same words are one family."
+            "same words are one family, whatever their case, spacing and punctuation."
         )
 
 

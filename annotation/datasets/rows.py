@@ -63,10 +63,11 @@ SCHEMAS = {
             ("response_1", TEXT),
             ("is_response_0_safe", pa.bool_()),
             ("is_response_1_safe", pa.bool_()),
-            ("response_0_severity_level", pa.int8()),
-            ("response_1_severity_level", pa.int8()),
-            ("better_response_id", pa.int8()),
-            ("safer_response_id", pa.int8()),
+            # As wide as in PKU's own files: `datasets` joins columns of equal types alone.
+            ("response_0_severity_level", pa.int64()),
+            ("response_1_severity_level", pa.int64()),
+            ("better_response_id", pa.int64()),
+            ("safer_response_id", pa.int64()),
             *OF_PAIR,
             *HOW_SURE,
         ]

@@ -25,7 +25,13 @@ from annotation.datasets.recipe import PARTS, Keep, Recipe, Split
 from annotation.errors import SnapshotUnreadable
 from annotation.reports.from_snapshot import manifest_digest, manifest_in
 from annotation.vocabulary import PAIR_QUESTIONS, ResponseMode, SafetyLevel, Severity
-from models_runtime.training.rows import family_of_prompts, policy_in, without_system, words_digest
+from models_runtime.training.rows import (
+    family_of_prompts,
+    policy_in,
+    spoken_digest,
+    without_system,
+    words_digest,
+)
 from models_runtime.training.snapshots import policies_in
 
 Ints = NDArray[np.int64]
@@ -318,8 +324,8 @@ class _PromptBook:
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
             self._families.append(sys.intern(row["family"]))
-            self._digests.append(words_digest(row["messages"]))
-            self._facts.append(self._fact(row, self._digests[-1]))
+            self._digests.append(spoken_digest(row["messages"]))
+            self._facts.append(self._fact(row))
             if len(self._facts) == ROWS_AT_ONCE:
                 self._pack()
         return self._numbers[key]
@@ -335,13 +341,13 @@ class _PromptBook:
             said = [{"role": "user", "content": digest.hex()}]
             yield {"prompt_key": key, "family": family, "messages": said}
 
-    def _fact(self, row: dict, digest: bytes) -> tuple:
+    def _fact(self, row: dict) -> tuple:
         kept = {name: row.get(name, "") for name in PROMPT_COLUMNS}
         bare = without_system(row["messages"])
         asked = bare if self._recipe.system_messages == Keep.LEAVE_OUT else row["messages"]
         return (
             *self._texts.keep(json.dumps(kept, ensure_ascii=False)),
-            _short(digest),
+            _short(words_digest(row["messages"])),
             self._recipe.system_messages == Keep.LEAVE_OUT and policy_in(asked, self._policies) != "",
             len(bare) < len(row["messages"]),
             [turn["role"] for turn in bare] == ["user"],

@@ -11,6 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import datasets as actions
+from annotation.actions.archives import archive_of
 from annotation.datasets.describing import units_of
 from annotation.datasets.making import Preview
 from annotation.datasets.recipe import PARTS, Format
@@ -120,6 +121,14 @@ def dataset_file(request: HttpRequest, slug: str, number: int, dataset: int, nam
     path = access.dataset_file(found, name)
     called = f"{slug}-{number}-{dataset}-{path.name}"
     return download(request, path, called, access.digest_of(path, found.manifest))
+
+
+@desk_page
+@require_safe
+def dataset_archive(request: HttpRequest, slug: str, number: int, dataset: int) -> HttpResponseBase:
+    """The files of a made dataset as one ZIP archive."""
+    archive = archive_of(access.dataset_for(request.user, slug, number, dataset))
+    return download(request, archive.path, archive.called, archive.digest)
 
 
 # Words ----------------------------------------------------------------------------------------------------

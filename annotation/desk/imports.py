@@ -16,6 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions.imports import jobs
+from annotation.actions.imports.files import unit_of
 from annotation.actions.imports.formats import TITLES
 from annotation.actions.imports.preview import Preview, preview
 from annotation.desk.views import QUEUE_IS_DOWN, desk_page, rendered
@@ -103,7 +104,7 @@ def _received(request: HttpRequest, study: Study, form: UploadForm) -> FileImpor
     try:
         return jobs.receive(study, file.name, file.chunks(), request.user)
     except ImportRefused as error:
-        lines = [f"Line {line}: {reason}" for line, reason in error.problems]
+        lines = [f"{unit_of(file.name).capitalize()} {line}: {reason}" for line, reason in error.problems]
         form.add_error("file", spelt_out(" ".join([str(error), *lines])))
         return None
 
@@ -133,6 +134,7 @@ def one(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _one(request: HttpRequest, job: FileImport, error: str = "") -> HttpResponse:
     context = {"job": job, "sentence": sentence(job), "error": error, "counts": _counts(job)}
+    context["unit"] = unit_of(job.name).capitalize()
     if request.htmx:
         return rendered(request, "_import", job.study, **context, problems=_first_problems(job))
     shown = None

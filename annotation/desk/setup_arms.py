@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRefresh
 
 from annotation import access, tasks
 from annotation.actions import arms as arming
@@ -77,12 +79,13 @@ def _arm_at(study: Study, position: int) -> Arm:
 def _arm_page(
     request: HttpRequest, study: Study, found: Arm, form: ArmForm, trial_form: TrialForm | None = None
 ) -> HttpResponse:
+    asked = asked_last(found)
     context = {
         "arm": found,
         "form": form,
         "mark": meanwhile.mark_for(request, form, ArmForm.stored(found)),
-        "trial_form": trial_form or TrialForm(),
-        "trial": trial_of(found),
+        "trial_form": trial_form or TrialForm(initial=asked and {"asked": asked.detail["asked"]}),
+        "trial": trial_of(found, asked),
         "has_answers": found.responses.exists(),
     }
     wrong = form.errors or (trial_form and trial_form.errors)
@@ -119,22 +122,29 @@ def remove_arm(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 # A test answer ---------------------------------------------------------------------------------------
 
 
-def trial_of(arm: Arm) -> Trial | None:
-    """What the arm was asked last to try it out, and what came of it.
+def asked_last(arm: Arm) -> Event | None:
+    """The newest question that the arm was asked to try it out."""
+    return _about(arm).filter(verb="ask_trial").first()
+
+
+def trial_of(arm: Arm, asked: Event | None) -> Trial | None:
+    """What came of the newest question.
 
     None where it failed with settings that the arm has no longer: that says nothing about it now.
     """
-    about = Event.objects.filter(study=arm.study_id, detail__arm=arm.pk)
-    asked = about.filter(verb="ask_trial").first()
     if asked is None:
         return None
-    answer = about.filter(verb="try_arm", pk__gt=asked.pk).first()
+    answer = _about(arm).filter(verb="try_arm", pk__gt=asked.pk).first()
     if answer is None:
         return Trial(asked.detail["asked"], None)
     earlier = answer.detail.get("settings", arm.settings_sha256) != arm.settings_sha256
     return (
         None if earlier and answer.detail["error"] else Trial(asked.detail["asked"], answer.detail, earlier)
     )
+
+
+def _about(arm: Arm) -> QuerySet[Event]:
+    return Event.objects.filter(study=arm.study_id, detail__arm=arm.pk)
 
 
 @desk_page
@@ -150,6 +160,8 @@ def ask_trial(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     generating.ask_trial(found, asked, request.user)
     if not tasks.sent(tasks.try_arm.delay, found.pk, asked, request.user.pk):
         messages.warning(request, QUEUE_IS_DOWN)
+        if request.htmx:  # it takes the trial alone out of the page, and the warning stands above
+            return HttpResponseClientRefresh()
     return redirect("desk:setup_arm", slug, number)
 
 
@@ -162,5 +174,5 @@ def trial(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     found = _arm_at(study, number)
     if not request.htmx:
         return redirect("desk:setup_arm", slug, number)
-    context = {"study": study, "arm": found, "trial": trial_of(found)}
+    context = {"study": study, "arm": found, "trial": trial_of(found, asked_last(found))}
     return render(request, "desk/setup/_trial.html", context)

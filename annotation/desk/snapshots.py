@@ -8,8 +8,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import freezing
+from annotation.actions.archives import archive_of
 from annotation.actions.printing import made_reports, report_file
-from annotation.actions.snapshots import archive_of, freeze_snapshot
+from annotation.actions.snapshots import freeze_snapshot
 from annotation.desk.views import QUEUE_IS_DOWN, desk_page
 from annotation.downloads import download
 from annotation.errors import DomainError
@@ -80,15 +81,8 @@ def stop_freezing(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @require_safe
 def snapshot(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
     """The snapshot's files as one ZIP archive."""
-    snapshot = access.snapshot_for(request.user, slug, number)
-    try:
-        path = archive_of(snapshot)
-    except FileNotFoundError as error:
-        where = f"The files of snapshot {number} are not where they were put ({snapshot.folder})."
-        raise Http404(where) from error
-    # Made anew, an archive may differ in its bytes, though not in what it holds.
-    digest = f"{path.stem}-{path.stat().st_mtime_ns:x}"
-    return download(request, path, f"{slug}-snapshot-{number}.zip", digest)
+    archive = archive_of(access.snapshot_for(request.user, slug, number))
+    return download(request, archive.path, archive.called, archive.digest)
 
 
 @desk_page

@@ -167,6 +167,11 @@ urlpatterns = [
         name="dataset_file",
     ),
     path(
+        "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/files.zip",
+        datasets.dataset_archive,
+        name="dataset_archive",
+    ),
+    path(
         "<slug:slug>/snapshots/<int:number>/datasets/<int:dataset>/<slug:control>/",
         datasets.control_dataset,
         name="control_dataset",

@@ -23,7 +23,7 @@ CONTROLS = ("on", "off", "remove")
 class WebhookForm(forms.Form):
     url = forms.CharField(max_length=LONGEST_URL, label="Address (https://…)")
     events = forms.MultipleChoiceField(
-        choices=WebhookEvent.choices,
+        choices=[(event.value, f"{event.label} ({event.value})") for event in WebhookEvent],
         widget=forms.CheckboxSelectMultiple,
         initial=WebhookEvent.values,
         label="What it is told of",

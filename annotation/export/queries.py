@@ -1,9 +1,20 @@
 """What is read of a study for each table: one SELECT, and what each of its columns is made from."""
 
 import pyarrow as pa
-from django.db.models import Aggregate, CharField, Exists, F, FilteredRelation, OuterRef, Q, Subquery
+from django.db.models import (
+    Aggregate,
+    CharField,
+    Exists,
+    F,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
 
 from annotation.export.formats import SCHEMAS, TEXT
 from annotation.export.reading import Query
@@ -12,29 +23,25 @@ from annotation.vocabulary import PAIR_QUESTIONS
 
 RESPONSE_QUESTIONS = ("safety", "severity", "helpfulness", "mode", "categories", "facilitation")
 PROMPT_LABELS = ("intent", "harm_category", "subset", "family", "language")
-KEYS = {"pair": pa.int64(), "position": pa.int64(), "assignment": pa.int64(), "enrolment": pa.int64()}
-"""Columns that are read and stand in no file."""
+KEYS = {
+    name: pa.int64()
+    for name in (
+        *("pair", "position", "assignment", "enrolment"),
+        *("arm_key", "arm_a_key", "arm_b_key", "guideline_key"),
+    )
+}
+"""Columns that are read and stand in no file. A study has few arms and guidelines: their names are looked up
+here instead of being joined to a million rows."""
 
 JUDGMENT = {
-    "pair": F("pair"),
-    "position": F("pair__position"),
     "assignment": F("assignment"),
     "enrolment": F("enrolment"),
     "state": F("assignment__state"),
-    "prompt_key": Coalesce("pair__prompt__key", "response__prompt__key"),
-    "sample": Coalesce("pair__response_a__sample", "response__sample"),
-    "response_id": F("response"),
-    "arm": F("response__arm__name"),
-    "arm_a": F("pair__response_a__arm__name"),
-    "arm_b": F("pair__response_b__arm__name"),
     "left_is_a": F("left_is_a"),
-    "review_decision": F("pair__decision"),
-    "shown_a": F("pair__shown_a"),
-    "shown_b": F("pair__shown_b"),
     **{question: F(f"{question}_canonical") for question in PAIR_QUESTIONS},
     **{f"{question}_shown": F(question) for question in PAIR_QUESTIONS},
-    **{f"{side}_{name}": F(f"part_{side}__{name}") for side in "ab" for name in RESPONSE_QUESTIONS},
-    "guideline_version": F("guideline__version"),
+    **{f"a_{name}": F(f"part_a__{name}") for name in RESPONSE_QUESTIONS},
+    "guideline_key": F("guideline"),
     "claimed_at": F("assignment__claimed_at"),
     "submitted_at": F("assignment__submitted_at"),
     **{
@@ -46,21 +53,62 @@ JUDGMENT = {
         )
     },
 }
+OF_PAIR = {
+    "pair": F("pair"),
+    "position": F("pair__position"),
+    "prompt_key": F("pair__prompt__key"),
+    "sample": F("pair__response_a__sample"),
+    "arm_a_key": F("pair__response_a__arm"),
+    "arm_b_key": F("pair__response_b__arm"),
+    "review_decision": F("pair__decision"),
+    "shown_a": F("pair__shown_a"),
+    "shown_b": F("pair__shown_b"),
+    **{f"b_{name}": F(f"part_b__{name}") for name in RESPONSE_QUESTIONS},
+}
+OF_RESPONSE = {
+    "response_id": F("response"),
+    "prompt_key": F("response__prompt__key"),
+    "sample": F("response__sample"),
+    "arm_key": F("response__arm"),
+}
+NOTHING = Value(None, output_field=IntegerField())
 
 
-def judgments_of(study: Study) -> Query:
-    """Every revision of what was rated or imported, pair by pair in the study's shuffled order; judgments of
-    single responses last. `part_a` holds the answers about the first response, or about the single one."""
-    first = Q(responses__response=Coalesce(F("pair__response_a"), F("response")))
-    second = Q(responses__response=F("pair__response_b"))
-    rows = (
-        Judgment.objects.of_study_work()
-        .filter(study=study)
-        .annotate(part_a=FilteredRelation("responses", condition=first))
-        .annotate(part_b=FilteredRelation("responses", condition=second))
-        .order_by(F("pair__position").asc(nulls_last=True), "pair_id", "response_id", "pk")
+def judgments_of(study: Study) -> tuple[Query, Query]:
+    """Every revision of what was rated or imported: of pairs, one by one in the study's shuffled order, and
+    of single responses, which a file has last. Both with the same columns.
+
+    `part_a` holds the answers about the first response, or about the single one. One query for both would
+    join every judgment to what only the other kind has.
+    """
+    rows = Judgment.objects.of_study_work().filter(study=study)
+    of_pairs = (
+        rows.filter(pair__isnull=False)
+        .annotate(part_a=_answers_about("pair__response_a"), part_b=_answers_about("pair__response_b"))
+        .order_by("pair__position", "pair_id", "pk")
     )
-    return _query("judgments", rows, JUDGMENT, state=TEXT, left_is_a=pa.bool_())
+    of_responses = (
+        rows.filter(pair__isnull=True)
+        .annotate(part_a=_answers_about("response"))
+        .order_by("response_id", "pk")
+    )
+    return _judgments(of_pairs, OF_PAIR), _judgments(of_responses, OF_RESPONSE)
+
+
+def _answers_about(response: str) -> FilteredRelation:
+    return FilteredRelation("responses", condition=Q(responses__response=F(response)))
+
+
+def _judgments(rows: QuerySet, more: dict[str, Combinable]) -> Query:
+    """A column that only the other kind of judgment has is null."""
+    columns = dict.fromkeys([*OF_PAIR, *OF_RESPONSE], NOTHING) | JUDGMENT | more
+    return _query("judgments", rows, columns, state=TEXT, left_is_a=pa.bool_())
+
+
+def names_of(study: Study) -> tuple[list[tuple[int, str]], list[tuple[int, int]]]:
+    """Of every arm its key and name, and of every guideline its key and version."""
+    arms, guidelines = study.arms.values_list("pk", "name"), study.guidelines.values_list("pk", "version")
+    return list(arms), list(guidelines)
 
 
 def raters_of(study: Study) -> list[tuple[int, str | None, int | None, str]]:

@@ -49,6 +49,32 @@ class Raters:
         return pa.array(np.searchsorted(self.keys, keys.to_numpy()))
 
 
+@dataclass(frozen=True)
+class Names:
+    """What the keys of a study's arms and guidelines stand for."""
+
+    arms: dict[int, str]
+    guidelines: dict[int, int]
+
+    @classmethod
+    def of(cls, arms: Iterable[tuple[int, str]], guidelines: Iterable[tuple[int, int]]) -> "Names":
+        """Both as `queries.names_of` tells them."""
+        return cls(dict(arms), dict(guidelines))
+
+    def arm(self, keys: pa.ChunkedArray) -> pa.ChunkedArray:
+        """ "" where there is none."""
+        return _filled(_looked_up(keys, self.arms, TEXT))
+
+    def guideline(self, keys: pa.ChunkedArray) -> pa.ChunkedArray:
+        return _looked_up(keys, self.guidelines, pa.int32())
+
+
+def _looked_up(keys: pa.ChunkedArray, told: dict, kind: pa.DataType) -> pa.Array:
+    """What is told of each key; null stays null."""
+    places = pc.index_in(keys, value_set=pa.array(told, pa.int64()))
+    return pa.array(told.values(), kind).take(places)
+
+
 def pseudonym(secret: str, enrolment: int) -> str:
     """Names a rater in one snapshot; without its secret nobody can tell whom, or find them in another."""
     digest = hmac.new(secret.encode(), str(enrolment).encode(), hashlib.sha256).hexdigest()
@@ -69,7 +95,7 @@ def whole_pairs(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield held
 
 
-def judgment_rows(read: pa.Table, raters: Raters, before: int) -> pa.Table:
+def judgment_rows(read: pa.Table, raters: Raters, names: Names, before: int) -> pa.Table:
     """All judgments of some pairs, `before` of which others come before in the file.
 
     Pair answers point to `arm_b`; raters appear by their pseudonyms only.
@@ -78,7 +104,7 @@ def judgment_rows(read: pa.Table, raters: Raters, before: int) -> pa.Table:
     of_pair = pc.is_valid(read["pair"])
     at = raters.at(read["enrolment"])
     columns |= _answers(read, of_pair)
-    columns |= {name: _filled(read[name]) for name in ("arm", "arm_a", "arm_b", "review_decision")}
+    columns |= {name: names.arm(read[f"{name}_key"]) for name in ("arm", "arm_a", "arm_b")}
     surplus, withdrawn = (
         _filled(pc.equal(read["state"], state), False)
         for state in (AssignmentState.SURPLUS.value, AssignmentState.WITHDRAWN.value)
@@ -86,6 +112,8 @@ def judgment_rows(read: pa.Table, raters: Raters, before: int) -> pa.Table:
     is_current = are_current(read)
     columns |= {
         "judgment_id": pa.array(np.arange(before + 1, before + len(read) + 1)),
+        "guideline_version": names.guideline(read["guideline_key"]),
+        "review_decision": _filled(read["review_decision"]),
         "rater_id": raters.pseudonyms.take(at),
         "cohort": raters.cohorts.take(at),
         "rater_paused": raters.paused.take(at),

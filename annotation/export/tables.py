@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from annotation.export.preferences import (
 )
 from annotation.export.reading import Query, one_moment, tables_of
 from annotation.export.shaping import (
+    Names,
     Raters,
     grade_rows,
     judgment_rows,
@@ -74,6 +76,7 @@ def write_tables(
 def _finished(folder: Path, counts: Counter, tell: Tell) -> dict[str, dict]:
     """The Parquet files and, written here, their JSON Lines, described by name."""
     files = {}
+    pa.default_memory_pool().release_unused()  # what blocks needed would lie there beside what DuckDB needs
     for name in SCHEMAS:
         parquet, lines = folder / f"{name}.parquet", folder / f"{name}.jsonl"
         tell(lines.name, 0)
@@ -87,10 +90,15 @@ def write_judgments(
     study: Study, folder: Path, secret: str, counts: Counter, tell: Tell = quietly
 ) -> NDArray:
     """The judgments' Parquet file; returns what became of each pair, as `by_pair` does."""
-    raters, tallies = Raters.of(queries.raters_of(study), secret), []
+    raters, names, tallies = (
+        Raters.of(queries.raters_of(study), secret),
+        Names.of(*queries.names_of(study)),
+        [],
+    )
+    blocks = chain.from_iterable(map(tables_of, queries.judgments_of(study)))
     with TableFile(folder / "judgments.parquet", SCHEMAS["judgments"]) as file:
-        for read in whole_pairs(tables_of(queries.judgments_of(study))):
-            rows = judgment_rows(read, raters, file.rows)
+        for read in whole_pairs(blocks):
+            rows = judgment_rows(read, raters, names, file.rows)
             file.add(rows)
             tell(file.path.name, len(rows))
             tallies.append(tally(read, rows))

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.actions.imports import Imported, Mapping
+from annotation.actions.imports.files import unit_of
 from annotation.errors import DomainError, ImportRefused
 from annotation.text import spelt_out
 
@@ -37,8 +38,8 @@ def mapping_from(options: dict, fields: Sequence[str]) -> Mapping:
 class Importing:
     """Speaks on stderr while a file comes in, and on stdout when it is in."""
 
-    def __init__(self, command: BaseCommand):
-        self.command = command
+    def __init__(self, command: BaseCommand, path: Path):
+        self.command, self.unit = command, unit_of(path.name)
         self.spoke_at = time.monotonic()
 
     def progress(self, rows: int) -> None:
@@ -49,7 +50,7 @@ class Importing:
 
     def skip(self, line: int, reason: str) -> None:
         """One row that is left out."""
-        self._say(f"Skipped line {line}: {reason}")
+        self._say(f"Skipped {self.unit} {line}: {reason}")
 
     def done(self, result: Imported, what: str) -> None:
         """What the file brought."""
@@ -69,7 +70,7 @@ class Importing:
         try:
             yield
         except ImportRefused as error:
-            listed = [f"Line {line}: {reason}" for line, reason in error.problems]
+            listed = [f"{self.unit.capitalize()} {line}: {reason}" for line, reason in error.problems]
             advice = [SKIPPING] if listed else []
             raise CommandError(spelt_out("\n".join([*listed, str(error), *advice]))) from error
         except DomainError as error:

@@ -1,25 +1,34 @@
 """Bring an installation up to date before something runs on it: tables and static files."""
 
 import os
+from collections.abc import Callable
 from hashlib import sha256
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 
+Say = Callable[[str], None]
 
-def prepare() -> None:
-    """Migrate, and collect the static files if any of them changed."""
+
+def quietly(step: str) -> None:
+    """For whoever tells nobody what is done."""
+
+
+def prepare(say: Say = quietly) -> None:
+    """Migrate, and collect the static files if any of them changed; `say` is told each step as it begins."""
+    say("Preparing the database; the first time this takes some seconds …")
     call_command("migrate", interactive=False, verbosity=0)
-    collect_static_files()
+    collect_static_files(say)
 
 
-def collect_static_files() -> None:
+def collect_static_files(say: Say = quietly) -> None:
     """Collect the static files if any of them changed since the last time."""
     stamp = settings.VAR / "static.stamp"
     now = static_files_fingerprint()
     if stamp.exists() and stamp.read_text() == now:
         return
+    say("Collecting what the pages look like …")
     call_command("collectstatic", interactive=False, verbosity=0)
     stamp.write_text(now)
 

@@ -33,6 +33,7 @@ from annotation.vocabulary import (
 )
 
 RATE_WINDOW = timedelta(minutes=5)
+REPORT_AWAITED = timedelta(hours=1)  # it takes minutes, and may wait behind other work
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
 
 QUEUE_OF_STATE = {RunState.RUNNING: "gpu", RunState.GENERATED: "default"}
@@ -392,15 +393,20 @@ def missing_worker(runs: QuerySet[Run], at: datetime | None = None) -> str:
 
 @dataclass(frozen=True)
 class ReportAsked:
-    """Where a snapshot's report stands: `asked` and not there yet, why it `failed`, what it lacks."""
+    """Where a snapshot's report stands: `asked` and not there yet, why it `failed`, what it lacks.
+
+    `is_awaited`: asked for, and not so long ago that no worker can be at it still.
+    """
 
     asked: Event | None
     failed: str
     lacking: str
+    is_awaited: bool
 
 
-def reports_asked(study: Study) -> dict[int, ReportAsked]:
+def reports_asked(study: Study, at: datetime | None = None) -> dict[int, ReportAsked]:
     """By the snapshot's number, from the last that happened to each. One query."""
+    since = (at or timezone.now()) - REPORT_AWAITED
     events = study.events.without_judging().filter(verb__startswith="report_").order_by("pk")
     last = {event.detail["number"]: event for event in events}
     return {
@@ -408,6 +414,7 @@ def reports_asked(study: Study) -> dict[int, ReportAsked]:
             asked=event if event.verb == "report_asked" else None,
             failed=event.detail.get("reason", ""),
             lacking=event.detail.get("lacking", ""),
+            is_awaited=event.verb == "report_asked" and event.created_at > since,
         )
         for number, event in last.items()
     }

@@ -6,6 +6,8 @@ gives no severity has no s, as in reports. r = h * s.
 """
 
 import hashlib
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ MODES = ("direct_answer", "safe_completion", "refuse_with_redirection")
 """The three modes of safe completions, from full help to none."""
 MOST_MARGIN = 3.0  # of the scale -3..3
 LEAST_POLICY = 20  # characters: shorter texts stand in ordinary prompts by chance
+
+SILENT = re.compile(r"[\W_]+")
 
 Target = Literal["helpfulness", "safety"]
 QUESTION_OF: dict[Target, str] = {"helpfulness": "more_helpful", "safety": "safer"}
@@ -218,16 +222,32 @@ def family_of_prompts(responses: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Prompt key → the name of what it may not be parted from.
 
     Prompts of one family belong together, and so do prompts of the same words under different names; a
-    prompt without family stands alone. The name is the least of the linked ones, so it does not depend on
-    the order of rows.
+    prompt without family stands alone. Names of families and words are the same whatever their case, spacing
+    and punctuation. The name is the least of the linked ones, so it does not depend on the order of rows.
     """
     links = _Links()
     keys = {}
     for row in responses:
         own = f"family {row['family']}" if row["family"] else f"prompt {row['prompt_key']}"
         keys[row["prompt_key"]] = own
-        links.join(own, f"words {words_digest(row['messages']).hex()}")
+        # These sort behind the names above, so that none of them ever names a family.
+        links.join(own, f"words {spoken_digest(row['messages']).hex()}")
+        if row["family"]:
+            links.join(own, f"same family {_spoken(row['family'])}")
     return {key: links.least(own) for key, own in keys.items()}
+
+
+def spoken_digest(messages: Iterable[Message]) -> bytes:
+    """SHA-256 of the prompt's letters and digits, without what a system message says."""
+    said = " ".join(message["content"] for message in without_system(messages))
+    return hashlib.sha256(_spoken(said).encode("utf-8", "surrogatepass")).digest()
+
+
+def _spoken(text: str) -> str:
+    """The letters and digits without case: spacing, punctuation, hidden signs and marks that no letter
+    contains are left out. Where nothing would be left, the text."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return SILENT.sub("", plain) or " ".join(text.split())
 
 
 def words_digest(messages: Iterable[Message]) -> bytes:

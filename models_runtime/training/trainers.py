@@ -192,6 +192,10 @@ def _reporter(facts: dict[str, Any]) -> Any:
     import transformers
 
     class Reporter(transformers.TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            # Also a training shorter than --log-every shows that it learns.
+            control.should_log |= state.global_step in (1, state.max_steps)
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **rest: Any) -> None:
             if state.is_world_process_zero and logs and "loss" in logs:
                 told = {name: float(logs[name]) for name in TOLD if name in logs}

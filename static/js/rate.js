@@ -91,6 +91,16 @@
     details.scrollIntoView({ block: "nearest" });
   }
 
+  /* Escape closes the panel that somebody is in, or that stands open while they write nowhere. */
+  function shutPanel(target) {
+    const open = ".ways-out details[open]";
+    const panel = target.closest?.(open) ?? (isTyping(target) ? null : find(open));
+    if (!panel) return false;
+    panel.open = false;
+    panel.querySelector("summary").focus();
+    return true;
+  }
+
   /* A sheet opens at its beginning: its button, which would get the focus, stands at its end. */
   function show(sheet) {
     sheet?.showModal();
@@ -160,6 +170,8 @@
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.altKey) {
       event.preventDefault();
       if (!find("#submit").disabled) form.requestSubmit();
+    } else if (event.key === "Escape" && shutPanel(event.target)) {
+      event.preventDefault();
     } else if (isTyping(event.target)) {
       if (event.key === "Escape") event.target.blur();
     } else if (keysOn() && !event.ctrlKey && !event.metaKey && !event.altKey) {

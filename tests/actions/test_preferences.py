@@ -147,7 +147,7 @@ def test_an_unusable_file_is_refused_in_a_sentence(tmp_path, monkeypatch, name, 
 def test_odd_columns_of_parquet_are_bad_rows_or_a_refusal(tmp_path):
     rows = [trl(extra=b"\xff"), trl(extra=None)]
     said = refused(written(tmp_path, "bytes.parquet", rows))
-    assert "Line 1: “extra” holds a bytes" in said and "1 of 2 rows" in said
+    assert "Row 1: “extra” holds a bytes" in said and "1 of 2 rows" in said
     twice = pa.table([["x"], ["y"], ["z"], ["z"]], names=["prompt", "chosen", "rejected", "rejected"])
     pq.write_table(twice, tmp_path / "twice.parquet")
     with pytest.raises(CommandError, match="more than one column named rejected"):
@@ -181,6 +181,46 @@ HOSTILE = {
 def test_a_row_that_cannot_be_is_refused_with_its_line(tmp_path, row, reason):
     said = refused(written(tmp_path, "a.jsonl", [trl(prompt=BOATS), row]))
     assert "Line 2: " in said and reason in said
+
+
+@pytest.mark.parametrize("kind", ["json", "parquet"])
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_one_bad_element_of_a_list_is_told_by_its_number_and_takes_no_other_along(
+    tmp_path, capsys, kind, in_parts
+):
+    """A tool's export is a list on one line."""
+    rows = [trl(prompt=f"Why {n}?", prompt_key=f"p{n}", chosen=f"Yes {n}.", sample=0) for n in range(5)]
+    rows[3] |= {"prompt_key": "p1", "prompt": "Why 1?"}  # another answer to the same, at the same place
+    path = written(tmp_path, f"a.{kind}", rows)
+    if kind == "json":
+        path.write_text(json.dumps(rows))
+    study = a_study()
+    if not in_parts:
+        with pytest.raises(CommandError, match="Row 4: Arm"):
+            bring(path)
+    bring(path, "--in-parts" if in_parts else "--skip-bad")
+    told = capsys.readouterr()
+    assert "Skipped row 4: Arm" in told.err and "4 rows imported; 1 bad rows skipped" in told.out
+    assert sorted(study.prompts.values_list("key", flat=True)) == ["p0", "p1", "p2", "p4"]
+
+
+NO_ROWS = {
+    "blank lines": ("a.jsonl", b"\n  \n", "“a.jsonl” has no rows."),
+    "a head alone": ("a.csv", b"prompt,chosen,rejected\n", "“a.csv” has no rows."),
+    "an empty list": ("a.json", b"[]", "“a.json” has no rows."),
+    "one object": ("a.json", b'{\n "prompt": "x"\n}', "can be read. Row 1: Not valid JSON"),
+    "no text": ("a.jsonl", b"\xff\xfe\xfd" * 9, "UTF-16"),
+    "old text": ("a.jsonl", b'{"a": "caf\xe9"}\n', "can be read. Line 1: Not UTF-8 text."),
+    "semicolons": ("a.csv", b"prompt;chosen;rejected\na;b;c\n", "separated by “;”"),
+    "tabs": ("a.csv", b"prompt\tchosen\trejected\na\tb\tc\n", "separated by a tab"),
+}
+
+
+@pytest.mark.parametrize("name, body, reason", NO_ROWS.values(), ids=NO_ROWS)
+def test_a_file_of_which_no_row_can_be_read_says_why(tmp_path, name, body, reason):
+    path = tmp_path / name
+    path.write_bytes(body)
+    assert reason in refused(path)
 
 
 # TRL

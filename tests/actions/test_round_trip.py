@@ -55,7 +55,7 @@ def exported(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "csv", "jsonl.gz"])
 @pytest.mark.parametrize("format_name", ["trl_preference", "anthropic_hh", "pku_saferlhf"])
 def test_rows_of_pairs_come_back_equal(tmp_path, format_name, kind):
     paths, before = exported(judged_study(tmp_path), tmp_path, format_name, kind)

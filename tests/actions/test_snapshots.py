@@ -243,7 +243,11 @@ def test_a_snapshot_of_a_study_that_has_gone_on_is_not_exported_as_if_it_were_th
     with pytest.raises(CommandError, match="the study has gone on. Nothing was written"):
         call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
     assert not (tmp_path / "two").exists()
-    Snapshot.objects.update(manifest=Snapshot.objects.get().manifest | {"versions": {"duckdb": "0"}})
+    manifest = Snapshot.objects.get().manifest
+    Snapshot.objects.update(manifest=manifest | {"versions": manifest["versions"] | {"code_revision": "0"}})
+    with pytest.raises(CommandError, match="another revision of Evenhand writes them, or the study has gone"):
+        call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
+    Snapshot.objects.update(manifest=manifest | {"versions": {"duckdb": "0"}})
     with pytest.raises(CommandError, match="other versions of .*duckdb.* write them"):
         call_command("export_snapshot", "kites", "1", "--out", str(tmp_path / "two"))
     Snapshot.objects.update(secret="")

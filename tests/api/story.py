@@ -290,6 +290,7 @@ def keeping(story: Story) -> None:
     story.do("get_snapshots", "kites")
     story.do("get_snapshot", "kites", 1)
     story.do("get_snapshot_file", "kites", 1, "manifest.json")
+    story.do("get_snapshot_archive", "kites", 1)
     story.do("post_pushes", "kites", send={"snapshot": 1, "repository": "example/kites"})
     story.do("get_pushes", "kites")
     story.do("post_report", "kites", 1)
@@ -309,6 +310,7 @@ def keeping(story: Story) -> None:
     story.do("get_datasets", "kites", 1)
     story.do("get_dataset", "kites", 1, 1)
     story.do("get_dataset_file", "kites", 1, 1, "train.jsonl")
+    story.do("get_dataset_archive", "kites", 1, 1)
     slow = story.do("post_datasets", "kites", 1, send=recipe | {"format": "trl_unpaired"})
     story.do("post_control_dataset", "kites", 1, slow["number"], "again", status=409)
 

@@ -1,6 +1,8 @@
 """Datasets over JSON: asked for, looked at, stopped, fetched; only by the study's researchers."""
 
 import json
+from io import BytesIO
+from zipfile import ZipFile
 
 import pytest
 
@@ -45,6 +47,17 @@ def test_a_dataset_is_asked_for_and_fetched(client, home):
     assert client.get(f"{home}1/files/../../x").status_code == 404
 
 
+def test_all_files_come_as_one_zip_or_as_a_part_of_it(client, home):
+    post(client, home, RECIPE)
+    for address in (f"{home}1/files.zip", home.replace("datasets/", "files.zip")):
+        whole = client.get(address)
+        content = b"".join(whole.streaming_content)
+        assert any(name.endswith("/manifest.json") for name in ZipFile(BytesIO(content)).namelist())
+        rest = client.get(address, headers={"Range": "bytes=100-", "If-Range": whole["ETag"]})
+        assert (rest.status_code, b"".join(rest.streaming_content)) == (206, content[100:])
+    assert client.get(f"{home}2/files.zip").status_code == 404
+
+
 def test_a_preview_makes_nothing(client, home):
     told = post(client, f"{home}preview/", RECIPE).json()
     assert told["items"]["kept"] == 3 == len(told["rows"]) and told["judgments"]["read"] == 9
@@ -68,6 +81,6 @@ def test_others_find_nothing(client, home):
     post(client, home, RECIPE)
     for person, status in ((mallory(), 404), (bob(), 403)):
         client.force_login(person)
-        for address in (home, f"{home}1/", f"{home}1/files/train.jsonl"):
+        for address in (home, f"{home}1/", f"{home}1/files/train.jsonl", f"{home}1/files.zip"):
             assert client.get(address).status_code == status
         assert post(client, home, RECIPE).status_code == status

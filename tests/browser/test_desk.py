@@ -121,6 +121,30 @@ def read_and_freeze(desk, study: Study) -> None:
         assert any(name.endswith("preferences.parquet") for name in archive.namelist())
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_a_phone_the_pages_of_a_study_unfold_from_one_button(visit, study, scripts):
+    alice = visit("alice", viewport={"width": 390, "height": 800}, java_script_enabled=scripts)
+    alice.page.goto("/desk/kites/raters/")
+    button, pages = alice.page.locator(".tabs-button"), alice.page.locator("#tabs")
+    expect(pages).to_be_hidden()
+    expect(button).to_have_text("Raters All pages")
+    assert button.bounding_box()["height"] <= 60
+    button.focus()
+    alice.press("Enter")
+    expect(pages.get_by_role("link", name="Webhooks")).to_be_visible()
+    if scripts:
+        assert faults(alice.page) + too_wide(alice.page) == []
+    alice.press("Escape")
+    expect(pages).to_be_hidden()
+    expect(button).to_be_focused()
+    button.click()
+    pages.get_by_role("link", name="Members").click()
+    alice.page.wait_for_url("**/members/")
+    alice.page.set_viewport_size({"width": 1280, "height": 800})
+    expect(button).to_be_hidden()
+    expect(pages.get_by_role("link", name="Members")).to_be_visible()
+
+
 # Every page ------------------------------------------------------------------------------------------
 
 

@@ -125,6 +125,27 @@ def test_a_pair_is_declined_and_another_reported_by_keys(visit, study):
     assert states == {AssignmentState.DECLINED, AssignmentState.FLAGGED, AssignmentState.LEASED}
 
 
+def test_escape_closes_a_way_out_and_gives_the_focus_back(visit, study):
+    bob = visit("bob")
+    bob.page.goto("/rate/kites/")
+    for key, panel in (("d", "#decline"), ("f", "#flag")):
+        bob.press(f"{key} Tab Escape")
+        expect(bob.page.locator(panel)).not_to_have_attribute("open", "")
+        expect(bob.page.locator(f"{panel} summary")).to_be_focused()
+    bob.press("f")
+    bob.page.locator("#flag-note").fill("The end is missing.")
+    bob.press("Escape")
+    expect(bob.page.locator("#flag")).not_to_have_attribute("open", "")
+    bob.press("d")
+    note = bob.page.locator("#q-rationale textarea")
+    note.focus()
+    bob.press("Escape")  # leaves the note, and the panel as it was
+    expect(note).not_to_be_focused()
+    expect(bob.page.locator("#decline")).to_have_attribute("open", "")
+    bob.press("Escape")
+    expect(bob.page.locator("#decline")).not_to_have_attribute("open", "")
+
+
 def test_u_goes_back_to_the_last_answers(visit, study):
     bob = visit("bob")
     bob.page.goto("/rate/kites/")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -146,6 +147,21 @@ def test_every_format_loads_offline_in_every_way(tmp_path):
         parts = {part: told["rows"] for part, told in manifest["counts"]["splits"].items()}
         assert loaded[format]["parts"] == parts and all(loaded[format]["equal"]), (format, loaded[format])
         assert loaded[format]["csv"] == [parts["train"], True], format
+
+
+PKU = {
+    **dict.fromkeys(("prompt", "response_0", "response_1"), pa.string()),
+    **dict.fromkeys(("is_response_0_safe", "is_response_1_safe"), pa.bool_()),
+    **dict.fromkeys(("response_0_severity_level", "response_1_severity_level"), pa.int64()),
+    **dict.fromkeys(("better_response_id", "safer_response_id"), pa.int64()),
+}
+"""Columns of PKU-SafeRLHF as its own files give them; `datasets` joins equal types alone."""
+
+
+def test_pku_columns_have_the_types_of_pkus_own(tmp_path):
+    make(a_written_study().freeze(tmp_path / "s"), tmp_path / "o", "pku_saferlhf", files=("parquet",))
+    schema = pq.read_schema(tmp_path / "o" / "train.parquet")
+    assert {name: schema.field(name).type for name in PKU} == PKU
 
 
 KILLED = """

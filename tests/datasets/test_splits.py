@@ -46,3 +46,27 @@ def test_a_family_stays_where_it_is_when_the_study_grows(tmp_path):
         rows, _ = make(snapshot, tmp_path / f"o{prompts}", "trl_preference")
         parts.append({row["prompt_key"]: row["split"] for row in rows})
     assert parts[0].items() <= parts[1].items()
+
+
+ALIKE = {
+    "marks": (("Is “it” safe?", ""), ("Is it safe", "")),
+    "a hidden sign": (("Is it safe?", ""), ("Is it s\u00adafe?", "")),
+    "wide letters": (("Is it safe?", ""), ("Ｉｓ it safe?", "")),
+    "a family's case": (("Why?", "Kites"), ("How?", "kites")),
+    "a family's blanks": (("Why?", "red kites"), ("How?", "Red  kites")),
+}
+
+
+@pytest.mark.parametrize("alike", ALIKE.values(), ids=ALIKE)
+def test_what_differs_in_writing_alone_is_never_parted(tmp_path, alike):
+    study = Written()
+    for number, (words, family) in enumerate([*alike, ("???", ""), ("!!!", "")]):
+        study.judgment(study.pair(f"p{number}", words=words, family=family), balance=1)
+    snapshot = study.freeze(tmp_path / "s")
+    parted = set()
+    for seed in range(12):
+        rows, _ = make(snapshot, tmp_path / f"o{seed}", "trl_preference", split_seed=seed)
+        one, other, *signs = (row["split"] for row in sorted(rows, key=lambda row: row["prompt_key"]))
+        assert one == other
+        parted.add(len({one, *signs}))
+    assert parted > {1}  # signs alone are not the same words as other signs

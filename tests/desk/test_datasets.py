@@ -1,6 +1,9 @@
 """The pages of datasets: the form, the preview, the list, stopping, downloads, and who may see them."""
 
+import io
 import json
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,26 @@ def test_a_dataset_is_made_listed_and_fetched(client, snapshot, nobody_works):
     name = reverse("desk:dataset_file", args=[snapshot.study.slug, snapshot.number, 1, "train.jsonl"])
     lines = b"".join(client.get(name).streaming_content).decode().splitlines()
     assert sorted(json.loads(line)["margin"] for line in lines) == [1.5, 1.5, 3.0]
+
+
+def test_all_files_of_a_dataset_come_as_one_zip_which_goes_on_where_it_broke_off(client, snapshot):
+    client.force_login(alice())
+    datasets.ask(snapshot, Recipe("trl_preference", split="none", files=("jsonl", "csv")), alice())
+    address = reverse("desk:dataset_archive", args=[snapshot.study.slug, snapshot.number, 1])
+    assert client.get(address).status_code == 404  # not made yet
+    assert address not in client.get(page_of(snapshot)).content.decode()
+    make_what_waits()
+    assert f'href="{address}" download' in client.get(page_of(snapshot)).content.decode()
+    whole = client.get(address)
+    content = b"".join(whole.streaming_content)
+    name = f"{snapshot.study.slug}-snapshot-1-dataset-1"
+    assert f'filename="{name}.zip"' in whole["Content-Disposition"]
+    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    assert {f"{name}/{file}" for file in ("manifest.json", "train.jsonl", "train.csv")} <= set(names)
+    rest = client.get(address, headers={"Range": "bytes=100-", "If-Range": whole["ETag"]})
+    assert (rest.status_code, b"".join(rest.streaming_content)) == (206, content[100:])
+    shutil.rmtree(Dataset.objects.get().folder)
+    assert client.get(address).status_code == 404
 
 
 def test_the_same_rules_make_nothing_twice(client, snapshot, nobody_works):

@@ -150,7 +150,7 @@ def test_the_same_judgment_twice_in_a_file_is_told_also_after_a_stop(monkeypatch
 BAD = {
     "unknown": ("a.jsonl", b'{"colour": 1}\n', "in no format that is known"),
     "ending": ("a.exe", b"MZ", "does not end in .jsonl"),
-    "empty": ("a.csv", b" ", "is in no format"),
+    "empty": ("a.csv", b" ", "has no rows"),
     "zip": ("a.csv", b"PK\x03\x04" + b"x" * 50, "is a ZIP archive"),
     "large": ("a.jsonl", b"x" * 5_001, "is larger than"),
 }

@@ -192,9 +192,11 @@ def test_an_account_is_made_for_a_rater_who_chooses_the_password_once(alice):
     )  # no name: it can be forgotten
     eve = Client()
     form = eve.get(address, follow=True)
-    assert form.status_code == 200
+    page = form.content.decode()
+    assert "<h1>Choose a password</h1>" in page and "eve" in page and "Change" not in page
     chosen = {"password1": "long enough words", "password2": "long enough words"}
     done = eve.post(form.redirect_chain[-1][0], chosen, follow=True).content.decode()
+    assert "<h1>Your password is kept</h1>" in done and "hange" not in done
     assert f'href="{reverse("login")}"' in done  # nothing else on the page leads on
     eve.post(reverse("login"), {"username": "eve", "password": "long enough words"})
     assert study.title in eve.get("/rate/").content.decode()

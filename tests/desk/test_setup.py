@@ -306,6 +306,15 @@ def test_an_arm_answers_on_the_spot(alice, draft, monkeypatch):
     assert not draft.responses.exists()
 
 
+def test_the_question_of_a_trial_stays_when_settings_are_saved(alice, draft, monkeypatch):
+    cast.an_arm(draft, "one", model="fail:no such folder")
+    monkeypatch.setattr(tasks.try_arm, "delay", lambda *given: None)
+    assert ">\nHow do vaccines work?</textarea>" in said(alice, "setup_arm", draft.slug, 0)
+    alice.post(address("ask_trial", draft.slug, 0), {"asked": "How do kites fly?"})
+    alice.post(address("setup_arm", draft.slug, 0), an_arm_form("one", model="echo"))
+    assert ">\nHow do kites fly?</textarea>" in said(alice, "setup_arm", draft.slug, 0)
+
+
 def test_an_arm_that_does_not_load_says_why_on_the_spot(alice, draft, monkeypatch):
     arm = cast.an_arm(draft, "one", model="fail:no such folder")
     monkeypatch.setattr(tasks.try_arm, "delay", lambda *given: None)

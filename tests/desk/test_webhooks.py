@@ -65,7 +65,10 @@ def test_an_address_is_told_of_what_was_chosen_and_its_secret_shown_once(alice):
     made = alice.post(HOOKS, {"url": URL, "events": ["rater.paused"]}).content.decode()
     webhook = Webhook.objects.get()
     assert webhook.secret in made and webhook.events == ["rater.paused"]
-    assert webhook.secret not in alice.get(HOOKS).content.decode()
+    page = alice.get(HOOKS).content.decode()
+    assert webhook.secret not in page
+    listed = re.search(r'<ul class="rows">.*?</ul>', page, re.DOTALL)[0]
+    assert "A rater was paused" in listed and '<code class="muted">rater.paused</code>' in listed
 
 
 def test_an_address_inside_is_refused_with_the_reason(alice):

@@ -3,6 +3,7 @@
 import re
 import shutil
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from annotation import tasks
+from annotation.actions import printing
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import submit_judgment
 from annotation.actions.snapshots import freeze_snapshot
@@ -117,19 +119,29 @@ def test_a_report_is_asked_for_on_the_desk_and_fetched_when_it_is_there(snapshot
     monkeypatch.setattr(tasks.print_report, "delay", lambda *ids: asked.append(ids))
     client.force_login(cast.alice())
     page = client.post(reverse("desk:ask_report", args=["kites", 1]), follow=True).content.decode()
-    assert "A worker was asked for the report" in page
+    assert "A worker makes the report" in page and "Make the report" not in page and "hx-trigger" in page
     assert client.post(reverse("api:report", args=["kites", 1])).status_code == 202
     assert len(asked) == 1  # who asks again waits for the same
     assert client.get(reverse("desk:report", args=["kites", 1, "html"])).status_code == 404
     tasks.print_report(*asked[0])
     page = client.get(reverse("desk:snapshots", args=["kites"])).content.decode()
-    assert reverse("desk:report", args=["kites", 1, "pdf"]) in page
+    assert reverse("desk:report", args=["kites", 1, "pdf"]) in page and "hx-trigger" not in page
+    part = client.get(reverse("desk:snapshots", args=["kites"]), headers={"HX-Request": "true"})
+    assert "The report is there." in part.content.decode()
     found = client.get(reverse("desk:report", args=["kites", 1, "pdf"]))
     assert b"".join(found.streaming_content).startswith(b"%PDF-")
     assert found["Content-Disposition"] == 'attachment; filename="kites-snapshot-1-report.pdf"'
     answer = client.get(reverse("api:report", args=["kites", 1])).json()
     assert answer["made"] == ["html", "pdf"]
     assert client.get(reverse("api:report_file", args=["kites", 1, "html"])).status_code == 200
+
+
+def test_a_report_that_never_came_is_awaited_no_longer(snapshot, client, monkeypatch):
+    printing.note_asked(snapshot, cast.alice())
+    monkeypatch.setattr("annotation.reports.progress.REPORT_AWAITED", timedelta(0))
+    client.force_login(cast.alice())
+    page = client.get(reverse("desk:snapshots", args=["kites"])).content.decode()
+    assert "did not come" in page and "Make the report" in page and "hx-trigger" not in page
 
 
 def test_a_snapshot_of_somebody_else_has_no_report(snapshot, client):

@@ -5,7 +5,9 @@ JSON Lines is (`annotation.strict_json`), which a streaming parser would not do.
 """
 
 import codecs
+import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +16,7 @@ from annotation.actions.imports.records import LONGEST, Record, of_object
 from annotation.errors import ImportRefused
 
 PART = 256 * 1024
-BLANKS = " \t\r\n"
+BLANKS = re.compile(r"[ \t\r\n]*")
 
 
 class _Text:
@@ -36,8 +38,7 @@ class _Text:
     def next_sign(self) -> str:
         """The sign after blanks, still to be read; "" at the end."""
         while True:
-            end = len(self.text) - len(self.text[self.at :].lstrip(BLANKS))
-            self.pass_to(end)
+            self.pass_to(BLANKS.match(self.text, self.at).end())
             if self.at < len(self.text):
                 return self.text[self.at]
             if not self.more():
@@ -49,16 +50,16 @@ class _Text:
 
 
 def read_array(path: Path, file: BinaryIO) -> Iterator[Record]:
-    """Every element of the list that the file is."""
+    """Every element of the list that the file is; `line` is its number, as a list may be all on one line."""
     text = _Text(path, file)
     if text.next_sign() != "[":
         raise _broken(text, "The file is not a JSON list")
     text.pass_to(text.at + 1)
     if text.next_sign() == "]":
         return
-    while True:
+    for number in count(1):
         text.next_sign()
-        yield _element(text)
+        yield _element(text, number)
         sign = text.next_sign()
         if sign not in (",", "]"):
             raise _broken(text, "A comma or the end of the list is missing")
@@ -69,9 +70,9 @@ def read_array(path: Path, file: BinaryIO) -> Iterator[Record]:
         raise _broken(text, "Something follows after the end of the list")
 
 
-def _element(text: _Text) -> Record:
+def _element(text: _Text, number: int) -> Record:
     """The value at which the text stands; read again with twice as much while its end is not there yet."""
-    line, wanted = text.line, PART
+    wanted = PART
     while True:
         try:
             value, end = strict_json.read_first(text.text, text.at)
@@ -89,7 +90,7 @@ def _element(text: _Text) -> Record:
         size = end - text.at
         text.pass_to(end)
         problem = strict_json.why_refused(value) if isinstance(value, dict) else ""
-        return of_object(line, size, value, problem)
+        return of_object(number, size, value, problem)
 
 
 def _broken(text: _Text, what: str) -> ImportRefused:

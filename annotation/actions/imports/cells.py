@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from django.utils.dateparse import parse_datetime
 
+from annotation import strict_json
 from annotation.errors import DomainError
 from annotation.text import refuse_hidden
 
@@ -78,9 +79,20 @@ def yes_or_no(value: object, field: str) -> bool:
 
 
 def words(value: object, field: str) -> list[str]:
-    """Tags: a list, or text with a semicolon between them."""
+    """Tags: a list (in CSV as JSON), or text with a semicolon between them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _list_in(value)
     parts = value if isinstance(value, list) else raw_text(value, field).split(";")
     return [tag for part in parts if (tag := word(part, field))]
+
+
+def _list_in(text: str) -> object:
+    """The list that the text is as JSON, else the text: a tag may begin with a bracket."""
+    try:
+        value = strict_json.read(text)
+    except strict_json.NotJSON:
+        return text
+    return value if isinstance(value, list) else text
 
 
 def moment(value: object, field: str) -> datetime | None:

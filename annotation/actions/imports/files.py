@@ -25,6 +25,8 @@ JSON_LINES = (".jsonl", ".ndjson")
 ENDINGS = (*JSON_LINES, ".json", ".csv", ".parquet")
 GZIP = b"\x1f\x8b"
 ZIP = b"PK\x03\x04"
+SEPARATORS = {";": "“;”", "\t": "a tab"}
+"""Of columns, in what some programs call CSV."""
 
 
 def read_records(path: Path, name: str = "") -> Iterator[Record]:
@@ -46,10 +48,19 @@ def read_records(path: Path, name: str = "") -> Iterator[Record]:
         raise ImportRefused([], f"“{named}” cannot be read: {error.strerror or error}.") from error
 
 
+def unit_of(name: str) -> str:
+    """What `Record.line` counts in a file of this name, "line" or "row": a JSON list may be one line."""
+    return "line" if _told_by(Path(name))[0] in (*JSON_LINES, ".csv") else "row"
+
+
+def _told_by(named: Path) -> tuple[str, bool]:
+    is_packed = named.suffix.lower() == ".gz"
+    return (named.with_suffix("") if is_packed else named).suffix.lower(), is_packed
+
+
 def _ending(named: Path) -> tuple[str, bool]:
     """The kind of file that a name tells, and whether it is packed. Raises ImportRefused."""
-    is_packed = named.suffix.lower() == ".gz"
-    ending = (named.with_suffix("") if is_packed else named).suffix.lower()
+    ending, is_packed = _told_by(named)
     if ending not in ENDINGS:
         raise ImportRefused(
             [],
@@ -209,6 +220,10 @@ def _header(path: Path, reader) -> list[str]:
         raise ImportRefused([], f"“{path.name}” has no line of column names: {error}.") from error
     if len(header) > MOST_COLUMNS:
         raise ImportRefused([], f"“{path.name}” has {len(header):,} columns; {MOST_COLUMNS:,} is the most.")
+    if len(header) == 1 and (sign := next((one for one in SEPARATORS if one in header[0]), "")):
+        raise ImportRefused(
+            [], f"The columns of “{path.name}” are separated by {SEPARATORS[sign]}. Separate them by commas."
+        )
     if twice := {name for name in header if name and header.count(name) > 1}:
         raise ImportRefused([], f"“{path.name}” has more than one column named {', '.join(sorted(twice))}.")
     return header

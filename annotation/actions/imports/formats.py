@@ -1,11 +1,11 @@
 """The formats that are known, and which of them a file is in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotation.actions.imports import annotators, preferences
-from annotation.actions.imports.files import read_records
+from annotation.actions.imports.files import read_records, unit_of
 from annotation.actions.imports.foreign import Format
 from annotation.actions.imports.judgments import FIELDS as JUDGMENT_FIELDS
 from annotation.actions.imports.mapping import Mapping
@@ -77,15 +77,15 @@ def recognise(path: Path, name: str = "", mapping: Mapping | None = None, called
     """
     if name and name not in TITLES:
         raise ImportRefused([], f"“{name}” is no format. The formats are: {', '.join(TITLES)}.")
-    rows = [record.values for record in _readable(read_records(path, called))]
+    records = list(beginning(read_records(path, called), LOOKED_AT))
+    rows = [record.values for record in records if not record.problem]
     if name:
         return _guessed(rows, name, is_named=True)
-    for row in rows[:1]:
-        renamed = _renamed(row, mapping or Mapping())
-        found = _format_of(renamed)
-        if found:
-            return _guessed(rows, found, is_named=False)
-    columns = ", ".join(f"“{column}”" for row in rows[:1] for column in row) or "none that could be read"
+    if not rows:
+        raise _unreadable(called or path.name, records)
+    if found := _format_of(_renamed(rows[0], mapping or Mapping())):
+        return _guessed(rows, found, is_named=False)
+    columns = ", ".join(f"“{column}”" for column in rows[0]) or "none"
     raise ImportRefused(
         [],
         f"“{called or path.name}” is in no format that is known by its columns ({columns}). "
@@ -93,8 +93,13 @@ def recognise(path: Path, name: str = "", mapping: Mapping | None = None, called
     )
 
 
-def _readable(records: Iterable[Record]) -> Iterable[Record]:
-    return (record for record in beginning(records, LOOKED_AT) if not record.problem)
+def _unreadable(name: str, records: Sequence[Record]) -> ImportRefused:
+    if not records:
+        return ImportRefused([], f"“{name}” has no rows.")
+    first, unit = records[0], unit_of(name).capitalize()
+    return ImportRefused(
+        [], f"No row of the beginning of “{name}” can be read. {unit} {first.line:,}: {first.problem}"
+    )
 
 
 def _renamed(row: dict, mapping: Mapping) -> dict:

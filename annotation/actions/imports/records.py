@@ -21,7 +21,10 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True)
 class Record:
-    """`values` by column as the file gives them; with a `problem` it cannot be used. `size` in characters."""
+    """`values` by column as the file gives them; with a `problem` it cannot be used. `size` in characters.
+
+    `line` is where it begins, or its number where the file has no lines: no two records have the same.
+    """
 
     line: int
     size: int

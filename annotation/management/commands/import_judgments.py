@@ -18,7 +18,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: object, **options: object) -> None:
-        importing = Importing(self)
+        importing = Importing(self, options["file"])
         study = study_named(options["study"])
         with importing.refusals_in_words():
             result = import_judgments(

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--hide-raters", action="store_true", help="Replace every rater's id.")
 
     def handle(self, *args: object, **options: object) -> None:
-        importing = Importing(self)
+        importing = Importing(self, options["file"])
         study = study_named(options["study"])
         with importing.refusals_in_words():
             if options["resume"]:
@@ -48,7 +48,8 @@ class Command(BaseCommand):
             given = options["column"], options["value"], options["set"]
             mapping = parse_mapping(found, *given)
             if options["preview"]:
-                self._preview(preview(study, options["file"], found, mapping, hide=options["hide_raters"]))
+                shown = preview(study, options["file"], found, mapping, hide=options["hide_raters"])
+                self._preview(shown, importing.unit.capitalize())
             elif options["in_parts"]:
                 job = jobs.refer_to(study, options["file"], found)
                 jobs.remap(job, found.name, *given, options["hide_raters"])
@@ -97,7 +98,7 @@ class Command(BaseCommand):
                 "--resume goes on."
             )
 
-    def _preview(self, shown: Preview) -> None:
+    def _preview(self, shown: Preview, unit: str) -> None:
         """What the first rows would bring, in lines."""
         say = self.stdout.write
         say(f"{shown.taken} of the first {shown.looked_at} rows can be taken. Nothing was kept.")
@@ -111,7 +112,7 @@ class Command(BaseCommand):
         for row in shown.rows:
             say(
                 spelt_out(
-                    f"Line {row.line}: {row.prompt_key} ({row.labels or 'no labels'}) {row.prompt[:100]}"
+                    f"{unit} {row.line}: {row.prompt_key} ({row.labels or 'no labels'}) {row.prompt[:100]}"
                 )
             )
             for arm, text in row.answers:
@@ -119,4 +120,4 @@ class Command(BaseCommand):
             for judgment in row.judgments:
                 say(spelt_out(f"    {judgment}"))
         for line, reason in shown.problems:
-            say(spelt_out(f"Line {line}: {reason}"))
+            say(spelt_out(f"{unit} {line}: {reason}"))

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--no-pairs", action="store_true", help="Do not pair the responses.")
 
     def handle(self, *args: object, **options: object) -> None:
-        importing = Importing(self)
+        importing = Importing(self, options["file"])
         with importing.refusals_in_words():
             result = self._import(options, importing)
         importing.done(result, "responses")

@@ -214,7 +214,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, supervisor.ask_to_stop)
         try:
             supervisor.start()
-            self.say("Starting …")
+            self.say("Starting the web server and the workers …")
             supervisor.wait_for_page(address_of(host, port))
             if not supervisor.asked_to_stop:
                 self.welcome(address_of(host, port), log_ins)
@@ -226,9 +226,9 @@ class Command(BaseCommand):
 
     def prepare(self) -> str:
         """Bring database, static files and demo study up to date; return what to say about the log-ins."""
-        self.say("Preparing the database …")
-        installation.prepare()
+        installation.prepare(self.say)
         empty_broker()
+        self.say("Preparing the demo study …")
         said = StringIO()
         call_command("load_demo", stdout=said)
         return said.getvalue().rstrip()

@@ -156,6 +156,13 @@ def test_the_product_is_of_the_two_scores_in_their_order():
     assert reward(completions=completions, bare=[[], []], intent=["benign"] * 2) == [0.2, 0.0]
 
 
+def test_a_training_shorter_than_its_interval_tells_its_first_and_its_last_step(home, tmp_path, capsys):
+    few = ("--steps", 3, "--batch", 2, "--device", "cpu", "--log-every", 10, "--rank", 2)
+    train("sft", *data(home), "--out", tmp_path / "sft", *few)
+    lines = [json.loads(row) for row in capsys.readouterr().out.splitlines() if row.startswith("{")]
+    assert [(line["step"], line["loss"] > 0) for line in lines if "step" in line] == [(1, True), (3, True)]
+
+
 def test_an_adapter_is_trained_by_default_and_goes_on_as_itself(home, tmp_path):
     train("sft", *data(home), "--out", tmp_path / "sft", *STEP, "--rank", 2)
     assert (tmp_path / "sft" / "adapter_config.json").exists()

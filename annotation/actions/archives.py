@@ -1,0 +1,71 @@
+"""All files of a snapshot, or of a dataset, as one ZIP."""
+
+import hashlib
+import os
+import time
+import uuid
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from annotation.errors import NotFound
+from annotation.models import Dataset, Snapshot
+
+KEPT = 7 * 24 * 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A ZIP as `downloads.download` takes it: where it lies, what it is called, what names its very bytes."""
+
+    path: Path
+    called: str
+    digest: str
+
+
+def archive_of(made: Snapshot | Dataset) -> Archive:
+    """The files as one ZIP, made where it is not kept from an earlier download.
+
+    Raises NotFound where there are no files, and OSError. Kept, because a download that goes on must meet the
+    same bytes; one that nobody fetched for KEPT is removed.
+    """
+    name, manifest = _name_of(made), Path(made.folder) / "manifest.json"
+    if not made.folder or not manifest.is_file():
+        where = f"not where they were put ({made.folder})" if made.folder else "not made yet"
+        raise NotFound(f"The files of {made._meta.verbose_name} {made.number} are {where}.")
+    digest = hashlib.sha256(name.encode() + manifest.read_bytes()).hexdigest()
+    path = settings.ARCHIVES / f"{digest}.zip"
+    if path.is_file():
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    else:
+        _remove_old()
+        _write(manifest.parent, name, path)
+    # Made anew, an archive may differ in its bytes, though not in what it holds.
+    return Archive(path, f"{name}.zip", f"{digest}-{path.stat().st_mtime_ns:x}")
+
+
+def _name_of(made: Snapshot | Dataset) -> str:
+    if isinstance(made, Snapshot):
+        return f"{made.study.slug}-snapshot-{made.number}"
+    return f"{_name_of(made.snapshot)}-dataset-{made.number}"
+
+
+def _write(folder: Path, name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".draft-{uuid.uuid4().hex}")
+    try:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+                archive.write(file, f"{name}/{file.relative_to(folder)}")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _remove_old() -> None:
+    oldest = time.time() - KEPT
+    for path in settings.ARCHIVES.glob("*"):
+        if path.stat().st_atime < oldest:
+            path.unlink(missing_ok=True)
