@@ -54,6 +54,17 @@ def test_a_study_in_which_nobody_has_begun_says_so(alice):
     assert "Nobody has begun yet: 0 of " in page_of(alice, study)
 
 
+def test_a_study_with_too_few_raters_says_how_many_lack_and_foretells_no_end(alice):
+    study = cast.a_rateable_study(2, overlap=3)
+    cast.a_judgment(cast.a_rater(study, cast.bob()))
+    page = page_of(alice, study)
+    assert "enrol 2\u00a0more raters" in page and "left at this pace." not in page
+    for person in (cast.carol(), cast.dan()):
+        cast.a_rater(study, person)
+    page = page_of(alice, study)
+    assert "more rater" not in page and "left at this pace." in page
+
+
 def test_a_paused_study_says_so(alice, study):
     alice.post(reverse("desk:set_state", args=[study.slug]), {"state": "paused"})
     assert "The study is paused, with 2 of 6\u00a0judgments." in page_of(alice, study)
@@ -97,14 +108,14 @@ def test_what_waits_for_the_researcher_is_listed(alice, study):
 
 
 def test_it_costs_the_same_queries_with_many_raters(django_assert_max_num_queries, study):
-    with django_assert_max_num_queries(19) as few:
+    with django_assert_max_num_queries(20) as few:
         running_report(study)
     for number in range(12):
         cast.a_judgment(cast.a_rater(cast.a_rateable_study(1, f"s{number}"), cast.person(f"p{number}")))
     more = cast.a_rateable_study(8, "more", overlap=8)
     for number in range(8):
         cast.a_judgment(cast.a_rater(more, cast.person(f"r{number}")))
-    with django_assert_max_num_queries(19) as many:
+    with django_assert_max_num_queries(20) as many:
         running_report(more)
     assert len(many) == len(few)
 
