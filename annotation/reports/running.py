@@ -120,6 +120,7 @@ class ActiveRater:
 class Running:
     """What is asked at each look.
 
+    `last_hour` counts judgments that count, as what is needed does; an active rater's all that they judged.
     `raters_missing`: as `progress.raters_missing`, and 0 where as many rate as the study asks for.
     """
 
@@ -197,7 +198,7 @@ def _agreement(answers: Answers) -> str:
 
 
 def running_report(study: Study, at: datetime | None = None) -> Running:
-    """How things stand at this moment. At most twenty queries, none of which reads all judgments."""
+    """How things stand at this moment. At most twenty-one queries, none of which reads all judgments."""
     at = at or timezone.now()
     run = study.runs.numbered().first()
     unfinished = run is not None and run.state not in (RunState.DONE, RunState.CANCELLED)
@@ -216,7 +217,7 @@ def running_report(study: Study, at: datetime | None = None) -> Running:
         queued=run.batches.filter(state=BatchState.QUEUED).count() if unfinished else 0,
         active=_active(places, holding, counts),
         active_count=len(holding | set(counts)),
-        last_hour=sum(n for n, _ in counts.values()),
+        last_hour=recent.that_count().count(),
         last_at=_last_at(study),
         flagged=flagged_pairs(study).count(),
         appeals=Appeal.objects.filter(enrolment__study=study, state=AppealState.OPEN).count(),
