@@ -121,6 +121,9 @@ def needs_of(found: Counted | None, now: Running) -> list[Needs]:
         told.append(Needs("A run has stopped by a failure", "setup_generation"))
     if not now.workers.alive:
         told.append(Needs("No worker is alive: nothing is generated, frozen or imported", "setup_generation"))
+    if now.raters_missing and found and found.judgments < found.needed:
+        more = words.count(now.raters_missing, "more rater")
+        told.append(Needs(f"No pair can have all of its judgments yet: enrol {more}", "raters"))
     if now.appeals:
         told.append(Needs(f"{words.count(now.appeals, 'paused rater')} asked to go on", "quality"))
     if now.flagged:

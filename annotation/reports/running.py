@@ -27,6 +27,7 @@ from annotation.reports.progress import (
     RunProgress,
     Workers,
     failed_items,
+    least_overlap,
     rating_totals,
     run_progress,
     stranded_by_review,
@@ -117,7 +118,11 @@ class ActiveRater:
 
 @dataclass(frozen=True)
 class Running:
-    """What is asked at each look. `seconds_left` is None where the pace does not tell."""
+    """What is asked at each look.
+
+    `last_hour` counts judgments that count, as what is needed does; an active rater's all that they judged.
+    `raters_missing`: as `progress.raters_missing`, and 0 where as many rate as the study asks for.
+    """
 
     workers: Workers
     run: Run | None
@@ -133,6 +138,7 @@ class Running:
     appeals: int
     paused: int
     raters: int
+    raters_missing: int = 0
 
 
 def is_small(study: Study) -> bool:
@@ -192,7 +198,7 @@ def _agreement(answers: Answers) -> str:
 
 
 def running_report(study: Study, at: datetime | None = None) -> Running:
-    """How things stand at this moment. At most nineteen queries, none of which reads all judgments."""
+    """How things stand at this moment. At most twenty-one queries, none of which reads all judgments."""
     at = at or timezone.now()
     run = study.runs.numbered().first()
     unfinished = run is not None and run.state not in (RunState.DONE, RunState.CANCELLED)
@@ -201,6 +207,7 @@ def running_report(study: Study, at: datetime | None = None) -> Running:
     recent = Judgment.objects.filter(study=study, created_at__gte=since, assignment__isnull=False)
     places = Enrolment.objects.filter(study=study, user__isnull=False)
     holding, counts = _holding(study), _recent(recent)
+    raters = places.filter(state=EnrolmentState.ACTIVE).count()
     return Running(
         workers=workers(at),
         run=run if unfinished else None,
@@ -210,12 +217,14 @@ def running_report(study: Study, at: datetime | None = None) -> Running:
         queued=run.batches.filter(state=BatchState.QUEUED).count() if unfinished else 0,
         active=_active(places, holding, counts),
         active_count=len(holding | set(counts)),
-        last_hour=sum(n for n, _ in counts.values()),
+        last_hour=recent.that_count().count(),
         last_at=_last_at(study),
         flagged=flagged_pairs(study).count(),
         appeals=Appeal.objects.filter(enrolment__study=study, state=AppealState.OPEN).count(),
         paused=places.filter(state=EnrolmentState.PAUSED).count(),
-        raters=places.filter(state=EnrolmentState.ACTIVE).count(),
+        raters=raters,
+        # Not asked where the study has its raters: it reads all pairs.
+        raters_missing=max(0, least_overlap(study) - raters) if raters < study.overlap else 0,
     )
 
 
@@ -249,8 +258,9 @@ def _last_at(study: Study) -> datetime | None:
 
 
 def seconds_left(found: Counted, now: Running) -> float | None:
-    """How long the judgments that lack would take at the pace of the last hour."""
+    """How long the judgments that lack would take at the pace of the last hour; None where that does not
+    tell, or raters lack."""
     lacking = found.needed - found.judgments
-    if lacking <= 0 or not now.last_hour:
+    if lacking <= 0 or not now.last_hour or now.raters_missing:
         return None
     return lacking / now.last_hour * PACE_WINDOW.total_seconds()

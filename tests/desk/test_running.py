@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from annotation import tasks
 from annotation.actions import pulse
-from annotation.models import Pulse
+from annotation.actions.gold import make_gold
+from annotation.models import Judgment, Pulse, Study
 from annotation.reports import running
 from annotation.reports.running import Counted, running_report
 from tests import cast
@@ -52,6 +53,30 @@ def test_a_study_in_which_nobody_has_begun_says_so(alice):
     study = cast.a_rateable_study(1)
     cast.a_rater(study, cast.bob())
     assert "Nobody has begun yet: 0 of " in page_of(alice, study)
+
+
+def test_a_study_with_too_few_raters_says_how_many_lack_and_foretells_no_end(alice):
+    study = cast.a_rateable_study(2, overlap=3)
+    cast.a_judgment(cast.a_rater(study, cast.bob()))
+    page = page_of(alice, study)
+    assert "enrol 2\u00a0more raters" in page and "left at this pace." not in page
+    for person in (cast.carol(), cast.dan()):
+        cast.a_rater(study, person)
+    page = page_of(alice, study)
+    assert "more rater" not in page and "left at this pace." in page
+
+
+def test_the_pace_is_that_of_judgments_that_count(alice):
+    study = cast.a_rateable_study(10, overlap=1)
+    for pair in study.pairs.order_by("pk")[:4]:
+        make_gold(pair, {"balance": 2})
+    Study.objects.filter(pk=study.pk).update(gold_percent=50)
+    bob = cast.a_rater(study, cast.bob())
+    for _ in range(5):
+        cast.a_judgment(bob)
+    counted = Judgment.objects.that_count().filter(study=study).count()
+    assert 0 < counted < 5
+    assert f"{counted} of 6\u00a0judgments, {counted} in the last hour" in page_of(alice, study)
 
 
 def test_a_paused_study_says_so(alice, study):
@@ -97,14 +122,14 @@ def test_what_waits_for_the_researcher_is_listed(alice, study):
 
 
 def test_it_costs_the_same_queries_with_many_raters(django_assert_max_num_queries, study):
-    with django_assert_max_num_queries(19) as few:
+    with django_assert_max_num_queries(21) as few:
         running_report(study)
     for number in range(12):
         cast.a_judgment(cast.a_rater(cast.a_rateable_study(1, f"s{number}"), cast.person(f"p{number}")))
     more = cast.a_rateable_study(8, "more", overlap=8)
     for number in range(8):
         cast.a_judgment(cast.a_rater(more, cast.person(f"r{number}")))
-    with django_assert_max_num_queries(19) as many:
+    with django_assert_max_num_queries(21) as many:
         running_report(more)
     assert len(many) == len(few)
 

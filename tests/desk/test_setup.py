@@ -441,6 +441,20 @@ def test_a_finished_run_of_a_draft_leads_back_to_the_setup(alice):
     assert "Go on setting up" in said(alice, "run", study.slug, run.pk)
 
 
+def test_pages_to_which_a_draft_leads_lead_back_to_the_setup(alice):
+    study = cast.a_rateable_study(1, state=StudyState.DRAFT)
+    for page in ("raters", "joining", "quality", "review"):
+        assert "Go on setting up" in said(alice, page, study.slug), page
+    Study.objects.filter(pk=study.pk).update(state=StudyState.OPEN)
+    assert "Go on setting up" not in said(alice, "raters", study.slug)
+
+
+def test_a_model_is_named_for_whoever_has_none(alice, draft):
+    assert "models_runtime/demo/model" in said(alice, "setup_arms", draft.slug)
+    cast.an_arm(draft, "one")
+    assert "models_runtime/demo/model" not in said(alice, "setup_arms", draft.slug)
+
+
 def test_pairs_that_wait_for_review_are_not_told_as_rateable(alice):
     study = cast.a_rateable_study(2, state=StudyState.DRAFT, overlap=1)
     assert "2 pairs can be rated." in said(alice, "setup_opening", study.slug)
