@@ -8,6 +8,7 @@ data is taken for a response, and a pair is a tie.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Scores:
     masked: Flags
     lacks_severity: Flags
 
-    @property
+    @cached_property  # rows ask for it one by one
     def r(self) -> Numbers:
         """r = h * s; NaN where either is unknown."""
         return self.h * self.s

@@ -6,6 +6,7 @@ from statistics import fmean
 import pytest
 
 from annotation.datasets.recipe import Recipe
+from annotation.datasets.selecting import plan_of
 from annotation.datasets.source import read_source
 from models_runtime.training.rows import Shares, best_answers, judged
 from models_runtime.training.snapshots import Snapshot
@@ -214,3 +215,11 @@ def test_an_answer_that_anybody_calls_unsafe_without_a_severity_is_not_imitated(
         {answer.prompt_key: answer.reward for answer in best}
     )
     assert manifest["counts"]["items"]["left_out"]["no_severity"] > 0
+
+
+def test_r_of_all_responses_is_worked_out_once_and_not_for_every_row(frozen):
+    recipe = Recipe("scalar_reward")
+    source = read_source(frozen, recipe, lambda *step: None)
+    scores = plan_of(source, recipe).scores
+    source.texts.close()
+    assert scores.r is scores.r
