@@ -1,9 +1,8 @@
 """Files for training from a frozen snapshot: asked for by a recipe, watched, stopped, fetched."""
 
 from django.http import HttpResponseBase
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import status
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,14 +10,12 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import datasets
 from annotation.api.bases import ForResearchers, hinted
+from annotation.api.files import OfFiles, says_file, sent_archive, sent_file
 from annotation.api.once import once
-from annotation.api.results import AnyFile
 from annotation.api.schema import PLAIN, a_list, an_object, page_of, says
-from annotation.api.snapshots import FILE_OR_PART, RANGE, sent_archive, sent_file
 from annotation.datasets.recipe import Recipe
 from annotation.errors import NotFound
 from annotation.models import Dataset
-from annotation.vocabulary import TokenScope
 
 MOMENT = {"type": ["string", "null"], "format": "date-time"}
 SOMETHING = {"type": ["object", "null"]}
@@ -112,28 +109,16 @@ class DatasetControl(ForResearchers, APIView):
         return Response(dataset_data(access.dataset_for(request.user, slug, number, dataset)))
 
 
-class DatasetFile(ForResearchers, APIView):
-    scope = TokenScope.EXPORT
-    renderer_classes = [JSONRenderer, AnyFile]
-
-    @extend_schema(
-        parameters=[RANGE],
-        responses=FILE_OR_PART,
-    )
+class DatasetFile(OfFiles):
+    @says_file
     def get(self, request: Request, slug: str, number: int, dataset: int, name: str) -> HttpResponseBase:
         """One file of a made dataset, or a part of it."""
         found = access.dataset_for(request.user, slug, number, dataset)
         return sent_file(request, access.dataset_file(found, name), found)
 
 
-class DatasetArchive(ForResearchers, APIView):
-    scope = TokenScope.EXPORT
-    renderer_classes = [JSONRenderer, AnyFile]
-
-    @extend_schema(
-        parameters=[RANGE],
-        responses=FILE_OR_PART,
-    )
+class DatasetArchive(OfFiles):
+    @says_file
     def get(self, request: Request, slug: str, number: int, dataset: int) -> HttpResponseBase:
         """All files of a made dataset as one ZIP, or a part of it."""
         return sent_archive(request, access.dataset_for(request.user, slug, number, dataset))

@@ -3,7 +3,6 @@
 from django.http import FileResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,10 +11,9 @@ from annotation import access, tasks
 from annotation.actions import printing
 from annotation.api.bases import ForResearchers
 from annotation.api.errors import problem
-from annotation.api.results import AnyFile
+from annotation.api.files import OfFiles
 from annotation.api.schema import PLAIN, a_file, a_list, an_object, says
 from annotation.errors import NotFound
-from annotation.vocabulary import TokenScope
 
 
 class Report(ForResearchers, APIView):
@@ -35,10 +33,7 @@ class Report(ForResearchers, APIView):
         return Response({"snapshot": number, "asked": True}, status.HTTP_202_ACCEPTED)
 
 
-class ReportFile(ForResearchers, APIView):
-    scope = TokenScope.EXPORT
-    renderer_classes = [JSONRenderer, AnyFile]
-
+class ReportFile(OfFiles):
     @extend_schema(responses=a_file("text/html", "application/pdf"))
     def get(self, request: Request, slug: str, number: int, kind: str) -> FileResponse:
         """The report as HTML or PDF, in one file."""

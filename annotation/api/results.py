@@ -4,7 +4,6 @@ from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,6 +11,7 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.api.bases import ForResearchers
 from annotation.api.errors import problem
+from annotation.api.files import OfFiles
 from annotation.api.schema import PLAIN, a_file, a_list, an_object, says
 from annotation.errors import NotFound
 from annotation.models import Report
@@ -19,7 +19,6 @@ from annotation.reports.filters import NAMES, Filters
 from annotation.reports.stored import Kept, long_tables, read_results, table_in
 from annotation.reports.table_files import MEDIA_TYPES, WRITERS
 from annotation.reports.tables import Column
-from annotation.vocabulary import TokenScope
 
 SECONDS_TO_WAIT = 5
 TABLE = an_object(
@@ -43,16 +42,6 @@ FILTERS = [
     OpenApiParameter("until", {"type": "string", "format": "date"}),
     OpenApiParameter("snapshot", str, description="A snapshot's number, instead of the live data."),
 ]
-
-
-class AnyFile(BaseRenderer):
-    """Files are written by hand; this keeps REST framework from refusing whoever asks for another type."""
-
-    media_type = "*/*"
-    format = "file"
-
-    def render(self, data: object, *args: object, **kwargs: object) -> bytes:
-        return JSONRenderer().render(data)
 
 
 class _OfResults(ForResearchers, APIView):
@@ -116,10 +105,7 @@ def not_yet(kept: Kept, told: bool) -> Response:
     )
 
 
-class ResultsFile(_OfResults):
-    renderer_classes = [JSONRenderer, AnyFile]
-    scope = TokenScope.EXPORT
-
+class ResultsFile(OfFiles, _OfResults):
     @extend_schema(parameters=FILTERS, responses={**a_file(*MEDIA_TYPES.values()), 202: MAKING})
     def get(self, request: Request, slug: str, table: str, ending: str) -> Response | HttpResponse:
         """One table as CSV, Parquet or JSON, whole."""
