@@ -5,7 +5,7 @@ a study's results is a cell of a `Table`, and nothing reads the study again to d
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from annotation.stats.estimate import Estimate
@@ -63,8 +63,9 @@ class Table:
         return (dict(zip(self.names, row, strict=True)) for row in self.rows)
 
     def as_json(self) -> dict:
-        """What `from_json` reads."""
-        return asdict(self)
+        """What `from_json` reads. The rows are the table's own, not copies: it may have a million."""
+        columns = [asdict(column) for column in self.columns]
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"columns": columns}
 
     @classmethod
     def from_json(cls, told: dict) -> "Table":
