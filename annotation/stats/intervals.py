@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from annotation.stats.bootstrap import Floats, Resampling, check_level, ratio_estimate
+from annotation.stats.columns import Column
 from annotation.stats.errors import BadInput
 from annotation.stats.estimate import Estimate, undefined
 
@@ -84,7 +85,7 @@ def proportion(
     numbers = checked_values(values)
     if not np.isin(numbers, (0, 1)).all():
         raise BadInput("A proportion needs values that are 0 or 1 (or false or true).")
-    groups = len(numbers) if clusters is None else len(np.unique(cluster_codes(clusters, len(numbers))))
+    groups = len(numbers) if clusters is None else number_of(cluster_codes(clusters, len(numbers)))
     if clusters is None or groups == len(numbers):
         return wilson(int(numbers.sum()), len(numbers), level)
     if np.ptp(numbers) == 0 and groups >= 2:
@@ -133,6 +134,11 @@ def checked_weights(weights: ArrayLike | None, n: int) -> Floats:
     return numbers
 
 
+def number_of(codes: NDArray[Any]) -> int:
+    """How many codes 0..k-1 there are, all of them in use."""
+    return int(codes.max(initial=-1)) + 1
+
+
 def cluster_codes(clusters: ArrayLike, n: int) -> NDArray[Any]:
     """Codes 0..k-1 of the clusters; there must be one cluster for each of the n values."""
     labels = np.asarray(clusters)
@@ -140,4 +146,4 @@ def cluster_codes(clusters: ArrayLike, n: int) -> NDArray[Any]:
         raise BadInput(
             f"There must be one cluster for each value: {n} values, clusters of shape {labels.shape}."
         )
-    return np.unique(labels, return_inverse=True)[1]
+    return Column.of(labels).codes

@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from annotation.stats.bootstrap import Floats, Resampling, joint_estimates
 from annotation.stats.errors import BadInput
 from annotation.stats.estimate import Estimate, undefined
-from annotation.stats.intervals import checked_values, cluster_codes, clustered_bootstrap, mean, proportion
+from annotation.stats.intervals import (
+    checked_values,
+    cluster_codes,
+    clustered_bootstrap,
+    mean,
+    number_of,
+    proportion,
+)
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ def arm_difference(
     """
     numbers, first = checked_values(values), np.asarray(of_first, dtype=np.bool_)
     groups = cluster_codes(prompts, len(numbers))
-    prompts_n = len(np.unique(groups))
+    prompts_n = number_of(groups)
     if not first.any() or first.all():
         nothing = undefined(prompts_n, "One of the arms has no values.")
         return Difference(nothing, nothing)

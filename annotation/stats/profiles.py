@@ -84,6 +84,11 @@ def _distinct(rows: Ints, categories: int) -> tuple[Ints, Ints]:
     if width * np.log2(max(2, categories)) > 62:
         distinct, numbers = np.unique(rows, axis=0, return_counts=True)
         return distinct, numbers.astype(np.int64)
-    keys = rows @ (categories ** np.arange(width - 1, -1, -1, dtype=np.int64))
+    powers = categories ** np.arange(width - 1, -1, -1, dtype=np.int64)
+    keys = rows @ powers
+    if categories**width <= 4 * len(rows) + 1000:  # counting them all takes less than sorting
+        numbers = np.bincount(keys)
+        distinct = np.flatnonzero(numbers)
+        return distinct[:, np.newaxis] // powers % categories, numbers[distinct]
     _, first, numbers = np.unique(keys, return_index=True, return_counts=True)
     return rows[first], numbers.astype(np.int64)

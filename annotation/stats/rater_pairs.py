@@ -244,7 +244,8 @@ def _items_rated_twice(ratings: Ratings) -> int:
     if not len(ratings):
         return 0
     same_item = np.diff(ratings.item_codes) == 0
-    return len(np.unique(ratings.item_codes[1:][same_item & (np.diff(ratings.rater_codes) != 0)]))
+    twice = ratings.item_codes[1:][same_item & (np.diff(ratings.rater_codes) != 0)]
+    return int(np.count_nonzero(np.diff(twice, prepend=-1)))  # they are in order
 
 
 def _ratio(observed: Floats, expected: Floats) -> Floats:
