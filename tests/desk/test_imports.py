@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -9,9 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation import tasks
-from annotation.actions.imports import formats, jobs, loading
+from annotation.actions.imports import formats, jobs, loading, recognise
 from annotation.models import FileImport, Judgment, Response
 from tests.cast import a_study, alice, bob, mallory
 
@@ -224,6 +226,53 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     with pytest.raises(CommandError, match="No import of “a.jsonl” into “kites” has stopped"):
         call_command("import_preferences", "kites", path, "--resume")
     assert path.exists()
+
+
+@pytest.mark.parametrize("worker, left", [("command line", 60), ("host-7", -1)])
+def test_the_command_goes_on_after_one_that_was_killed(tmp_path, monkeypatch, worker, left):
+    """A killed one holds its claim. At the command line nobody waits for a lease or a beat."""
+    monkeypatch.setattr(loading, "CHUNK", 3)
+    study, path = a_study(), tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    job = jobs.refer_to(study, path, recognise(path))
+    jobs.remap(job, job.format, [], [], ["intent=benign"], False)
+    jobs.start(job)
+    killed = jobs.claim(job.pk, worker)
+    FileImport.objects.update(lease_until=timezone.now() + timedelta(seconds=left))
+    call_command("import_preferences", "kites", path, "--resume")
+    assert study.judgments.count() == 10
+    assert jobs.run(killed) is False and study.judgments.count() == 10  # should it live, it keeps nothing
+
+
+def test_the_command_takes_no_import_from_a_worker_at_work(tmp_path):
+    study, path = a_study(), tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    job = jobs.refer_to(study, path, recognise(path))
+    jobs.remap(job, job.format, [], [], ["intent=benign"], False)
+    jobs.start(job)
+    jobs.claim(job.pk, "host-7")
+    with pytest.raises(CommandError, match="Another worker has this import in hand"):
+        call_command("import_preferences", "kites", path, "--resume")
+
+
+def test_each_part_of_a_file_renews_the_lease(monkeypatch):
+    """At the command line nobody else does, and another worker would take it over in the middle."""
+    monkeypatch.setattr(loading, "CHUNK", 3)
+    study = a_study()
+    upload(desk())
+    job = FileImport.objects.get()
+    jobs.remap(job, job.format, [], [], ["intent=benign"], False)
+    jobs.start(job)
+    claimed, seen = jobs.claim(job.pk, "w"), []
+    keep = jobs._keep_mark
+
+    def watched(held, result, bad):
+        FileImport.objects.update(lease_until=timezone.now() - timedelta(hours=1))
+        keep(held, result, bad)
+        seen.append(FileImport.objects.get().lease_until > timezone.now())
+
+    monkeypatch.setattr(jobs, "_keep_mark", watched)
+    assert jobs.run(claimed) and all(seen) and len(seen) == 4 and study.judgments.count() == 10
 
 
 def test_the_command_previews_and_keeps_nothing(tmp_path, capsys):

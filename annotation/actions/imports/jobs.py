@@ -179,6 +179,14 @@ def stop(job: FileImport, actor: User | None = None) -> bool:
     return bool(stopped)
 
 
+def stop_silent(job: FileImport, worker: str, actor: User | None = None) -> bool:
+    """Stop an import that an earlier `worker` of this name has in hand, or one whose lease lapsed: a killed
+    one cannot say so. Should it live after all, it keeps nothing more. False where neither is the case."""
+    if job.state != BatchState.CLAIMED or not (job.worker == worker or job.lease_until < timezone.now()):
+        return False
+    return stop(job, actor)
+
+
 @transaction.atomic
 def discard(job: FileImport, actor: User | None = None) -> bool:
     """Forget a file of which nothing came in, or that is done with; what came in stays."""
@@ -254,7 +262,8 @@ def _refuse_changed(job: FileImport) -> None:
 
 def _keep_mark(job: FileImport, result: Imported, bad: list[tuple[int, str]]) -> None:
     held = FileImport.objects.filter(pk=job.pk, state=BatchState.CLAIMED, claim=job.claim)
-    if not held.update(rows_read=result.rows, counts=_counts(result), attempts=1):
+    changes = {"rows_read": result.rows, "counts": _counts(result), "attempts": 1}
+    if not leases.renew(job) or not held.update(**changes):
         raise _Stopped
     room = max(0, MOST_PROBLEMS - (result.bad - len(bad)))
     ImportProblem.objects.bulk_create(

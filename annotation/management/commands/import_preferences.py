@@ -75,6 +75,7 @@ class Command(BaseCommand):
         job = jobs.unfinished_of(study, path)
         if job is None:
             raise CommandError(f"No import of “{path.name}” into “{study.slug}” has stopped in between.")
+        jobs.stop_silent(job, WORKER)
         self.stderr.write(f"Goes on after row {job.rows_read:,}.", style_func=str)
         self._bring_in(job, importing)
 
