@@ -337,6 +337,14 @@ def test_pku_rows_bring_safety_severity_and_both_preferences(tmp_path):
     assert parts == {"response_0": ("clearly_unsafe", "moderate"), "response_1": ("clearly_safe", "")}
 
 
+@pytest.mark.parametrize("text", ['[{"name": "kite"}, {"name": "boat"}]', '[{"role": "sailor"}]', "[{}]"])
+def test_an_answer_that_is_json_of_its_own_is_a_text(tmp_path, text):
+    study = a_study()
+    bring(written(tmp_path, "pku.jsonl", [{"prompt": KITES, "response_0": text, "response_1": "No."}]))
+    bring(written(tmp_path, "trl.jsonl", [trl(prompt=BOATS, chosen=text)]))
+    assert study.responses.filter(text=text).count() == 2
+
+
 def test_transcripts_become_turns_and_their_last_answers(tmp_path):
     study = a_study()
     row = {"chosen": HH.format(KITES, "By wind.\n"), "rejected": HH.format(KITES, "")}

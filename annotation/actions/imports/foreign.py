@@ -72,13 +72,22 @@ class Format:
 def turns(value: object, name: str) -> list[dict] | None:
     """A conversation as a list of {"role", "content"}; None for plain text. In CSV it is JSON text."""
     if isinstance(value, str) and value.startswith("[{"):
-        try:
-            value = strict_json.read(value)
-        except strict_json.NotJSON:
-            return None
+        value = _messages_in(value)
     if not isinstance(value, list):
         return None
     return [_turn(message, name) for message in value]
+
+
+def _messages_in(text: str) -> list | None:
+    """The messages that the text is as JSON; None for any other text, also for JSON that a model answered."""
+    try:
+        value = strict_json.read(text)
+    except strict_json.NotJSON:
+        return None
+    are_messages = isinstance(value, list) and all(
+        isinstance(one, dict) and {"role", "content"} <= set(one) for one in value
+    )
+    return value if are_messages else None
 
 
 def _turn(message: object, name: str) -> dict:
