@@ -5,6 +5,7 @@ import os
 import time
 import uuid
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,7 @@ def archive_of(made: Snapshot | Dataset) -> Archive:
         raise NotFound(f"The files of {made._meta.verbose_name} {made.number} are {where}.")
     digest = hashlib.sha256(name.encode() + manifest.read_bytes()).hexdigest()
     path = settings.ARCHIVES / f"{digest}.zip"
-    if path.is_file():
-        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
-    else:
+    if not _is_kept(path):
         _remove_old()
         _write(manifest.parent, name, path)
     # Made anew, an archive may differ in its bytes, though not in what it holds.
@@ -50,6 +49,15 @@ def _name_of(made: Snapshot | Dataset) -> str:
     if isinstance(made, Snapshot):
         return f"{made.study.slug}-snapshot-{made.number}"
     return f"{_name_of(made.snapshot)}-dataset-{made.number}"
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether it is there, for KEPT from now on: another request may be about to remove it."""
+    try:
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _write(folder: Path, name: str, path: Path) -> None:
@@ -67,5 +75,6 @@ def _write(folder: Path, name: str, path: Path) -> None:
 def _remove_old() -> None:
     oldest = time.time() - KEPT
     for path in settings.ARCHIVES.glob("*"):
-        if path.stat().st_atime < oldest:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another request's draft, which has its name by now, or removed
+            if path.stat().st_atime < oldest:
+                path.unlink()

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from annotation.actions.studies import change_study
 from annotation.errors import DomainError, StudyMoved
 from annotation.models import Arm, Prompt, Study
+from annotation.text import spelt_out
 
 MARK = "read"
 MOVED = (
@@ -101,4 +102,4 @@ def _now(field: forms.Field, value: object) -> str:
     shown = str(dict(getattr(field, "choices", ())).get(value, value))
     if len(shown) > LONGEST_SHOWN:
         shown = f"{shown[:LONGEST_SHOWN]} …"
-    return f"Somebody made this “{shown}” meanwhile."
+    return f"Somebody made this “{spelt_out(shown)}” meanwhile."

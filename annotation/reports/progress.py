@@ -33,8 +33,9 @@ from annotation.vocabulary import (
 )
 
 RATE_WINDOW = timedelta(minutes=5)
-REPORT_AWAITED = timedelta(hours=1)  # it takes minutes, and may wait behind other work
 """The rate of a run is that of its last minutes, so that a pause does not weigh on it for long."""
+
+REPORT_AWAITED = timedelta(hours=1)  # it takes minutes, and may wait behind other work
 
 QUEUE_OF_STATE = {RunState.RUNNING: "gpu", RunState.GENERATED: "default"}
 

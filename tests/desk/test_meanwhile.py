@@ -110,6 +110,14 @@ def test_arms_and_prompts_are_not_overwritten_unseen(people, editors, which, fir
     assert people[1].post(where, fields | second | {"read": mark_in(page)}).status_code == 302
 
 
+def test_hidden_characters_in_what_came_meanwhile_are_spelt_out(people, editors):
+    where, fields = editors["prompt"]
+    mark = mark_in(people[1].get(where).content.decode())
+    people[0].post(where, fields | {"text": "By \u202eAlice?"})
+    page = people[1].post(where, fields | {"text": "By Carol?", "read": mark}).content.decode()
+    assert "Somebody made this" in page and "\u202e" not in page and "U+202E" in page
+
+
 def test_an_arm_or_a_prompt_that_left_the_study_is_not_changed(study, editors):
     arm, prompt = study.arms.get(), study.prompts.get()
     study.arms.all().delete()

@@ -1,0 +1,55 @@
+"""The files of a snapshot or a dataset as one ZIP, kept for a while and made again."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from annotation.actions import archives
+from annotation.actions.snapshots import freeze_snapshot
+from annotation.models import Snapshot
+from tests.reports.studies import a_varied_study
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = time.time() - 2 * archives.KEPT
+
+
+@pytest.fixture
+def snapshot(tmp_path) -> Snapshot:
+    return freeze_snapshot(a_varied_study(2))
+
+
+def left_behind(name: str) -> Path:
+    """A file among the archives that nobody has fetched for long."""
+    settings.ARCHIVES.mkdir(parents=True, exist_ok=True)
+    path = settings.ARCHIVES / name
+    path.write_bytes(b"")
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    return path
+
+
+def test_what_nobody_fetched_for_long_is_removed_when_another_is_made(snapshot):
+    old = left_behind("old.zip")
+    assert archives.archive_of(snapshot).path.is_file() and not old.exists()
+
+
+def test_what_others_take_away_at_the_same_moment_is_no_failure(snapshot, monkeypatch):
+    """Another request finishes its draft, or removes what is old, between the list and the look."""
+    listed, gone = settings.ARCHIVES, left_behind("old.zip")
+    gone.unlink()
+    monkeypatch.setattr(Path, "glob", lambda folder, _: iter([gone] if folder == listed else []))
+    assert archives.archive_of(snapshot).path.is_file()
+
+
+def test_an_archive_that_is_removed_while_it_is_looked_for_is_made_again(snapshot, monkeypatch):
+    path, touch = archives.archive_of(snapshot).path, os.utime
+
+    def too_late(*given, **more):
+        path.unlink()
+        touch(*given, **more)
+
+    monkeypatch.setattr(os, "utime", too_late)
+    assert archives.archive_of(snapshot).path.is_file()
