@@ -67,7 +67,8 @@ def _write(folder: Path, name: str, path: Path) -> None:
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
             for file in sorted(file for file in folder.rglob("*") if file.is_file()):
                 archive.write(file, f"{name}/{file.relative_to(folder)}")
-        os.replace(draft, path)
+        if not _is_kept(path):  # of one that was made meanwhile, parts are with somebody already
+            os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

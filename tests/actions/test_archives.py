@@ -53,3 +53,17 @@ def test_an_archive_that_is_removed_while_it_is_looked_for_is_made_again(snapsho
 
     monkeypatch.setattr(os, "utime", too_late)
     assert archives.archive_of(snapshot).path.is_file()
+
+
+def test_of_two_that_are_made_at_once_the_first_stays(snapshot, monkeypatch):
+    """Its name is with somebody, whose download goes on only with that."""
+    write, first = archives._write, []
+
+    def slowly(*given):
+        monkeypatch.setattr(archives, "_write", write)
+        first.append(archives.archive_of(snapshot))  # another request, which is quicker
+        write(*given)
+
+    monkeypatch.setattr(archives, "_write", slowly)
+    assert [archives.archive_of(snapshot)] == first
+    assert [path.name for path in settings.ARCHIVES.iterdir()] == [first[0].path.name]

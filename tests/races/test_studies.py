@@ -30,10 +30,13 @@ def while_uncommitted(first, second):
     begun, ended = threading.Event(), threading.Event()
 
     def hold():
-        with transaction.atomic():
-            found = outcome(first)
-            begun.set()
-            ended.wait(UNCOMMITTED_FOR)
+        try:
+            with transaction.atomic():
+                found = outcome(first)
+                begun.set()
+                ended.wait(UNCOMMITTED_FOR)
+        finally:
+            begun.set()  # a failure is told, and not waited for
         return found
 
     def follow():
