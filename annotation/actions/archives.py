@@ -34,7 +34,7 @@ def archive_of(made: Snapshot | Dataset) -> Archive:
     """
     name, manifest = _name_of(made), Path(made.folder) / "manifest.json"
     if not made.folder or not manifest.is_file():
-        where = f"not where they were put ({made.folder})" if made.folder else "not made yet"
+        where = "not where they were put" if made.folder else "not made yet"
         raise NotFound(f"The files of {made._meta.verbose_name} {made.number} are {where}.")
     digest = hashlib.sha256(name.encode() + manifest.read_bytes()).hexdigest()
     path = settings.ARCHIVES / f"{digest}.zip"

@@ -153,7 +153,8 @@ def change_arm(
 @transaction.atomic
 def remove_arm(arm: Arm, actor: User | None = None) -> None:
     """Take an arm without answers out of the study. Raises ArmRefused otherwise."""
-    Arm.objects.select_for_update().get(pk=arm.pk)
+    if Arm.objects.select_for_update().filter(pk=arm.pk).first() is None:
+        raise ArmRefused("Somebody took this arm out of the study meanwhile.")
     if arm.responses.exists() or arm.batches.exists():
         raise ArmRefused("This arm has answered already, so it stays in the study.")
     events.record(arm.study, "remove_arm", actor, arm=arm.name)

@@ -9,13 +9,12 @@ import numpy
 import pyarrow
 import scipy
 
-from annotation.datasets.recipe import PARTS, FileKind, Format, Recipe
+from annotation.datasets.recipe import FORMAT_VERSION, PARTS, FileKind, Format, Recipe
 from annotation.datasets.selecting import Plan
 from annotation.datasets.source import Source
 from annotation.version import evenhand_version
 from annotation.vocabulary import SCORES
 
-FORMAT_VERSION = 2
 PREFERRED = (FileKind.PARQUET, FileKind.JSONL, FileKind.JSONL_GZ, FileKind.CSV)
 ABOUT = {
     Format.TRL_PREFERENCE: "One row a pair. `prompt`, `chosen` and `rejected` are lists of messages; "

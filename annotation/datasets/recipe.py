@@ -99,6 +99,8 @@ class Split(TextChoices):
 
 
 PARTS = ("train", "validation", "test")
+FORMAT_VERSION = 3
+"""Goes up when the same recipe makes other files of the same snapshot, so that nobody gets the old ones."""
 
 CHOICES: dict[str, type[TextChoices]] = {
     "format": Format,
@@ -192,8 +194,9 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the recipe: equal for equal ones."""
-        text = json.dumps(self.as_dict(), sort_keys=True, ensure_ascii=True)
+        """SHA-256 of the recipe and of how it is read: equal where the same files are made of a snapshot."""
+        told = self.as_dict() | {"format_version": FORMAT_VERSION}
+        text = json.dumps(told, sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 from typing import Any, Literal
 
@@ -25,7 +26,10 @@ MODES = ("direct_answer", "safe_completion", "refuse_with_redirection")
 MOST_MARGIN = 3.0  # of the scale -3..3
 LEAST_POLICY = 20  # characters: shorter texts stand in ordinary prompts by chance
 
-SILENT = re.compile(r"[\W_]+")
+SPOKEN = ("L", "N", "M", "Sm", "Sc")
+"""Unicode's letters, digits, the marks that are vowels in many scripts, and the signs of “C++” and “$5”."""
+JOINERS = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Marks that change nothing that anybody sees."""
 
 Target = Literal["helpfulness", "safety"]
 QUESTION_OF: dict[Target, str] = {"helpfulness": "more_helpful", "safety": "safer"}
@@ -238,16 +242,21 @@ def family_of_prompts(responses: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def spoken_digest(messages: Iterable[Message]) -> bytes:
-    """SHA-256 of the prompt's letters and digits, without what a system message says."""
+    """SHA-256 of the prompt's letters, digits and signs that are read, without what a system message says."""
     said = " ".join(message["content"] for message in without_system(messages))
     return hashlib.sha256(_spoken(said).encode("utf-8", "surrogatepass")).digest()
 
 
 def _spoken(text: str) -> str:
-    """The letters and digits without case: spacing, punctuation, hidden signs and marks that no letter
-    contains are left out. Where nothing would be left, the text."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return SILENT.sub("", plain) or " ".join(text.split())
+    """What is read of a text, without case: spacing, punctuation and hidden signs are left out. Where nothing
+    would be left, the text."""
+    plain = JOINERS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(filter(_is_spoken, plain)) or " ".join(text.split())
+
+
+@cache
+def _is_spoken(character: str) -> bool:
+    return unicodedata.category(character).startswith(SPOKEN)
 
 
 def words_digest(messages: Iterable[Message]) -> bytes:

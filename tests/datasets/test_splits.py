@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models_runtime.training.rows import spoken_digest
 from tests.datasets.written import Written, make
 
 pytestmark = pytest.mark.once
@@ -51,10 +52,20 @@ def test_a_family_stays_where_it_is_when_the_study_grows(tmp_path):
 ALIKE = {
     "marks": (("Is “it” safe?", ""), ("Is it safe", "")),
     "a hidden sign": (("Is it safe?", ""), ("Is it s\u00adafe?", "")),
+    "a mark that nobody sees": (("Is it safe?", ""), ("Is it safe\ufe0f?", "")),
     "wide letters": (("Is it safe?", ""), ("Ｉｓ it safe?", "")),
     "a family's case": (("Why?", "Kites"), ("How?", "kites")),
     "a family's blanks": (("Why?", "red kites"), ("How?", "Red  kites")),
 }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("What is C++?", "What is C?"), ("कि", "का"), ("ที่", "ทา"), ("Is $5 much?", "Is 5 much?"), ("½", "2")],
+)
+def test_signs_and_vowels_that_are_read_tell_prompts_apart(one, other):
+    digests = {spoken_digest([{"role": "user", "content": text}]) for text in (one, other)}
+    assert len(digests) == 2
 
 
 @pytest.mark.parametrize("alike", ALIKE.values(), ids=ALIKE)

@@ -8,10 +8,11 @@ from django.utils import timezone
 
 from annotation import tasks
 from annotation.actions import runs
+from annotation.actions.arms import remove_arm
 from annotation.actions.members import invite
 from annotation.actions.pulse import take_pulse
 from annotation.actions.studies import ask_further
-from annotation.errors import StudyMoved
+from annotation.errors import ArmRefused, StudyMoved
 from annotation.further import Question
 from annotation.models import Event, FileImport, Pair, Prompt, Pulse, Run, Study
 from annotation.reports.setup import TITLES, setup_report
@@ -278,6 +279,14 @@ def test_arms_are_added_changed_and_removed(alice, draft):
     assert (arm.name, arm.sampling["top_p"]) == ("two", 0.9)
     alice.post(address("remove_arm", draft.slug, 0))
     assert not draft.arms.exists()
+
+
+def test_an_arm_that_somebody_removed_meanwhile_is_said_to_be_gone(draft):
+    arm = cast.an_arm(draft, "one")
+    remove_arm(type(arm).objects.get(pk=arm.pk))
+    with pytest.raises(ArmRefused, match="out of the study meanwhile"):
+        remove_arm(arm)
+    assert draft.events.filter(verb="remove_arm").count() == 1
 
 
 def test_an_arm_that_cannot_be_loaded_anywhere_is_refused(alice, draft):
