@@ -1,14 +1,16 @@
 """Judged studies whose snapshot can be worked out by hand, and a reader of its files."""
 
 import json
+import tempfile
+from collections import Counter
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from annotation.actions.claims import claim_next_pair
 from annotation.actions.judging import submit_judgment
 from annotation.answers import PairAnswers
-from annotation.export import queries
-from annotation.export.reading import tables_of
-from annotation.export.shaping import Raters, judgment_rows, whole_pairs
+from annotation.export.tables import write_judgments
 from annotation.models import Assignment, Enrolment, Judgment, Study
 from tests.cast import a_rateable_study, a_rater, answers, bob, carol
 
@@ -19,9 +21,9 @@ def read(folder: Path, name: str) -> list[dict]:
 
 def judgments_of(study: Study) -> list[dict]:
     """The rows of `judgments` as a snapshot would hold them."""
-    raters = Raters.of(queries.raters_of(study), "secret")
-    tables = whole_pairs(tables_of(queries.judgments_of(study)))
-    return [row for table in tables for row in judgment_rows(table, raters, 0).to_pylist()]
+    with tempfile.TemporaryDirectory() as folder:
+        write_judgments(study, Path(folder), "secret", Counter())
+        return pq.read_table(Path(folder) / "judgments.parquet").to_pylist()
 
 
 def towards_b(assignment: Assignment, balance: int, **more) -> PairAnswers:
