@@ -74,6 +74,7 @@ def a_judged_study(slug: str, judgments: int):
         cursor.execute("SET session_replication_role = replica")
         for statement in (RATERS_OF_STUDY, ASSIGNMENTS, JUDGMENTS, ANSWERS):
             cursor.execute(statement, given)
+            cursor.execute("ANALYZE")
         cursor.execute("UPDATE annotation_pair SET open_slots = 0 WHERE study_id = %(study)s", given)
         cursor.execute("SET session_replication_role = origin")
         cursor.execute("VACUUM ANALYZE")
