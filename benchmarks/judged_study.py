@@ -78,4 +78,5 @@ def a_judged_study(slug: str, judgments: int):
         cursor.execute("UPDATE annotation_pair SET open_slots = 0 WHERE study_id = %(study)s", given)
         cursor.execute("SET session_replication_role = origin")
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")  # what was written here is not to be written while something is measured
     return study
