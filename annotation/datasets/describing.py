@@ -5,8 +5,9 @@ import platform
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+import duckdb
 import numpy
-import pyarrow
+import pyarrow as pa
 import scipy
 
 from annotation.datasets.recipe import FORMAT_VERSION, PARTS, FileKind, Format, Recipe
@@ -46,6 +47,10 @@ class Tally:
     def add(self, row: dict) -> None:
         self.rows[row["split"]] += 1
         self.prompts[row["split"]].add(row["prompt_key"])
+
+    def add_table(self, part: str, rows: pa.Table) -> None:
+        self.rows[part] += len(rows)
+        self.prompts[part].update(rows["prompt_key"].unique().to_pylist())
 
     def as_dict(self, source: Source) -> dict:
         family = dict(zip(source.prompts.keys, source.prompts.families, strict=True))
@@ -105,7 +110,8 @@ def manifest_of(source: Source, recipe: Recipe, plan: Plan | None, counts: dict,
         "versions": {
             "evenhand": evenhand_version(),
             "python": platform.python_version(),
-            "pyarrow": pyarrow.__version__,
+            "pyarrow": pa.__version__,
+            "duckdb": duckdb.__version__,
             "numpy": numpy.__version__,
             "scipy": scipy.__version__,
         },

@@ -1,11 +1,16 @@
-"""Rows into files of every kind, some thousands at a time."""
+"""Rows into files of every kind: Parquet as they come, the other kinds from the finished Parquet file.
+
+So no two kinds can disagree, and nothing of Python's runs for each row of JSON Lines.
+"""
 
 import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,21 +18,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.datasets.recipe import PARTS, FileKind
+from annotation.export.formats import rows_in, write_json_lines
 from annotation.reports.table_files import defused
 
 ROWS_AT_ONCE = 2_000
 CHARACTERS_AT_ONCE = 8_000_000
-Write = Callable[[list[dict]], None]
 
 
 class PartFiles:
-    """`PART.KIND` for every part that gets a row and every kind asked for; complete when the block ends.
+    """`PART.parquet` for every part that gets a row; complete when the block ends.
 
     The same rows give the same bytes. Raises OSError.
     """
 
-    def __init__(self, folder: Path, schema: pa.Schema, kinds: tuple[str, ...]):
-        self._folder, self._schema, self._kinds = folder, schema, kinds
+    def __init__(self, folder: Path, schema: pa.Schema):
+        self._folder, self._schema = folder, schema
         self._columns = set(schema.names)  # pyarrow makes the names anew whenever it is asked
         self._parts: dict[str, _Part] = {}
         self._stack = ExitStack()
@@ -47,30 +52,30 @@ class PartFiles:
             raise ValueError(f"Columns differ from the schema: {row.keys() ^ self._columns}.")
         self._part(row["split"]).add(row)
 
+    def add_table(self, name: str, rows: pa.Table) -> None:
+        """Rows of one part, with exactly the schema's columns in their order."""
+        if not rows.schema.equals(self._schema):
+            raise ValueError(f"Columns differ from the schema: {rows.schema}.")
+        if len(rows):
+            self._part(name).add_table(rows)
+
     def _part(self, name: str) -> "_Part":
         if name not in self._parts:
-            writers = [
-                self._stack.enter_context(WRITERS[kind](self._folder / f"{name}.{kind}", self._schema))
-                for kind in self._kinds
-            ]
-            self._parts[name] = _Part(writers)
+            path = self._folder / f"{name}.{FileKind.PARQUET}"
+            file = self._stack.enter_context(pq.ParquetWriter(path, self._schema, compression="zstd"))
+            self._parts[name] = _Part(file, self._schema)
         return self._parts[name]
 
-    def written(self) -> dict[str, int]:
-        """Rows by file name, in order; for use after the block."""
-        return {
-            f"{part}.{kind}": self._parts[part].rows
-            for part in PARTS
-            if part in self._parts
-            for kind in self._kinds
-        }
+    def rows(self) -> dict[str, int]:
+        """How many each part has, in the order of PARTS."""
+        return {part: self._parts[part].rows for part in PARTS if part in self._parts}
 
 
 class _Part:
     """Rows wait until they are many or long."""
 
-    def __init__(self, writers: list[Write]):
-        self._writers = writers
+    def __init__(self, file: pq.ParquetWriter, schema: pa.Schema):
+        self._file, self._schema = file, schema
         self._waiting: list[dict] = []
         self._characters = 0
         self.rows = 0
@@ -82,9 +87,14 @@ class _Part:
         if len(self._waiting) == ROWS_AT_ONCE or self._characters > CHARACTERS_AT_ONCE:
             self.write()
 
+    def add_table(self, rows: pa.Table) -> None:
+        self.write()  # what came before stands before
+        self._file.write_table(rows)
+        self.rows += len(rows)
+
     def write(self) -> None:
-        for write in self._writers:
-            write(self._waiting)
+        if self._waiting:
+            self._file.write_table(pa.Table.from_pylist(self._waiting, self._schema))
         self._waiting, self._characters = [], 0
 
 
@@ -97,70 +107,57 @@ def _length(value: object) -> int:
     return sum(map(_length, value)) if isinstance(value, list) else 0
 
 
-def line_of(row: dict, names: list[str]) -> str:
-    """The row as JSON on one line, columns in the schema's order; times are ISO 8601 in UTC."""
-    return ENCODER.encode({name: row[name] for name in names}) + "\n"
+# Other kinds ----------------------------------------------------------------------------------------------
 
 
-def _moment(value: object) -> str:
-    if not isinstance(value, datetime):
-        raise TypeError(f"{value!r} has no place in a dataset.")
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def write_kind(kind: str, parquet: Path) -> Path:
+    """The rows of a finished Parquet file as a file of another kind beside it. Raises OSError.
+
+    The same rows give the same bytes; memory does not grow with their number.
+    """
+    path = parquet.with_name(f"{parquet.stem}.{kind}")
+    WRITERS[kind](parquet, path)
+    return path
 
 
-ENCODER = json.JSONEncoder(ensure_ascii=False, default=_moment)
-"""Made once: one for each row took a fifth of the time of writing it."""
-
-
-@contextmanager
-def _jsonl(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    names = schema.names
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        yield lambda rows: file.writelines(line_of(row, names) for row in rows)
-
-
-@contextmanager
-def _jsonl_gz(path: Path, schema: pa.Schema) -> Iterator[Write]:
+def _write_packed_lines(parquet: Path, path: Path) -> None:
     # Without name and time in its head, so that the same rows give the same bytes.
-    names = schema.names
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
-        yield lambda rows: file.writelines(line_of(row, names).encode() for row in rows)
+    with (
+        tempfile.NamedTemporaryFile(dir=path.parent, suffix=".jsonl") as lines,
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+    ):
+        write_json_lines(parquet, Path(lines.name))
+        with open(lines.name, "rb") as written:
+            shutil.copyfileobj(written, packed, 2**20)
 
 
-@contextmanager
-def _parquet(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    with pq.ParquetWriter(path, schema, compression="zstd") as file:
-        yield lambda rows: file.write_table(pa.Table.from_pylist(rows, schema)) if rows else None
-
-
-@contextmanager
-def _csv(path: Path, schema: pa.Schema) -> Iterator[Write]:
-    names = schema.names
+def _write_csv(parquet: Path, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(names)
-        yield lambda rows: writer.writerows([cell(row[name]) for name in names] for row in rows)
+        writer.writerow(pq.read_schema(parquet).names)
+        writer.writerows(map(cell, row.values()) for row in rows_in(parquet))
 
 
 def cell(value: object) -> object:
     """A value as a spreadsheet takes it: lists and messages as JSON, and no text as a formula.
 
-    A text that begins with = + - @, a tab or a carriage return gets an apostrophe first.
+    A text that begins with = + - @, a tab or a carriage return gets an apostrophe first. Times are ISO 8601
+    in UTC.
     """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, datetime):
-        return _moment(value)
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return defused(value) if isinstance(value, str) else value
 
 
-WRITERS = {
-    FileKind.JSONL.value: _jsonl,
-    FileKind.PARQUET.value: _parquet,
-    FileKind.CSV.value: _csv,
-    FileKind.JSONL_GZ.value: _jsonl_gz,
+WRITERS: dict[str, Callable[[Path, Path], None]] = {
+    FileKind.JSONL.value: write_json_lines,
+    FileKind.CSV.value: _write_csv,
+    FileKind.JSONL_GZ.value: _write_packed_lines,
 }
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from annotation.datasets.describing import Tally, card_of, counts_of, items_of, manifest_of, units_of
-from annotation.datasets.files import PartFiles, described, line_of
-from annotation.datasets.recipe import Aggregation, Format, Recipe
-from annotation.datasets.rows import rows_of, schema_of
+from annotation.datasets.files import PartFiles, described, write_kind
+from annotation.datasets.recipe import Aggregation, FileKind, Format, Recipe
+from annotation.datasets.rows import judgments_of, rows_of, schema_of
 from annotation.datasets.selecting import Plan, plan_of
 from annotation.datasets.source import ROWS_AT_ONCE, Source, Tell, read_source
 from annotation.errors import DatasetRefused, SnapshotUnreadable
+from annotation.export.formats import json_text
 from annotation.stats.errors import BadInput
 
 ROWS_SHOWN = 3
@@ -33,7 +34,7 @@ class Preview:
 
     def as_json(self) -> dict:
         """JSON values; times as the files have them."""
-        rows = [json.loads(line_of(row, list(row))) for row in self.rows]
+        rows = [json.loads(json_text(row)) for row in self.rows]
         return {"judgments": self.judgments, "items": self.items, "notes": self.notes, "rows": rows}
 
 
@@ -49,10 +50,10 @@ def make_dataset(snapshot: Path, recipe: Recipe, out: Path, tell: Tell = quietly
     """
     with _opened(snapshot, recipe, tell, out) as (source, plan):
         schema, tally = schema_of(source, recipe), Tally()
-        with PartFiles(out, schema, recipe.files) as files:
+        with PartFiles(out, schema) as files:
             _write(source, recipe, plan, files, tally, tell)
-        rows = files.written()
-        _require_rows(rows, source, plan)
+        _require_rows(files.rows(), source, plan)
+        rows = _in_every_kind(out, files.rows(), recipe.files, tell)
         counts = counts_of(source, plan, tally)
         card = out / "README.md"
         card.write_text(card_of(source, recipe, plan, counts, rows), encoding="utf-8")
@@ -67,7 +68,7 @@ def make_dataset(snapshot: Path, recipe: Recipe, out: Path, tell: Tell = quietly
 def preview(snapshot: Path, recipe: Recipe) -> Preview:
     """What `make_dataset` would make. Raises SnapshotUnreadable and DatasetRefused."""
     with _opened(snapshot, recipe, quietly, None) as (source, plan):
-        first = tuple(islice(rows_of(source, recipe, plan), ROWS_SHOWN))
+        first = tuple(islice(_rows(source, recipe, plan), ROWS_SHOWN))
         notes = dict(plan.notes) if plan else {}
         return Preview(source.judgments, items_of(source, plan), notes, first)
 
@@ -89,15 +90,48 @@ def _opened(
         source.texts.close()
 
 
+def _rows(source: Source, recipe: Recipe, plan: Plan | None) -> Iterator[dict]:
+    if plan is not None:
+        return rows_of(source, recipe, plan)
+    return (row for _, rows in judgments_of(source, recipe) for row in rows.to_pylist())
+
+
 def _write(
     source: Source, recipe: Recipe, plan: Plan | None, files: PartFiles, tally: Tally, tell: Tell
 ) -> None:
-    total = plan.rows if plan else source.judgments["used"]
+    if plan is None:
+        _write_judgments(source, recipe, files, tally, tell)
+        return
     for number, row in enumerate(rows_of(source, recipe, plan)):
         if number % ROWS_AT_ONCE == 0:
-            tell("Writing", min(number, total), total)
+            tell("Writing", min(number, plan.rows), plan.rows)
         files.add(row)
         tally.add(row)
+
+
+def _write_judgments(source: Source, recipe: Recipe, files: PartFiles, tally: Tally, tell: Tell) -> None:
+    done = 0
+    for part, rows in judgments_of(source, recipe):
+        tell("Writing", done, source.judgments["used"])
+        files.add_table(part, rows)
+        tally.add_table(part, rows)
+        done += len(rows)
+
+
+def _in_every_kind(out: Path, rows: dict[str, int], kinds: tuple[str, ...], tell: Tell) -> dict[str, int]:
+    """From the Parquet file of each part the files that were asked for; returns rows by file name."""
+    written = {}
+    for part, n in rows.items():
+        parquet = out / f"{part}.{FileKind.PARQUET}"
+        for kind in kinds:
+            path = parquet
+            if kind != FileKind.PARQUET:
+                tell(f"Writing {part}.{kind}", 0, n)
+                path = write_kind(kind, parquet)
+            written[path.name] = n
+        if FileKind.PARQUET not in kinds:
+            parquet.unlink()
+    return written
 
 
 def _require_rows(rows: dict[str, int], source: Source, plan: Plan | None) -> None:

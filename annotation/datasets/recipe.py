@@ -99,7 +99,7 @@ class Split(TextChoices):
 
 
 PARTS = ("train", "validation", "test")
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Goes up when the same recipe makes other files of the same snapshot, so that nobody gets the old ones."""
 
 CHOICES: dict[str, type[TextChoices]] = {

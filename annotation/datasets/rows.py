@@ -1,4 +1,7 @@
-"""The rows of each format, one after the other, and the columns that they have."""
+"""The rows of each format, one after the other, and the columns that they have.
+
+Raw judgments are the snapshot's own rows: they stay tables.
+"""
 
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -7,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from annotation.datasets.deciding import A_BETTER, B_BETTER, SAFE, TIE
-from annotation.datasets.recipe import Format, Keep, Masked, Recipe
+from annotation.datasets.recipe import PARTS, Format, Keep, Masked, Recipe
 from annotation.datasets.selecting import Labels, Plan, labels_from_reward
 from annotation.datasets.source import (
-    ROWS_AT_ONCE,
     SCALES,
     Gate,
     Ints,
@@ -34,6 +36,7 @@ OF_RESPONSE = [*PROMPT_LABELS, ("sample", pa.int32())]
 OF_PAIR = [("pair_key", TEXT), ("question", TEXT), *OF_RESPONSE]
 HOW_SURE = [("n_judgments", pa.int32()), ("agreement", NUMBER), ("masked", pa.bool_())]
 SCORED = [("helpfulness", NUMBER), ("safety", NUMBER), ("reward", NUMBER), ("mode", TEXT)]
+JUDGMENTS_AT_ONCE = 8_000
 PKU_SEVERITY = {"negligible": 1, "low": 1, "moderate": 2, "high": 3}
 """Ours by the levels of PKU-SafeRLHF: 0 safe, 1 minor, 2 moderate, 3 severe."""
 
@@ -99,10 +102,8 @@ def schema_of(source: Source, recipe: Recipe) -> pa.Schema:
     return pa.schema([*own, *more])
 
 
-def rows_of(source: Source, recipe: Recipe, plan: Plan | None) -> Iterator[dict]:
-    """Every row in its order, with exactly the schema's columns; raw judgments need no plan."""
-    if plan is None:
-        return _judgments(source, recipe)
+def rows_of(source: Source, recipe: Recipe, plan: Plan) -> Iterator[dict]:
+    """Every row in its order, with exactly the schema's columns."""
     return _Rows(source, recipe, plan).all()
 
 
@@ -347,13 +348,28 @@ def _shown_responses(source: Source) -> Ints:
     return shown
 
 
-def _judgments(source: Source, recipe: Recipe) -> Iterator[dict]:
+# Raw judgments --------------------------------------------------------------------------------------------
+
+
+def judgments_of(source: Source, recipe: Recipe) -> Iterator[tuple[str, pa.Table]]:
+    """Parts and rows of theirs, in the snapshot's order, with exactly the schema's columns."""
+    schema, labels = schema_of(source, recipe), _labels_of_prompts(source)
     numbers = {key: number for number, key in enumerate(source.prompts.keys)}
     gate = Gate(recipe)
     with open_table(source.folder, source.manifest, "judgments") as file:
-        for batch in file.iter_batches(ROWS_AT_ONCE):
-            for row in gate.kept(batch).to_pylist():
-                number = numbers[row["prompt_key"]]
-                prompt = source.prompt(number)
-                more = {name: prompt[name] for name, _ in PROMPT_LABELS if name != "split"}
-                yield {**row, **more, "split": source.part_of(number)}
+        for batch in file.iter_batches(JUDGMENTS_AT_ONCE):
+            kept = gate.kept(batch)
+            prompts = np.array([numbers[key] for key in kept["prompt_key"].to_pylist()], np.int64)
+            told = labels.take(pa.array(prompts))
+            columns = [told[name] if name in told.schema.names else kept[name] for name in schema.names]
+            rows = pa.Table.from_arrays(columns, schema=schema)
+            for number, part in enumerate(PARTS):
+                yield part, rows.filter(pa.array(source.prompts.part[prompts] == number))
+
+
+def _labels_of_prompts(source: Source) -> pa.Table:
+    """Of every prompt its key, labels and part."""
+    schema = pa.schema(PROMPT_LABELS)
+    prompts = range(len(source.prompts.keys))
+    told = ({**source.prompt(number), "split": source.part_of(number)} for number in prompts)
+    return pa.Table.from_pylist([{name: row[name] for name in schema.names} for row in told], schema)

@@ -296,8 +296,9 @@ class _Reader:
     def _judgments(self, responses: Responses, pairs: Pairs) -> tuple[Votes, Parts, dict]:
         gate, used = Gate(self.recipe), _Columns(self._rows_of("judgments"))
         raters: dict[str, int] = {}
+        keys = _PairKeys(pairs.keys)
         for batch in self._batches("judgments", JUDGMENT_COLUMNS):
-            used.add(_numbers(gate.kept(batch), raters, responses, pairs))
+            used.add(_numbers(gate.kept(batch), raters, responses, keys))
         used.finish(raters)
         pa.default_memory_pool().release_unused()
         return used.votes(), used.parts(pairs), gate.counts()
@@ -437,22 +438,46 @@ def _flags(batch: pa.RecordBatch, name: str, missing: bool = False) -> Flags:
     return batch[name].fill_null(missing).to_numpy(zero_copy_only=False)
 
 
+class _PairKeys:
+    """Finds pairs by their keys: sorted once, where `pc.index_in` would hash all of them for every batch."""
+
+    def __init__(self, keys: pa.Array):
+        numbers = _key_numbers(keys)
+        self._order = np.argsort(numbers, kind="stable").astype(np.int32)
+        self._sorted = numbers[self._order]
+
+    def places(self, wanted: pa.Array) -> NDArray[np.int32]:
+        """Of each key the pair's place. Raises ValueError for one that is not there."""
+        numbers = _key_numbers(wanted)
+        if not len(numbers):
+            return np.empty(0, np.int32)
+        found = np.searchsorted(self._sorted, numbers).clip(max=max(0, len(self._sorted) - 1))
+        if not len(self._sorted) or (self._sorted[found] != numbers).any():
+            raise ValueError("a judgment is about a pair that is not in the table of pairs")
+        return self._order[found]
+
+
+def _key_numbers(keys: pa.Array) -> NDArray[np.uint64]:
+    """The numbers that keys of 16 hexadecimal digits spell. Raises ValueError where one is no such key."""
+    if not pc.all(pc.match_substring_regex(keys, "^[0-9a-f]{16}$"), min_count=0).as_py():
+        raise ValueError("a pair's key is not of 16 hexadecimal digits")
+    return np.frombuffer(bytes.fromhex("".join(keys.to_pylist())), ">u8").astype(np.uint64)
+
+
 def _numbers(
-    batch: pa.RecordBatch, raters: dict[str, int], responses: Responses, pairs: Pairs
+    batch: pa.RecordBatch, raters: dict[str, int], responses: Responses, keys: _PairKeys
 ) -> dict[str, NDArray]:
     """Judgments as columns of COLUMNS. `target` indexes pairs where `of_pair`, else responses."""
     of_pair = pc.not_equal(batch["pair_key"], "").to_numpy(zero_copy_only=False)
-    in_pairs = pc.index_in(batch["pair_key"], pairs.keys).fill_null(-1).to_numpy()
-    if (in_pairs[of_pair] < 0).any():
-        raise ValueError("a judgment is about a pair that is not in the table of pairs")
-    single = np.zeros(len(batch), np.int64)
-    single[~of_pair] = _places(responses.ids, _whole(batch["response_id"])[~of_pair])
+    target = np.empty(len(batch), np.int64)
+    target[of_pair] = keys.places(batch["pair_key"].filter(pa.array(of_pair)))
+    target[~of_pair] = _places(responses.ids, _whole(batch["response_id"])[~of_pair])
     codes = batch["rater_id"].to_pylist()
     for code in codes:
         raters.setdefault(code, len(raters))
     columns = {
         "of_pair": of_pair,
-        "target": np.where(of_pair, in_pairs, single),
+        "target": target,
         "rater": [raters[code] for code in codes],
         "moment": _whole(batch["created_at"].cast(pa.int64())),
         "both_bad": _flags(batch, "both_bad"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
@@ -21,6 +22,9 @@ ENGINE = {
     "autoload_known_extensions": False,
 }
 """One thread, because the others are the raters'; nothing is fetched from anywhere."""
+
+ROWS_AT_ONCE = 2_000
+"""That are Python's values at once."""
 
 TEXT, TAGS, TIME = pa.string(), pa.list_(pa.string()), pa.timestamp("us", tz="UTC")
 MESSAGES = pa.list_(pa.struct([("role", TEXT), ("content", TEXT)]))
@@ -197,7 +201,8 @@ class TableFile:
 def write_json_lines(parquet: Path, lines: Path) -> None:
     """The rows of a Parquet file as JSON Lines: moments are ISO 8601 in UTC. Raises OSError.
 
-    One row after the other, at a memory that does not depend on their number.
+    One row after the other, at a memory that does not depend on their number. The same rows give the same
+    bytes.
     """
     schema = pq.read_schema(parquet)
     columns = ", ".join(_told(field) for field in schema)
@@ -207,6 +212,24 @@ def write_json_lines(parquet: Path, lines: Path) -> None:
             engine.execute(f"COPY ({query}) TO {_quoted(lines)} (FORMAT json)")
     except duckdb.IOException as error:
         raise OSError(str(error)) from error
+    except duckdb.OutOfMemoryException:  # which needs sixteen times what its longest rows have
+        _write_long_lines(parquet, lines)
+
+
+def _write_long_lines(parquet: Path, lines: Path) -> None:
+    encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_moment)
+    with lines.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows_in(parquet):
+            file.write(encoder.encode(row))
+            file.write("\n")
+
+
+def rows_in(parquet: Path) -> Iterator[dict]:
+    """The rows of a Parquet file, of which one group is in memory at a time."""
+    with pq.ParquetFile(parquet) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.read_row_group(group).to_batches(ROWS_AT_ONCE):
+                yield from batch.to_pylist()
 
 
 def _told(field: pa.Field) -> str:

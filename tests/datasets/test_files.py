@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from annotation.datasets.making import make_dataset
-from annotation.datasets.recipe import FileKind, Format, Recipe
+from annotation.datasets.recipe import PARTS, FileKind, Format, Recipe
 from tests.datasets.written import Written, a_written_study, make
 
 pytestmark = pytest.mark.once
@@ -90,7 +90,8 @@ def test_progress_is_told_and_whoever_listens_may_stop_it(tmp_path):
     (tmp_path / "o").mkdir()
     make_dataset(snapshot, Recipe("trl_preference"), tmp_path / "o", lambda *step: told.append(step))
     steps = list(dict.fromkeys(step for step, _, _ in told))
-    assert steps == ["Reading responses", "Reading pairs", "Reading judgments", "Deciding", "Writing"]
+    first = ["Reading responses", "Reading pairs", "Reading judgments", "Deciding", "Writing"]
+    assert steps == [*first, *(f"Writing {part}.jsonl" for part in PARTS)]
     assert all(0 <= done <= total for _, done, total in told)
 
     class Enough(Exception):

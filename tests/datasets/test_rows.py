@@ -253,6 +253,15 @@ def test_a_changed_or_missing_file_is_refused(study, tmp_path, name):
             make(snapshot, tmp_path / f"out-{content}", "trl_preference")
 
 
+@pytest.mark.parametrize("key", ["00000000000000ff", "0", "no such key here"])
+def test_a_judgment_about_an_unknown_pair_is_told(study, tmp_path, key):
+    study.judgment(study.pair("q"), **both(balance=-3))
+    study.judgments[-1]["pair_key"] = key
+    snapshot = study.freeze(tmp_path / "snapshot")
+    with pytest.raises(SnapshotUnreadable, match="pair"):
+        make(snapshot, tmp_path / "out", "trl_preference")
+
+
 def test_every_item_is_kept_or_left_out(tmp_path):
     snapshot = a_written_study(seed=3).freeze(tmp_path / "snapshot")
     for format in ("trl_preference", "pku_saferlhf", "scalar_reward", "sft", "soft_labels", "judgments"):

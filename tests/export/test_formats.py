@@ -61,6 +61,20 @@ def test_values_are_the_same_in_both(tmp_path):
     assert line["response"] == HOSTILE and line["seconds"] == 0.1 + 0.2
 
 
+@pytest.mark.slow
+def test_a_response_of_many_megabytes_is_written_too(tmp_path):
+    """What DuckDB needs for it is more than it may have."""
+    longest = a_response(1) | {"response": (HOSTILE + "é" * 1_000) * 16_000}
+    parquet, lines = written(tmp_path, [a_response(0), longest, a_response(2)])
+    with lines.open(encoding="utf-8", newline="\n") as file:
+        found = [json.loads(line) for line in file]
+    assert [row["response_id"] for row in found] == [0, 1, 2]
+    assert found[1]["response"] == longest["response"]
+    again = tmp_path / "again.jsonl"
+    write_json_lines(parquet, again)
+    assert again.read_bytes() == lines.read_bytes()
+
+
 def test_a_table_with_other_columns_is_an_error(tmp_path):
     schema = SCHEMAS["responses"]
     with (
