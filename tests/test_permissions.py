@@ -40,7 +40,7 @@ from annotation.vocabulary import BatchState, GoldUse, QuestionKind, StudyRole, 
 from annotation.watch.middleware import HEALTH
 from tests import cast, trainings
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.once]
 
 KINDS = {
     # anybody, logged in or not; the page itself may ask for more
