@@ -142,6 +142,10 @@ class SnapshotRefused(DomainError):
     """The files of a snapshot could not be written where they should be; nothing of it was kept."""
 
 
+class NoRoom(DomainError):
+    """The server's disk is full, so nothing was made; the message says what to do."""
+
+
 class BadFilter(DomainError):
     """A filter of a report that cannot be; the message says why."""
 

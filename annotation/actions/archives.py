@@ -1,20 +1,27 @@
 """All files of a snapshot, or of a dataset, as one ZIP."""
 
+import errno
 import hashlib
 import os
 import time
 import uuid
 import zipfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
-from annotation.errors import NotFound
+from annotation.errors import NoRoom, NotFound
 from annotation.models import Dataset, Snapshot
 
 KEPT = 7 * 24 * 3600  # seconds
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (
+    "The server's disk is full, so the ZIP was not made, and nothing half-written was kept. Fetch the files "
+    "one by one, which needs no room there; or have room freed on the server, and ask for the ZIP again."
+)
 
 
 @dataclass(frozen=True)
@@ -29,8 +36,8 @@ class Archive:
 def archive_of(made: Snapshot | Dataset) -> Archive:
     """The files as one ZIP, made where it is not kept from an earlier download.
 
-    Raises NotFound where there are no files, and OSError. Kept, because a download that goes on must meet the
-    same bytes; one that nobody fetched for KEPT is removed.
+    Raises NotFound where there are no files, NoRoom where the disk is full, and OSError. Kept, because a
+    download that goes on must meet the same bytes; one that nobody fetched for KEPT is removed.
     """
     name, manifest = _name_of(made), Path(made.folder) / "manifest.json"
     if not made.folder or not manifest.is_file():
@@ -40,7 +47,8 @@ def archive_of(made: Snapshot | Dataset) -> Archive:
     path = settings.ARCHIVES / f"{digest}.zip"
     if not _is_kept(path):
         _remove_old()
-        _write(manifest.parent, name, path)
+        with _told_if_full():
+            _write(manifest.parent, name, path)
     # Made anew, an archive may differ in its bytes, though not in what it holds.
     return Archive(path, f"{name}.zip", f"{digest}-{path.stat().st_mtime_ns:x}")
 
@@ -58,6 +66,16 @@ def _is_kept(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+@contextmanager
+def _told_if_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise NoRoom(NO_ROOM) from error
 
 
 def _write(folder: Path, name: str, path: Path) -> None:

@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import datasets
 from annotation.api.bases import ForResearchers, hinted
-from annotation.api.files import OfFiles, says_file, sent_archive, sent_file
+from annotation.api.files import OfFiles, says_archive, says_file, sent_archive, sent_file
 from annotation.api.once import once
 from annotation.api.schema import PLAIN, a_list, an_object, page_of, says
 from annotation.datasets.recipe import Recipe
@@ -118,7 +118,7 @@ class DatasetFile(OfFiles):
 
 
 class DatasetArchive(OfFiles):
-    @says_file
+    @says_archive
     def get(self, request: Request, slug: str, number: int, dataset: int) -> HttpResponseBase:
         """All files of a made dataset as one ZIP, or a part of it."""
         return sent_archive(request, access.dataset_for(request.user, slug, number, dataset))

@@ -17,6 +17,7 @@ from annotation.errors import (
     BadSetting,
     DomainError,
     InvalidAnswer,
+    NoRoom,
     NotAllowed,
     NotFound,
     StudyMoved,
@@ -35,7 +36,8 @@ def problem(number: int, detail: str, code: str = "", errors: object = None) -> 
 
 def handle(error: Exception, context: dict) -> Response | None:
     """404 for what is not there or not theirs, 403 for what their role does not let them do, 412 for what has
-    moved, 422 for answers, plans, filters, recipes and settings that do not fit, 409 for other refusals.
+    moved, 422 for answers, plans, filters, recipes and settings that do not fit, 507 for a full disk, 409 for
+    other refusals.
 
     Everything else is REST framework's own, in the same shape.
     """
@@ -67,6 +69,8 @@ def _number(error: DomainError) -> int:
         return status.HTTP_403_FORBIDDEN
     if isinstance(error, StudyMoved):
         return status.HTTP_412_PRECONDITION_FAILED
+    if isinstance(error, NoRoom):
+        return status.HTTP_507_INSUFFICIENT_STORAGE
     return status.HTTP_422_UNPROCESSABLE_ENTITY if isinstance(error, UNFIT) else status.HTTP_409_CONFLICT
 
 

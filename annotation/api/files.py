@@ -11,25 +11,26 @@ from rest_framework.views import APIView
 from annotation import access
 from annotation.actions.archives import archive_of
 from annotation.api.bases import ForResearchers
-from annotation.api.schema import FILE, a_file
+from annotation.api.errors import MEDIA_TYPE
+from annotation.api.schema import A_PROBLEM, FILE, a_file
 from annotation.downloads import download
 from annotation.errors import NotFound
 from annotation.models import Dataset, Snapshot
 from annotation.vocabulary import TokenScope
 
 OCTETS = "application/octet-stream"
-says_file = extend_schema(
-    parameters=[
-        OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="As in “bytes=1000-”."),
-    ],
-    responses={
-        **a_file(OCTETS),
-        (206, OCTETS): OpenApiResponse(FILE, "The part that was asked for."),
-        412: OpenApiResponse(None, "The file is another (`If-Match`)."),
-        416: OpenApiResponse(None, "The file has no such part."),
-    },
-)
-"""For a view that answers by `sent_file` or `sent_archive`."""
+A_PART = OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="As in “bytes=1000-”.")
+SENT = {
+    **a_file(OCTETS),
+    (206, OCTETS): OpenApiResponse(FILE, "The part that was asked for."),
+    412: OpenApiResponse(None, "The file is another (`If-Match`)."),
+    416: OpenApiResponse(None, "The file has no such part."),
+}
+NO_ROOM = {(507, MEDIA_TYPE): OpenApiResponse(A_PROBLEM, "The server's disk has no room for the ZIP.")}
+says_file = extend_schema(parameters=[A_PART], responses=SENT)
+"""For a view that answers by `sent_file`."""
+says_archive = extend_schema(parameters=[A_PART], responses=SENT | NO_ROOM)
+"""For a view that answers by `sent_archive`."""
 
 
 class AnyFile(BaseRenderer):
@@ -58,7 +59,10 @@ def sent_file(request: Request, path: Path, made: Snapshot | Dataset) -> HttpRes
 
 
 def sent_archive(request: Request, made: Snapshot | Dataset) -> HttpResponseBase:
-    """All files of what was made as one ZIP, or the part of it that was asked for. Raises NotFound."""
+    """All files of what was made as one ZIP, or the part of it that was asked for.
+
+    Raises NotFound, NoRoom.
+    """
     archive = archive_of(made)
     return _plainly(download(request._request, archive.path, archive.called, archive.digest))
 

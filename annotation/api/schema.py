@@ -49,6 +49,7 @@ PROBLEM: Shape = {
     },
     "required": ["type", "title", "status", "detail", "code"],
 }
+A_PROBLEM: Shape = {"$ref": "#/components/schemas/Problem"}
 ALWAYS = {
     "400": "What was sent cannot be read, or does not fit.",
     "401": "Nobody is logged in, or the token opens nothing.",
@@ -226,7 +227,7 @@ def _add_errors(method: str, operation: dict) -> None:
 def _problem(why: str) -> dict:
     return {
         "description": why,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": A_PROBLEM}},
     }
 
 

@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from annotation import access, tasks
 from annotation.actions import freezing, snapshots
 from annotation.api.bases import ForResearchers, hinted
-from annotation.api.files import OfFiles, says_file, sent_archive, sent_file
+from annotation.api.files import OfFiles, says_archive, says_file, sent_archive, sent_file
 from annotation.api.once import once
 from annotation.api.schema import PLAIN, an_object, says
 from annotation.api.serializers import SnapshotSerializer
@@ -64,7 +64,7 @@ class SnapshotFile(OfFiles):
 
 
 class SnapshotArchive(OfFiles):
-    @says_file
+    @says_archive
     def get(self, request: Request, slug: str, number: int) -> HttpResponseBase:
         """All files of the snapshot as one ZIP, or a part of it."""
         return sent_archive(request, access.snapshot_for(request.user, slug, number))

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import datasets as actions
-from annotation.actions.archives import archive_of
 from annotation.datasets.describing import units_of
 from annotation.datasets.making import Preview
 from annotation.datasets.recipe import PARTS, Format
+from annotation.desk.archives import sent_archive
 from annotation.desk.dataset_form import DatasetForm
 from annotation.desk.views import QUEUE_IS_DOWN, desk_page
 from annotation.downloads import download
@@ -127,8 +128,8 @@ def dataset_file(request: HttpRequest, slug: str, number: int, dataset: int, nam
 @require_safe
 def dataset_archive(request: HttpRequest, slug: str, number: int, dataset: int) -> HttpResponseBase:
     """The files of a made dataset as one ZIP archive."""
-    archive = archive_of(access.dataset_for(request.user, slug, number, dataset))
-    return download(request, archive.path, archive.called, archive.digest)
+    found = access.dataset_for(request.user, slug, number, dataset)
+    return sent_archive(request, found.snapshot.study, found, reverse("desk:datasets", args=[slug, number]))
 
 
 # Words ----------------------------------------------------------------------------------------------------

@@ -3,14 +3,15 @@
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from annotation import access, tasks
 from annotation.actions import freezing
-from annotation.actions.archives import archive_of
 from annotation.actions.printing import made_reports, report_file
 from annotation.actions.snapshots import freeze_snapshot
+from annotation.desk.archives import sent_archive
 from annotation.desk.views import QUEUE_IS_DOWN, desk_page
 from annotation.downloads import download
 from annotation.errors import DomainError
@@ -81,8 +82,8 @@ def stop_freezing(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @require_safe
 def snapshot(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
     """The snapshot's files as one ZIP archive."""
-    archive = archive_of(access.snapshot_for(request.user, slug, number))
-    return download(request, archive.path, archive.called, archive.digest)
+    found = access.snapshot_for(request.user, slug, number)
+    return sent_archive(request, found.study, found, reverse("desk:snapshots", args=[slug]))
 
 
 @desk_page

@@ -1,7 +1,9 @@
 """The files of a snapshot or a dataset as one ZIP, kept for a while and made again."""
 
+import errno
 import os
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from django.conf import settings
 
 from annotation.actions import archives
 from annotation.actions.snapshots import freeze_snapshot
+from annotation.errors import NoRoom
 from annotation.models import Snapshot
+from tests import full_disk
 from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
@@ -67,3 +71,28 @@ def test_of_two_that_are_made_at_once_the_first_stays(snapshot, monkeypatch):
     monkeypatch.setattr(archives, "_write", slowly)
     assert [archives.archive_of(snapshot)] == first
     assert [path.name for path in settings.ARCHIVES.iterdir()] == [first[0].path.name]
+
+
+@pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_and_leaves_nothing_half(snapshot, monkeypatch, full):
+    full_disk.fill(monkeypatch, full)
+    with pytest.raises(NoRoom, match="disk is full.* one by one"):
+        archives.archive_of(snapshot)
+    assert not list(settings.ARCHIVES.iterdir())
+    monkeypatch.undo()
+    assert zipfile.ZipFile(archives.archive_of(snapshot).path).testzip() is None
+
+
+def test_a_disk_without_room_for_the_folder_is_told_too(snapshot, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(NoRoom):
+        archives.archive_of(snapshot)
+
+
+def test_what_else_goes_wrong_with_a_disk_is_no_lack_of_room(snapshot, monkeypatch):
+    full_disk.fill(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match="Input/output"):
+        archives.archive_of(snapshot)

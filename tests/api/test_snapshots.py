@@ -5,6 +5,7 @@ import pytest
 from annotation import tasks
 from annotation.actions import freezing
 from annotation.models import Snapshot
+from tests import full_disk
 from tests.cast import alice
 from tests.export.studies import a_judged_study
 
@@ -32,3 +33,12 @@ def test_a_large_one_is_frozen_by_a_worker_who_is_told_once(client, home, monkey
     assert len(told) == 1 and not Snapshot.objects.exists()
     tasks.freeze_snapshot(*told)
     assert client.get(home).json()["results"][0]["number"] == Snapshot.objects.get().number
+
+
+def test_a_disk_without_room_for_the_zip_is_told_as_a_problem(client, home, monkeypatch):
+    client.post(home)
+    full_disk.fill(monkeypatch)
+    reply = client.get(f"{home}1/files.zip")
+    told = reply.json()
+    assert (reply.status_code, reply["Content-Type"]) == (507, "application/problem+json")
+    assert told["code"] == "no-room" and "one by one" in told["detail"]

@@ -14,6 +14,7 @@ from annotation.actions import datasets
 from annotation.actions.snapshots import freeze_snapshot
 from annotation.datasets.recipe import Recipe
 from annotation.models import Dataset, Snapshot
+from tests import full_disk
 from tests.cast import alice, mallory
 from tests.export.studies import a_judged_study
 
@@ -77,7 +78,7 @@ def test_all_files_of_a_dataset_come_as_one_zip_which_goes_on_where_it_broke_off
     assert client.get(address).status_code == 404  # not made yet
     assert address not in client.get(page_of(snapshot)).content.decode()
     make_what_waits()
-    assert f'href="{address}" download' in client.get(page_of(snapshot)).content.decode()
+    assert f'href="{address}">' in client.get(page_of(snapshot)).content.decode()
     whole = client.get(address)
     content = b"".join(whole.streaming_content)
     name = f"{snapshot.study.slug}-snapshot-1-dataset-1"
@@ -88,6 +89,17 @@ def test_all_files_of_a_dataset_come_as_one_zip_which_goes_on_where_it_broke_off
     assert (rest.status_code, b"".join(rest.streaming_content)) == (206, content[100:])
     shutil.rmtree(Dataset.objects.get().folder)
     assert client.get(address).status_code == 404
+
+
+def test_a_zip_for_which_the_disk_has_no_room_is_told_with_what_to_do(client, snapshot, monkeypatch):
+    client.force_login(alice())
+    datasets.ask(snapshot, Recipe("trl_preference", split="none"), alice())
+    make_what_waits()
+    full_disk.fill(monkeypatch)
+    reply = client.get(reverse("desk:dataset_archive", args=[snapshot.study.slug, snapshot.number, 1]))
+    page = reply.content.decode()
+    assert reply.status_code == 507 and "disk is full" in page and "one by one" in page
+    assert f'href="{page_of(snapshot)}">' in page
 
 
 def test_the_same_rules_make_nothing_twice(client, snapshot, nobody_works):

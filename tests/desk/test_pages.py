@@ -24,7 +24,7 @@ from annotation.models import Enrolment, Run, Snapshot
 from annotation.reports.winrates import INTERVAL, SEQUENCE, Headline
 from annotation.stats.estimate import Estimate, undefined
 from annotation.vocabulary import StudyRole
-from tests import cast
+from tests import cast, full_disk
 from tests.reports.studies import a_varied_study
 
 pytestmark = pytest.mark.django_db
@@ -498,6 +498,17 @@ def test_the_archive_of_a_snapshot_goes_on_where_it_broke_off(alice):
     for kept in settings.ARCHIVES.iterdir():
         kept.unlink()  # made anew, it may differ in its bytes
     assert alice.get(address, headers=headers).status_code == 200
+
+
+def test_an_archive_for_which_the_disk_has_no_room_is_told_with_what_to_do(alice, monkeypatch):
+    study = a_varied_study(3)
+    alice.post(reverse("desk:freeze_snapshot", args=[study.slug]))
+    full_disk.fill(monkeypatch)
+    reply = alice.get(reverse("desk:snapshot", args=[study.slug, 1]))
+    page = reply.content.decode()
+    assert reply.status_code == 507 and "disk is full" in page and "one by one" in page
+    assert f'href="{reverse("desk:snapshots", args=[study.slug])}">' in page
+    assert not list(settings.ARCHIVES.iterdir())
 
 
 def test_files_that_are_gone_are_not_found(alice):
