@@ -45,6 +45,11 @@ def test_a_grading_is_started_with_its_settings_and_waited_for(monkeypatch, tmp_
     assert Grade.objects.count() == 4
 
 
+def test_it_says_that_nobody_is_at_work():
+    a_rateable_study(1)
+    assert "No worker is alive." in say("--backend", "scripted", "--model", "echo")
+
+
 def test_a_stopped_grading_is_resumed():
     a_rateable_study(1)
     say("--backend", "scripted", "--model", "echo")

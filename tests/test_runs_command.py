@@ -4,10 +4,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from annotation import tasks
 from annotation.actions.runs import cancel_run, claim_batch, fail_batch, start_run
-from annotation.models import Run
+from annotation.models import Run, WorkerHeartbeat
 from annotation.vocabulary import RunState
 from tests.cast import a_generating_study, a_prompt, a_study, an_arm
 
@@ -61,6 +62,16 @@ def test_it_waits_until_the_run_is_over(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: tasks.generate_batch(study.runs.get().pk))
     monkeypatch.setattr(tasks.finish_run, "delay", lambda run: tasks.finish_run(run))
     assert "done, 1 of 1" in say("kites", "start", "--wait").splitlines()[-1]
+
+
+def test_it_says_that_nobody_is_at_work_and_how_to_change_that():
+    study = a_generating_study()
+    assert "No worker is alive. `make run` starts" in say("kites", "start")
+    WorkerHeartbeat.objects.create(name="gpu0@here", queue="gpu", seen_at=timezone.now())
+    assert "worker" not in say("kites", "status")
+    cancel_run(study.runs.get())
+    WorkerHeartbeat.objects.all().delete()
+    assert "worker" not in say("kites", "status")
 
 
 def test_waiting_for_a_run_that_stops_is_a_failure_with_a_way_on(monkeypatch):

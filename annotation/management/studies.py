@@ -8,6 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from annotation import tasks
 from annotation.models import Grading, Run, Snapshot, Study, User
 
+HOW_TO_START_ONE = "`make run` starts all of them; one alone: celery -A annotation worker -Q gpu,default"
+"""A worker; for commands that wait for what workers do."""
+
 
 def study_named(slug: str) -> Study:
     """The study of that name. Raises CommandError, which names those there are."""

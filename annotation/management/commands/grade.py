@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation import strict_json, tasks
 from annotation.actions import grading
 from annotation.errors import DomainError
-from annotation.management.studies import hint, study_named
+from annotation.management.studies import HOW_TO_START_ONE, hint, study_named
 from annotation.models import Grading, Study
 from annotation.models.model_settings import MODEL_SETTINGS
-from annotation.reports.grades import failed_grades, grading_progress
+from annotation.reports.grades import failed_grades, grading_progress, missing_grader
 from annotation.text import spelt_out
 from annotation.vocabulary import GradingState, KeepRule
 
@@ -82,6 +82,8 @@ class Command(BaseCommand):
         )
         if now.error:
             self.stdout.write(spelt_out(f"  {now.error}"))
+        if missing := missing_grader(graded.study):
+            self.stdout.write(f"  {missing} {HOW_TO_START_ONE}")
         if now.is_finished and now.failed:
             self.stdout.write(spelt_out(f"  The first: {failed_grades(graded, 1)[0].failure}"))
 

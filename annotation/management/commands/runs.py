@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation import tasks
 from annotation.actions import generating, runs
 from annotation.errors import DomainError
-from annotation.management.studies import hint, study_named
+from annotation.management.studies import HOW_TO_START_ONE, hint, study_named
 from annotation.models import Run, Study
 from annotation.reports.fairness import fairness_report
-from annotation.reports.progress import run_progress
+from annotation.reports.progress import missing_worker, run_progress
 from annotation.text import spelt_out
 from annotation.vocabulary import RunState
 from models_runtime.worker import BackendCache
@@ -66,6 +66,8 @@ class Command(BaseCommand):
         )
         if now.error:
             self.stdout.write(spelt_out(f"  {now.error}"))
+        if missing := missing_worker(Run.objects.filter(pk=run.pk)):
+            self.stdout.write(f"  {missing} {HOW_TO_START_ONE}")
 
     def show_fairness(self, study: Study) -> None:
         report = fairness_report(study)
