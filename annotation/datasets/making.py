@@ -120,6 +120,7 @@ def _write_judgments(source: Source, recipe: Recipe, files: PartFiles, tally: Ta
 
 def _in_every_kind(out: Path, rows: dict[str, int], kinds: tuple[str, ...], tell: Tell) -> dict[str, int]:
     """From the Parquet file of each part the files that were asked for; returns rows by file name."""
+    pa.default_memory_pool().release_unused()  # what rows needed would lie there beside what DuckDB needs
     written = {}
     for part, n in rows.items():
         parquet = out / f"{part}.{FileKind.PARQUET}"
