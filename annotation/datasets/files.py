@@ -5,20 +5,19 @@ So no two kinds can disagree, and nothing of Python's runs for each row of JSON 
 
 import csv
 import gzip
-import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.datasets.recipe import PARTS, FileKind
-from annotation.export.formats import rows_in, write_json_lines
+from annotation.export.formats import moment_text, rows_in, write_json_lines
 from annotation.reports.table_files import defused
 
 ROWS_AT_ONCE = 2_000
@@ -150,7 +149,7 @@ def cell(value: object) -> object:
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        return moment_text(value)
     return defused(value) if isinstance(value, str) else value
 
 
@@ -159,10 +158,3 @@ WRITERS: dict[str, Callable[[Path, Path], None]] = {
     FileKind.CSV.value: _write_csv,
     FileKind.JSONL_GZ.value: _write_packed_lines,
 }
-
-
-def described(path: Path, rows: int | None = None) -> dict:
-    """A finished file's size and SHA-256."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest} | ({} if rows is None else {"rows": rows})

@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from annotation.datasets.describing import Tally, card_of, counts_of, items_of, manifest_of, units_of
-from annotation.datasets.files import PartFiles, described, write_kind
+from annotation.datasets.files import PartFiles, write_kind
 from annotation.datasets.recipe import Aggregation, FileKind, Format, Recipe
 from annotation.datasets.rows import judgments_of, rows_of, schema_of
 from annotation.datasets.selecting import Plan, plan_of
 from annotation.datasets.source import ROWS_AT_ONCE, Source, Tell, read_source
 from annotation.errors import DatasetRefused, SnapshotUnreadable
-from annotation.export.formats import json_text
+from annotation.export.formats import described, json_text
 from annotation.stats.errors import BadInput
 
 ROWS_SHOWN = 3

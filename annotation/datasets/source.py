@@ -393,6 +393,7 @@ JUDGMENT_COLUMNS = (
     *("pair_key", "response_id", "both_bad", *PAIR_QUESTIONS),
     *(prefix + name for prefix in ("", "a_", "b_") for name in ANSWERS),
 )
+NO_RESPONSE = "a pair or a judgment names a response that is not in the table of responses"
 WHY_NOT = ("superseded", "surplus", "withdrawn", "not_counted", "paused", "rater", "cohort")
 
 
@@ -447,14 +448,9 @@ class _PairKeys:
         self._sorted = numbers[self._order]
 
     def places(self, wanted: pa.Array) -> NDArray[np.int32]:
-        """Of each key the pair's place. Raises ValueError for one that is not there."""
-        numbers = _key_numbers(wanted)
-        if not len(numbers):
-            return np.empty(0, np.int32)
-        found = np.searchsorted(self._sorted, numbers).clip(max=max(0, len(self._sorted) - 1))
-        if not len(self._sorted) or (self._sorted[found] != numbers).any():
-            raise ValueError("a judgment is about a pair that is not in the table of pairs")
-        return self._order[found]
+        """Of each key the pair's place. Raises LookupError for one of no pair."""
+        missing = "a judgment is about a pair that is not in the table of pairs"
+        return self._order[_places(self._sorted, _key_numbers(wanted), missing)]
 
 
 def _key_numbers(keys: pa.Array) -> NDArray[np.uint64]:
@@ -587,13 +583,13 @@ def _coded(batch: pa.RecordBatch, prefix: str, name: str) -> NDArray[np.int8]:
     return places.to_numpy(zero_copy_only=False).astype(np.int8)
 
 
-def _places(ids: Ints, wanted: Ints) -> Ints:
-    """Where each of the wanted ids stands. Raises LookupError for one that is not there."""
+def _places(ids: NDArray, wanted: NDArray, missing: str = NO_RESPONSE) -> Ints:
+    """Where each wanted id stands among the sorted `ids`. Raises LookupError for one that does not."""
     if not len(wanted):
         return np.empty(0, np.int64)
     places = np.searchsorted(ids, wanted).clip(max=max(0, len(ids) - 1))
     if not len(ids) or (ids[places] != wanted).any():
-        raise LookupError("a pair or a judgment names a response that is not in the table of responses")
+        raise LookupError(missing)
     return places
 
 

@@ -251,6 +251,11 @@ def json_text(value: object) -> str:
 def _moment(value: object) -> str:
     if not isinstance(value, datetime):
         raise TypeError(f"{value!r} has no place in a snapshot.")
+    return moment_text(value)
+
+
+def moment_text(value: datetime) -> str:
+    """ISO 8601 in UTC, to the microsecond."""
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
